@@ -1,0 +1,1 @@
+"""samepose: is this the same pose?"""
