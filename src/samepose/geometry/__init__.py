@@ -1,0 +1,1 @@
+"""Pure functions on points: normalising, projecting, comparing."""

@@ -1,0 +1,155 @@
+"""The compiled pass of NP-MPJPE over all pairs (see `procrustes`).
+
+Everything lives in one flat workspace per task, `work[row * TILE + j]` with TILE a constant: the rows are then
+provably apart, so LLVM vectorises every loop over the pairs j of a tile.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+TILE = 64
+_ROWS = 32  # poses of `a` per task: the tile of `b` stays in the first-level cache meanwhile
+_NEWTON_STEPS = 7
+# Below this (s1+s2)(s2+s3)(s1+s3)/λ³ the float32 covariance no longer fixes the rotation to 1e-4: take the SVD.
+_DEGENERATE = 2e-3
+_UNCONVERGED = 1e-7
+_FAST = {"contract", "reassoc", "nsz"}  # no "nnan": a missing joint must come out as NaN
+
+
+@njit(fastmath=_FAST, error_model="numpy", cache=True)
+def _covariances(a, b, cov):  # type: ignore[no-untyped-def]
+    """cov[3x+y] = Σ over joints a_x b_y, for one pose `a` (J, 3) and a tile `b` (J * 3 * TILE)."""
+    cov[:] = 0
+    for k in range(a.shape[0]):
+        ax, ay, az = a[k, 0], a[k, 1], a[k, 2]
+        joint = b[k * 3 * TILE : (k + 1) * 3 * TILE]
+        for j in range(TILE):
+            bx, by, bz = joint[j], joint[TILE + j], joint[2 * TILE + j]
+            cov[j] += ax * bx
+            cov[TILE + j] += ax * by
+            cov[2 * TILE + j] += ax * bz
+            cov[3 * TILE + j] += ay * bx
+            cov[4 * TILE + j] += ay * by
+            cov[5 * TILE + j] += ay * bz
+            cov[6 * TILE + j] += az * bx
+            cov[7 * TILE + j] += az * by
+            cov[8 * TILE + j] += az * bz
+
+
+@njit(inline="always", fastmath=_FAST, error_model="numpy")
+def _newton(x, n2, c2, d):  # type: ignore[no-untyped-def]
+    """One step on (x² - |M|²)² - 4 (|cof M|² + 2 x det M) = 0, whose largest root is λ = s1 + s2 ± s3."""
+    u = x * x - n2
+    return x - (u * u - 4 * c2 - 8 * d * x) / (4 * x * u - 8 * d)
+
+
+@njit(fastmath=_FAST, error_model="numpy", cache=True)
+def _similarities(cov, inverse_b2, turn, doubt):  # type: ignore[no-untyped-def]
+    """Covariances -> `turn`: the rotation times the scale that brings each b onto a; `doubt` > 0: not to be trusted.
+
+    With M = Σ a bᵀ = U S Vᵀ and s3 carrying the sign of det M, R = U Vᵀ is the polynomial
+    R = ((λ² - i2) M + λ cof M - M Mᵀ M) / (λ i2 - det M), with λ = s1+s2+s3 and i2 = s1s2 + s2s3 + s1s3
+    = (λ² - |M|²) / 2: Cayley-Hamilton on the polar decomposition. The scale is λ / |b|².
+    """
+    for j in range(TILE):
+        a, b, c = np.float64(cov[j]), np.float64(cov[TILE + j]), np.float64(cov[2 * TILE + j])
+        d, e, f = np.float64(cov[3 * TILE + j]), np.float64(cov[4 * TILE + j]), np.float64(cov[5 * TILE + j])
+        g, h, i = np.float64(cov[6 * TILE + j]), np.float64(cov[7 * TILE + j]), np.float64(cov[8 * TILE + j])
+        ca, cb, cc = e * i - f * h, f * g - d * i, d * h - e * g
+        cd, ce, cf = c * h - b * i, a * i - c * g, b * g - a * h
+        cg, ch, ci = b * f - c * e, c * d - a * f, a * e - b * d
+        n2 = a * a + b * b + c * c + d * d + e * e + f * f + g * g + h * h + i * i
+        c2 = ca * ca + cb * cb + cc * cc + cd * cd + ce * ce + cf * cf + cg * cg + ch * ch + ci * ci
+        det = a * ca + b * cb + c * cc
+        x = np.sqrt(n2 + 2 * np.sqrt(3 * c2))  # an upper bound: λ² = |M|² + 2 i2 and i2² <= 3 |cof M|²
+        x = _newton(x, n2, c2, det)
+        x = _newton(x, n2, c2, det)
+        x = _newton(x, n2, c2, det)
+        x = _newton(x, n2, c2, det)
+        x = _newton(x, n2, c2, det)
+        last = _newton(x, n2, c2, det)
+        x = _newton(last, n2, c2, det)
+        i2 = 0.5 * (x * x - n2)
+        gap = x * i2 - det
+        shaky = max(np.float64(_DEGENERATE) * x * x * x - gap, last - x - np.float64(_UNCONVERGED) * x)
+        doubt[j] = np.float32(shaky)
+        # Mᵀ M, symmetric
+        p, q, r = a * a + d * d + g * g, a * b + d * e + g * h, a * c + d * f + g * i
+        s, t, u = b * b + e * e + h * h, b * c + e * f + h * i, c * c + f * f + i * i
+        w = x * x - i2
+        k = x * np.float64(inverse_b2[j]) / gap
+        turn[j] = np.float32(k * (w * a + x * ca - (a * p + b * q + c * r)))
+        turn[TILE + j] = np.float32(k * (w * b + x * cb - (a * q + b * s + c * t)))
+        turn[2 * TILE + j] = np.float32(k * (w * c + x * cc - (a * r + b * t + c * u)))
+        turn[3 * TILE + j] = np.float32(k * (w * d + x * cd - (d * p + e * q + f * r)))
+        turn[4 * TILE + j] = np.float32(k * (w * e + x * ce - (d * q + e * s + f * t)))
+        turn[5 * TILE + j] = np.float32(k * (w * f + x * cf - (d * r + e * t + f * u)))
+        turn[6 * TILE + j] = np.float32(k * (w * g + x * cg - (g * p + h * q + i * r)))
+        turn[7 * TILE + j] = np.float32(k * (w * h + x * ch - (g * q + h * s + i * t)))
+        turn[8 * TILE + j] = np.float32(k * (w * i + x * ci - (g * r + h * t + i * u)))
+
+
+@njit(cache=True)
+def _similarity_by_svd(a, b, j, turn):  # type: ignore[no-untyped-def]
+    """Column j of `turn` again, for a pair whose rotation is nearly free: float64 covariance and SVD."""
+    m = np.zeros((3, 3))
+    b2 = 0.0
+    for k in range(a.shape[0]):
+        for y in range(3):
+            value = np.float64(b[(k * 3 + y) * TILE + j])
+            b2 += value * value
+            for x in range(3):
+                m[x, y] += np.float64(a[k, x]) * value
+    u, s, vt = np.linalg.svd(m)
+    if np.linalg.det(u) * np.linalg.det(vt) < 0:
+        u[:, 2] *= -1
+        s[2] *= -1
+    scale = (s[0] + s[1] + s[2]) / b2 if b2 > 0 else 0.0
+    rotation = u @ vt
+    for x in range(3):
+        for y in range(3):
+            turn[(3 * x + y) * TILE + j] = np.float32(scale * rotation[x, y])
+
+
+@njit(fastmath=_FAST, error_model="numpy", cache=True)
+def _mean_distances(a, b, turn, mean):  # type: ignore[no-untyped-def]
+    """mean[j] = mean over joints of |a - turn b_j|."""
+    mean[:] = 0
+    share = np.float32(1.0 / a.shape[0])
+    for k in range(a.shape[0]):
+        ax, ay, az = a[k, 0], a[k, 1], a[k, 2]
+        joint = b[k * 3 * TILE : (k + 1) * 3 * TILE]
+        for j in range(TILE):
+            bx, by, bz = joint[j], joint[TILE + j], joint[2 * TILE + j]
+            dx = ax - turn[j] * bx - turn[TILE + j] * by - turn[2 * TILE + j] * bz
+            dy = ay - turn[3 * TILE + j] * bx - turn[4 * TILE + j] * by - turn[5 * TILE + j] * bz
+            dz = az - turn[6 * TILE + j] * bx - turn[7 * TILE + j] * by - turn[8 * TILE + j] * bz
+            mean[j] += share * np.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@njit(cache=True)
+def _one_against_tile(a, b, inverse_b2, used, cov, turn, doubt, mean):  # type: ignore[no-untyped-def]
+    """NP-MPJPE of one pose to the first `used` of a tile, into `mean`."""
+    _covariances(a, b, cov)
+    _similarities(cov, inverse_b2, turn, doubt)
+    for j in range(used):
+        if doubt[j] > 0:  # NaN is not
+            _similarity_by_svd(a, b, j, turn)
+    _mean_distances(a, b, turn, mean)
+
+
+@njit(parallel=True, cache=True)
+def all_pairs(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
+    """a (N, J, 3) float32 centred; tiles (T, J * 3 * TILE) float32 centred; inverse_b2 (T, TILE); out (N, M)."""
+    blocks = (a.shape[0] + _ROWS - 1) // _ROWS
+    for task in prange(blocks * tiles.shape[0]):
+        tile, block = task // blocks, task % blocks
+        cov, turn = np.empty(9 * TILE, np.float32), np.empty(9 * TILE, np.float32)
+        doubt, mean = np.empty(TILE, np.float32), np.empty(TILE, np.float32)
+        start = tile * TILE
+        used = min(TILE, out.shape[1] - start)
+        for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
+            _one_against_tile(a[i], tiles[tile], inverse_b2[tile], used, cov, turn, doubt, mean)
+            out[i, start : start + used] = mean[:used]

@@ -1,0 +1,86 @@
+"""NP-MPJPE: the distance between two 3D poses that no camera, body size or heading can change.
+
+Sun et al. 2020, section 3.1 and eq. 1: both poses are normalised (`normalise_3d`), the second is aligned to the
+first by the rotation (no reflection), scale and translation of least squares, and the distances between
+corresponding joints are averaged. The unit is the torso length of the first pose; it is not symmetric.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.errors import UsageError
+from samepose.geometry.normalise import normalise_3d
+from samepose.skeleton import H36M17
+
+
+def procrustes_align(
+    target: Float[np.ndarray, "*batch joint 3"], source: Float[np.ndarray, "*batch joint 3"]
+) -> Float[np.ndarray, "*batch joint 3"]:
+    """`source` moved onto `target` by the best rotation, scale and translation (least squares, no reflection).
+
+    Float64 and SVD: the readable definition, for single rows. NaN in a pose gives NaN.
+    """
+    centre = target.mean(axis=-2, keepdims=True, dtype=np.float64)
+    a = target - centre
+    b = source - source.mean(axis=-2, keepdims=True, dtype=np.float64)
+    covariance = np.swapaxes(a, -1, -2) @ b
+    valid = np.isfinite(covariance).all(axis=(-1, -2))[..., None, None]
+    u, s, vt = np.linalg.svd(np.where(valid, covariance, 0))
+    signs = np.ones_like(s)
+    signs[..., 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    spread = np.maximum((b * b).sum(axis=(-1, -2)), np.finfo(np.float64).tiny)
+    scale = ((s * signs).sum(axis=-1) / spread)[..., None, None]
+    rotation = (u * signs[..., None, :]) @ vt
+    moved: np.ndarray = np.where(valid, scale * (b @ np.swapaxes(rotation, -1, -2)) + centre, np.nan)
+    return moved
+
+
+def np_mpjpe(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, " n"]:
+    """NP-MPJPE of a[i] and b[i] (b aligned to a), H36M17 in any unit, in torso lengths of `a`; NaN for NaN."""
+    target = normalise_3d(np.asarray(a, np.float64))
+    gaps = target - procrustes_align(target, normalise_3d(np.asarray(b, np.float64)))
+    mean: np.ndarray = np.linalg.norm(gaps, axis=-1).mean(axis=-1)
+    return mean
+
+
+def np_mpjpe_matrix(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"]) -> Float[np.ndarray, "n m"]:
+    """NP-MPJPE of every a[i] and b[j] (b aligned to a) in float32, to about 1e-5.
+
+    Closed form without SVD: see `_procrustes_kernel`. Runs on numba's threads (`numba.set_num_threads`).
+
+    Args:
+        a, b: H36M17 poses in any unit. A pose with NaN gives NaN.
+
+    Raises:
+        UsageError: not (N, 17, 3) arrays.
+    """
+    from samepose.geometry import _procrustes_kernel as kernel
+
+    target, source = _centred(a), _centred(b)
+    out = np.empty((len(target), len(source)), np.float32)
+    if out.size:
+        kernel.all_pairs(target, *_tiles(source, kernel.TILE), out)
+    return out
+
+
+def _centred(poses: Any) -> Float[np.ndarray, "n 17 3"]:
+    points = np.asarray(poses)
+    if points.ndim != 3 or points.shape[1:] != (len(H36M17), 3):
+        raise UsageError(f"poses have shape {points.shape}; expected (N, {len(H36M17)}, 3), joints of H36M17")
+    normal = normalise_3d(points.astype(np.float64))
+    return np.ascontiguousarray(normal - normal.mean(axis=1, keepdims=True), np.float32)
+
+
+def _tiles(
+    points: Float[np.ndarray, "m joint dim"], tile: int
+) -> tuple[Float[np.ndarray, "tiles flat"], Float[np.ndarray, "tiles tile"]]:
+    """Poses in groups of `tile`, each (joint, dim, pose) flat and padded with the last; and 1 / Σ|x|²."""
+    count = -(-len(points) // tile)
+    padded = points[np.minimum(np.arange(count * tile), len(points) - 1)]
+    inverse = 1 / np.maximum((padded**2).sum(axis=(1, 2)), np.float32(1e-12))
+    flat = np.ascontiguousarray(padded.reshape(count, tile, -1).transpose(0, 2, 1)).reshape(count, -1)
+    return flat, inverse.reshape(count, tile)
