@@ -1,0 +1,42 @@
+# `make demo` shows what samepose does; `make test` is what must pass before a change lands.
+# PYTHON picks the interpreter (3.11 or newer) that .venv is made from; DATA is the folder that `make eval` measures on.
+PYTHON ?= python3
+DATA ?= $(SAMEPOSE_SHARED:%=%/data)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+LIGHT := .venv/.light
+FULL := .venv/.full
+
+.DELETE_ON_ERROR:
+.PHONY: demo test bench eval clean
+
+demo: $(LIGHT)
+	$(BIN)/samepose demo
+
+test: $(FULL)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2
+
+bench: $(FULL)
+	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+eval: $(FULL)
+	@test -n "$(DATA)" || { echo "make eval: name the data to measure on, e.g. make eval DATA=path/to/mocap"; exit 2; }
+	$(BIN)/samepose eval retrieval --data "$(DATA)"
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo
+
+# The stamps are newer than what they were made from, so a second `make` installs nothing.
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(LIGHT): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(FULL): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[test,eval,train]'
+	touch $(LIGHT) $@
