@@ -1,0 +1,161 @@
+"""Embeddings, and the matching probability: the one notion of likeness of the whole project.
+
+A pose is a diagonal Gaussian z ~ N(mean, var). Two poses match with probability (Sun 2020, section 3.2, eq. 6-7)
+
+    P = E[ sigmoid(b - a ||z1 - z2||) ]
+
+The paper estimates the expectation with 20 x 20 samples (`probability_monte_carlo`). Here it has a closed form:
+z1 - z2 is Gaussian with mean m and variances s, so r² = ||z1 - z2||² has mean e = Σm² + Σs and variance
+w = 2Σs² + 4Σm²s; a Gamma of that mean and variance gives the mean and variance of r, and five Gauss-Hermite nodes
+integrate the sigmoid over a Gaussian r. e and w are sums of products, so all pairs are two matrix products and one
+vectorised pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.errors import UsageError
+
+# Nodes and weights of E[f(x)], x ~ N(0, 1), with five points (symmetric: one zero, two pairs).
+GAUSS_HERMITE_NODES = (1.3556261799742659, 2.8569700138728056)
+GAUSS_HERMITE_WEIGHTS = (0.5333333333333333, 0.2220759220056126, 0.011257411327720688)
+# (1 - R²/k) / u with R = Γ(k+½)/Γ(k) and u = 1/k in (0, 2], as a polynomial in u: Var r = e * u * poly(u).
+# Least squares on Chebyshev nodes, largest error 2e-5; k >= 1/2 always, because e² >= w/2.
+GAMMA_POLY = (0.25000465, -0.03121815, -0.00858266, 0.00524543, -0.00084565)
+_TILE_PAIRS = 1 << 21  # pairs in flight: two float32 matrices of 8 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """N Gaussian embeddings of dimension D.
+
+    Attributes:
+        mean: (N, D) float32.
+        var: (N, D) float32 variances, >= 0 (0: point embeddings).
+    """
+
+    mean: Float[np.ndarray, "n dim"]
+    var: Float[np.ndarray, "n dim"]
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 2 or self.mean.shape != self.var.shape:
+            raise UsageError(f"mean {self.mean.shape} and var {self.var.shape} must be one (N, D) shape")
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def __getitem__(self, key: Any) -> Embeddings:
+        """Embeddings at an index, slice, list or mask; always a batch."""
+        if isinstance(key, (int, np.integer)):
+            key = [key]
+        return Embeddings(self.mean[key], self.var[key])
+
+    @staticmethod
+    def concatenate(many: Sequence[Embeddings]) -> Embeddings:
+        """One batch of several, in order."""
+        return Embeddings(np.concatenate([e.mean for e in many]), np.concatenate([e.var for e in many]))
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The matching probability's parameters, learned with the embedding and stored beside it.
+
+    Attributes:
+        a: slope, > 0, per unit of embedding distance.
+        b: offset; two certain embeddings at distance 0 match with sigmoid(b).
+        slope, offset: monotone calibration on the logit, P' = sigmoid(slope * logit(P) + offset); slope > 0.
+    """
+
+    a: float
+    b: float
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def probability(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, "q n"]:
+        """Calibrated matching probability of every pair, closed form.
+
+        Args:
+            query: Q embeddings.
+            other: N embeddings of the same dimension.
+
+        Returns:
+            (Q, N) float32 in 0..1.
+        """
+        _check(query, other)
+        left, right = _moment_factors(query), _moment_factors(other)
+        out = np.empty((len(query), len(other)), np.float32)
+        rows = max(1, _TILE_PAIRS // max(len(other), 1))
+        for start in range(0, len(query), rows):
+            tile = slice(start, start + rows)
+            e, w = left.first[tile] @ right.first_t, left.second[tile] @ right.second_t
+            self._fill(e, w, out[tile])
+        return out
+
+    def probability_rows(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, " n"]:
+        """Calibrated matching probability of row i of `query` with row i of `other`: (N,) float32."""
+        _check(query, other)
+        m2, s = (query.mean - other.mean) ** 2, query.var + other.var
+        out = np.empty(len(query), np.float32)
+        self._fill((m2 + s).sum(axis=1), (2 * s * s + 4 * m2 * s).sum(axis=1), out)
+        return out
+
+    def _fill(self, e: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
+        # Imported on first use: numba and the kernel's cached machine code cost more than everything else here.
+        from samepose._kernels import moments_to_probability
+
+        moments_to_probability(
+            e.astype(np.float32, copy=False).reshape(-1), w.astype(np.float32, copy=False).reshape(-1),
+            self.a, self.b, self.slope, self.offset, out.reshape(-1),
+        )
+
+    def probability_monte_carlo(
+        self, query: Embeddings, other: Embeddings, rng: np.random.Generator, samples: int = 20
+    ) -> Float[np.ndarray, "q n"]:
+        """The paper's estimate (eq. 7): mean over all pairs of `samples` draws each, uncalibrated.
+
+        The reference for the closed form; Q x N x samples² work.
+        """
+        _check(query, other)
+        draws = [
+            e.mean[:, None] + np.sqrt(e.var)[:, None] * rng.standard_normal((len(e), samples, e.mean.shape[1]))
+            for e in (query, other)
+        ]
+        out = np.empty((len(query), len(other)), np.float32)
+        for i in range(len(query)):
+            gap = np.linalg.norm(draws[0][i][None, :, None] - draws[1][:, None], axis=-1)
+            out[i] = (1 / (1 + np.exp(self.a * gap - self.b))).mean(axis=(1, 2))
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Factors:
+    """What one side gives to the moments of every pair: e = first @ first_t, w = second @ second_t."""
+
+    first: np.ndarray
+    first_t: np.ndarray
+    second: np.ndarray
+    second_t: np.ndarray
+
+
+def _moment_factors(x: Embeddings) -> _Factors:
+    mu, v = x.mean.astype(np.float32, copy=False), x.var.astype(np.float32, copy=False)
+    mu2, muv = mu * mu, mu * v
+    e_own = (mu2 + v).sum(axis=1, keepdims=True)
+    w_own = (2 * v * v + 4 * mu2 * v).sum(axis=1, keepdims=True)
+    one = np.ones_like(e_own)
+    first, first_t = np.hstack([-2 * mu, e_own, one]), np.hstack([mu, one, e_own])
+    second, second_t = np.hstack([4 * v, 4 * mu2, -8 * muv, -8 * mu, w_own, one]), np.hstack(
+        [v + mu2, v, mu, muv, one, w_own]
+    )
+    return _Factors(first, np.ascontiguousarray(first_t.T), second, np.ascontiguousarray(second_t.T))
+
+
+def _check(query: Embeddings, other: Embeddings) -> None:
+    if query.mean.shape[1] != other.mean.shape[1]:
+        raise UsageError(f"embeddings of {query.mean.shape[1]} and {other.mean.shape[1]} dimensions do not compare")
