@@ -1,0 +1,223 @@
+"""People and their joints in an image, by MoveNet through onnxruntime.
+
+`fast` runs the multipose network once. `balanced` looks at each person it found again with the single-person network
+Thunder. `accurate` runs the multipose network at three sizes first. See weights/MOVENET.md for the figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from samepose.errors import SameposeError, UsageError
+from samepose.media.image import crop_square, resize
+from samepose.poses import Poses
+from samepose.skeleton import COCO17
+
+Mode = Literal["fast", "balanced", "accurate"]
+
+JOINT_SCORE = 0.2  # a joint that scores less counts as missing
+PERSON_SCORE = 0.2  # a person that scores less is not reported
+
+# Falloff per joint in COCO order, from the keypoint challenge's evaluation (cocodataset.org, "keypoints eval").
+COCO_SIGMAS = np.array(
+    [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
+     0.089], np.float32)
+
+WEIGHTS_SHA256 = {
+    "multipose": "53c11b75b4f799de3ee486d7622513be855271e5155a2139a6f62917224b42ac",
+    "thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
+}
+
+_SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (384,), "accurate": (256, 384, 640)}
+_SAME_PERSON = 0.7  # OKS over which two poses are one person
+_DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
+_MUCH_SURER = 0.15  # mean joint score
+_CROP_SCALE = 1.5  # side of the crop for Thunder, in longer sides of the joints seen
+_THUNDER_SIDE = 256
+_MOST_PEOPLE = 6  # that the multipose network can find at once
+
+
+class MoveNet:
+    """Finds any number of people; the networks are loaded when they are first needed.
+
+    Args:
+        mode: "fast", "balanced" or "accurate".
+        threads: that onnxruntime may use; None = as many as this process may run on.
+    """
+
+    def __init__(self, mode: Mode = "balanced", threads: int | None = None) -> None:
+        if mode not in _SIZES:
+            raise UsageError(f"no detection mode {mode!r}; use fast, balanced or accurate")
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads is {threads}; it must be 1 or more")
+        self.mode = mode
+        self.threads = threads or _cores()
+
+    @cached_property
+    def name(self) -> str:
+        """Mode and weights: poses of equal names come from equal detectors."""
+        used = "".join(WEIGHTS_SHA256[n] for n in (("multipose",) if self.mode == "fast" else WEIGHTS_SHA256))
+        return f"movenet-{self.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
+
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
+        """All people in an upright RGB image, the most prominent first.
+
+        All 17 joints are given, each with its score: hide those under JOINT_SCORE before relying on them.
+
+        Returns:
+            Poses of COCO17 in pixels of `image`; `tracks` is the rank of prominence.
+        """
+        people = self._coarse(image)
+        if self.mode != "fast":
+            people = self._refined(image, people)
+        people = people[np.argsort(-people.prominence(), kind="stable")]
+        return _ranked(people)
+
+    def _coarse(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
+        found = [self._multipose(image, size) for size in _SIZES[self.mode]]
+        return suppress(Poses.concatenate(found), _SAME_PERSON)
+
+    def _multipose(self, image: UInt8[np.ndarray, "height width 3"], size: int) -> Poses:
+        """Up to six people, from the image shrunk to `size` pixels on its longer side."""
+        height, width = image.shape[:2]
+        scale = size / max(height, width)
+        small = resize(image, max(round(width * scale), 1), max(round(height * scale), 1))
+        padded = np.zeros((1, -(-small.shape[0] // 32) * 32, -(-small.shape[1] // 32) * 32, 3), np.int32)
+        padded[0, : small.shape[0], : small.shape[1]] = small
+        out = self._sessions["multipose"].run(None, {"input:0": padded})[0][0]
+        out = out[out[:, 55] >= PERSON_SCORE]
+        unit = np.array(
+            [padded.shape[2] * width / small.shape[1], padded.shape[1] * height / small.shape[0]], np.float32
+        )
+        joints = out[:, :51].reshape(-1, 17, 3)
+        boxes = out[:, [52, 51, 54, 53]] * np.tile(unit, 2)
+        return _people(joints[..., 1::-1] * unit, joints[..., 2], boxes, out[:, 55], image.shape)
+
+    def _refined(self, image: UInt8[np.ndarray, "height width 3"], coarse: Poses) -> Poses:
+        """Each person's joints from a crop of their own, where that is to be trusted."""
+        if not len(coarse):
+            return coarse
+        fine = Poses.concatenate([self._thunder(image, coarse[i]) for i in range(len(coarse))])
+        agreement = np.diagonal(oks(coarse, fine))
+        surer = fine.scores.mean(axis=1) - coarse.scores.mean(axis=1) >= _MUCH_SURER
+        keep = (agreement >= _DISAGREES) | surer
+        people = Poses.concatenate([fine[keep], coarse[~keep]])
+        return suppress(people, _SAME_PERSON)
+
+    def _thunder(self, image: UInt8[np.ndarray, "height width 3"], person: Poses) -> Poses:
+        """The one person in the middle of the crop around the joints seen."""
+        points = person.points[0, person.scores[0] >= JOINT_SCORE]
+        if len(points) < 2:
+            points = person.boxes[0].reshape(2, 2)
+        low, high = points.min(axis=0), points.max(axis=0)
+        side = max(int(np.ceil((high - low).max() * _CROP_SCALE)), 16)
+        corner = np.floor((low + high - side) / 2).astype(int)
+        crop = crop_square(image, (int(corner[0]), int(corner[1])), side, _THUNDER_SIDE)
+        out = self._sessions["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
+        joints = (out[:, 1::-1] * side + corner)[None]
+        return _people(joints, out[None, :, 2], person.boxes, person.person_scores, image.shape)
+
+    @cached_property
+    def _sessions(self) -> dict[str, Any]:
+        return _Sessions(self.threads)
+
+
+class _Sessions(dict[str, Any]):
+    """onnxruntime sessions by network, each made at its first use."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._threads = threads
+
+    def __missing__(self, network: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        self[network] = onnxruntime.InferenceSession(
+            load_weights(network), options, providers=["CPUExecutionProvider"]
+        )
+        return self[network]
+
+
+def _cores() -> int:
+    """That this process may run on; a container's share where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_weights(network: str) -> bytes:
+    """The ONNX file of "multipose" or "thunder".
+
+    Raises:
+        SameposeError: it is missing, or is not the file that samepose was released with.
+    """
+    path = Path(__file__).parent.parent / "weights" / f"movenet-{network}.onnx"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SameposeError(f"{path}: the weights cannot be read ({error.strerror}); reinstall samepose") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != WEIGHTS_SHA256[network]:
+        raise SameposeError(
+            f"{path}: the weights are damaged or were replaced (sha256 {digest[:8]}…, expected "
+            f"{WEIGHTS_SHA256[network][:8]}…); reinstall samepose"
+        )
+    return data
+
+
+def oks(a: Poses, b: Poses, areas: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "n m"]:
+    """Object keypoint similarity of every pose of `a` with every pose of `b`, 0 to 1 (COCO's definition).
+
+    The mean over the joints that both have of exp(-d² / (2 area (2 sigma)²)); 0 where they share none.
+
+    Args:
+        a, b: COCO17 poses in pixels.
+        areas: (n,) square pixels of the people of `a`, as COCO annotates them; None = estimated as half of their box,
+            taken no narrower than half its height (the box of someone seen from the side hardly has a width).
+    """
+    if areas is None:
+        sides = np.sort(np.nan_to_num(a.boxes[:, 2:] - a.boxes[:, :2]), axis=1)
+        areas = 0.53 * np.maximum(sides[:, 0], sides[:, 1] / 2) * sides[:, 1]
+    squares = ((a.points[:, None] - b.points[None]) ** 2).sum(axis=-1)  # n m joint
+    falloff = 2 * np.maximum(areas, 1.0)[:, None, None] * (2 * COCO_SIGMAS) ** 2
+    both: Bool[np.ndarray, "n m joint"] = ~np.isnan(squares)
+    likeness = np.where(both, np.exp(-np.nan_to_num(squares) / falloff), 0)
+    result: np.ndarray = (likeness.sum(axis=-1) / np.maximum(both.sum(axis=-1), 1)).astype(np.float32)
+    return result
+
+
+def suppress(people: Poses, above: float) -> Poses:
+    """One pose per person: of poses with an OKS over `above` the one with the highest mean joint score stays."""
+    likeness = oks(people, people)
+    kept: list[int] = []
+    for i in np.argsort(-people.scores.mean(axis=1), kind="stable"):
+        if all(max(likeness[i, k], likeness[k, i]) <= above for k in kept):
+            kept.append(int(i))
+    return people[kept]
+
+
+def _people(
+    points: Float[np.ndarray, "n 17 2"],
+    scores: Float[np.ndarray, "n 17"],
+    boxes: Float[np.ndarray, "n 4"],
+    person_scores: Float[np.ndarray, " n"],
+    shape: tuple[int, ...],
+) -> Poses:
+    limit = np.array([shape[1], shape[0]] * 2, np.float32)
+    return Poses.of(
+        points, COCO17, scores=scores, boxes=np.clip(boxes, 0, limit), person_scores=np.clip(person_scores, 0, 1)
+    )
+
+
+def _ranked(people: Poses) -> Poses:
+    from dataclasses import replace
+
+    return replace(people, tracks=np.arange(len(people), dtype=np.int64))
