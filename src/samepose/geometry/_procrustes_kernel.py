@@ -153,3 +153,89 @@ def all_pairs(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
         for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
             _one_against_tile(a[i], tiles[tile], inverse_b2[tile], used, cov, turn, doubt, mean)
             out[i, start : start + used] = mean[:used]
+
+
+@njit(fastmath=_FAST, error_model="numpy", cache=True)
+def _radius_bounds(radii_a, radii_b, low, bound):  # type: ignore[no-untyped-def]
+    """bound[j] <= Σ |a - turn b_j| / |a|: no rotation changes a joint's distance from the centre.
+
+    Radii are in units of the pose's own size; the best scale, in those units, lies in [low, 1].
+    """
+    bound[:] = 0
+    for k in range(radii_a.shape[0]):
+        ra = radii_a[k]
+        row = radii_b[k * TILE : (k + 1) * TILE]
+        for j in range(TILE):
+            bound[j] += max(np.float32(0), max(ra - row[j], low * row[j] - ra))
+
+
+@njit(cache=True)
+def _flush(a, b, chosen, count, kappa, out, work):  # type: ignore[no-untyped-def]
+    """Decide the `count` poses of `b` listed in `chosen` against `a` exactly; write out[chosen]."""
+    tile, inverse_b2, cov, turn, doubt, mean = work
+    for n in range(count):
+        norm2 = np.float32(0)
+        for k in range(b.shape[1]):
+            for y in range(3):
+                value = b[chosen[n], k, y]
+                norm2 += value * value
+                tile[(k * 3 + y) * TILE + n] = value
+        inverse_b2[n] = np.float32(1) / max(norm2, np.float32(1e-12))
+    _one_against_tile(a, tile, inverse_b2, count, cov, turn, doubt, mean)
+    for n in range(count):
+        out[chosen[n]] = mean[n] <= kappa
+
+
+@njit(parallel=True, cache=True)
+def within(a, b, radii_a, radii_tiles, sizes_a, kappa, out):  # type: ignore[no-untyped-def]
+    """a (N, J, 3), b (M, J, 3) float32 centred; radii_a (N, J), radii_tiles (T, J * TILE); sizes_a (N,); out bool."""
+    joints = a.shape[1]
+    for i in prange(a.shape[0]):
+        work = (
+            np.zeros(joints * 3 * TILE, np.float32), np.ones(TILE, np.float32), np.empty(9 * TILE, np.float32),
+            np.empty(9 * TILE, np.float32), np.empty(TILE, np.float32), np.empty(TILE, np.float32),
+        )
+        bound, chosen, count = np.empty(TILE, np.float32), np.empty(TILE, np.int64), 0
+        # mean <= κ needs Σ|r|² <= (Jκ)², and Σ|r|² = |a|² (1 - scale²) bounds the scale from below.
+        reach = joints * kappa / sizes_a[i] + np.float32(1e-5)
+        low = np.sqrt(max(np.float32(0), np.float32(1) - reach * reach))
+        for tile in range(radii_tiles.shape[0]):
+            _radius_bounds(radii_a[i], radii_tiles[tile], low, bound)
+            for j in range(min(TILE, b.shape[0] - tile * TILE)):
+                if bound[j] <= reach:
+                    chosen[count] = tile * TILE + j
+                    count += 1
+                    if count == TILE:
+                        _flush(a[i], b, chosen, count, kappa, out[i], work)
+                        count = 0
+        _flush(a[i], b, chosen, count, kappa, out[i], work)
+
+
+@njit(parallel=True, fastmath=_FAST, error_model="numpy", cache=True)
+def all_pairs_2d(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
+    """The plane: turn and scale of b are one complex number, Σ a b* / Σ|b|². a (N, J, 2); tiles (T, J * 2 * TILE)."""
+    joints = a.shape[1]
+    share = np.float32(1.0 / joints)
+    for task in prange(a.shape[0] * tiles.shape[0]):
+        tile, i = task // a.shape[0], task % a.shape[0]
+        start = tile * TILE
+        real, imaginary = np.zeros(TILE, np.float32), np.zeros(TILE, np.float32)
+        mean = np.zeros(TILE, np.float32)
+        for k in range(joints):
+            ax, ay = a[i, k, 0], a[i, k, 1]
+            joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
+            for j in range(TILE):
+                real[j] += ax * joint[j] + ay * joint[TILE + j]
+                imaginary[j] += ay * joint[j] - ax * joint[TILE + j]
+        for j in range(TILE):
+            real[j] *= inverse_b2[tile, j]
+            imaginary[j] *= inverse_b2[tile, j]
+        for k in range(joints):
+            ax, ay = a[i, k, 0], a[i, k, 1]
+            joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
+            for j in range(TILE):
+                dx = ax - real[j] * joint[j] + imaginary[j] * joint[TILE + j]
+                dy = ay - imaginary[j] * joint[j] - real[j] * joint[TILE + j]
+                mean[j] += share * np.sqrt(dx * dx + dy * dy)
+        used = min(TILE, out.shape[1] - start)
+        out[i, start : start + used] = mean[:used]

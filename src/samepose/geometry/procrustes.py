@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from samepose.errors import UsageError
 from samepose.geometry.normalise import normalise_3d
@@ -65,6 +65,51 @@ def np_mpjpe_matrix(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3
     if out.size:
         kernel.all_pairs(target, *_tiles(source, kernel.TILE), out)
     return out
+
+
+def within(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"], kappa: float) -> Bool[np.ndarray, "n m"]:
+    """`np_mpjpe_matrix(a, b) <= kappa`, faster: most pairs fall to a bound that needs no rotation.
+
+    A rotation keeps each joint's distance from the centroid, so the differences of those distances, at the scale
+    that suits the pair best, bound the error from below. Pays for small kappa (0.02: near duplicates).
+    """
+    from samepose.geometry import _procrustes_kernel as kernel
+
+    target, source = _centred(a), _centred(b)
+    out = np.zeros((len(target), len(source)), np.bool_)
+    if out.size:
+        (radii_a, sizes), (radii_b, _) = _radii(target), _radii(source)
+        tiles, _ = _tiles(radii_b[..., None], kernel.TILE)
+        kernel.within(target, source, radii_a, tiles, sizes, np.float32(kappa), out)
+    return out
+
+
+def np_mpjpe_2d_matrix(
+    a: Float[np.ndarray, "n joint 2"], b: Float[np.ndarray, "m joint 2"]
+) -> Float[np.ndarray, "n m"]:
+    """Procrustes distance in the image: mean joint distance of a[i] and b[j] moved onto it, in the unit of `a`.
+
+    The baseline "2D keypoints, Procrustes per pair" of Sun 2020, table 1: rotation, scale and translation, no
+    reflection. NaN in a pose gives NaN: leave out joints that are hidden.
+    """
+    from samepose.geometry import _procrustes_kernel as kernel
+
+    target, source = (
+        np.ascontiguousarray(p - p.mean(axis=1, keepdims=True, dtype=np.float64), np.float32) for p in (a, b)
+    )
+    out = np.empty((len(target), len(source)), np.float32)
+    if out.size:
+        kernel.all_pairs_2d(target, *_tiles(source, kernel.TILE), out)
+    return out
+
+
+def _radii(
+    centred: Float[np.ndarray, "n joint 3"],
+) -> tuple[Float[np.ndarray, "n joint"], Float[np.ndarray, " n"]]:
+    """Each joint's distance from the centroid in units of the pose's size, and that size."""
+    radii = np.linalg.norm(centred, axis=-1)
+    sizes = np.maximum(np.linalg.norm(radii, axis=-1), np.float32(1e-6))
+    return radii / sizes[:, None], sizes
 
 
 def _centred(poses: Any) -> Float[np.ndarray, "n 17 3"]:

@@ -1,0 +1,1 @@
+"""Protocols of the papers, measured: rates in, tables out."""

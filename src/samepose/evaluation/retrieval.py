@@ -1,0 +1,243 @@
+"""Cross-view pose retrieval (Sun 2020, section 4.2): query in one camera, index in another, Hit@k.
+
+A retrieved pose is right when its 3D pose lies within NP-MPJPE kappa of the query's. Hit@k is the share of queries
+with a right one among the first k, averaged over all ordered pairs of different cameras. All frames are seen by all
+cameras, so a single NP-MPJPE matrix decides for every pair.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from samepose.embeddings import Embeddings, Matching
+from samepose.errors import UsageError
+from samepose.evaluation.views import Camera, Keypoints, keypoint_views
+from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, within
+from samepose.skeleton import BODY13
+
+KAPPAS = (0.1, 0.05)
+RANKS = (1, 10, 20)
+_BLOCK = 1024
+
+
+class Scorer(Protocol):
+    """A model under test: what it makes of one camera's keypoints, and how alike it finds two of those."""
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Any:
+        """Called once per camera; a hidden joint is NaN."""
+
+    def scores(self, query: Any, index: Any) -> Float[np.ndarray, "q e"]:
+        """Higher is more alike."""
+
+
+@dataclass(frozen=True)
+class PrVipe:
+    """Gaussian embeddings, ranked by the matching probability.
+
+    Attributes:
+        embed: BODY13 keypoints (N, 13, 2), NaN where hidden -> Embeddings.
+    """
+
+    embed: Callable[[Float[np.ndarray, "n 13 2"]], Embeddings]
+    matching: Matching
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Embeddings:
+        return self.embed(keypoints)
+
+    def scores(self, query: Embeddings, index: Embeddings) -> Float[np.ndarray, "q e"]:
+        return self.matching.probability(query, index)
+
+
+@dataclass(frozen=True)
+class PointEmbedding:
+    """Points in a space, ranked by squared distance.
+
+    Attributes:
+        embed: BODY13 keypoints (N, 13, 2), NaN where hidden -> (N, D).
+    """
+
+    embed: Callable[[Float[np.ndarray, "n 13 2"]], Float[np.ndarray, "n dim"]]
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n dim"]:
+        return self.embed(keypoints)
+
+    def scores(self, query: Float[np.ndarray, "q dim"], index: Float[np.ndarray, "e dim"]) -> Float[np.ndarray, "q e"]:
+        # |q|² is the same for a whole row and cannot change the ranking.
+        ranked: np.ndarray = 2 * query @ index.T - (index**2).sum(axis=1)
+        return ranked
+
+
+@dataclass(frozen=True)
+class Keypoints2D:
+    """No model: Procrustes distance in the image, over the joints seen in both views."""
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 13 2"]:
+        return keypoints
+
+    def scores(
+        self, query: Float[np.ndarray, "q 13 2"], index: Float[np.ndarray, "e 13 2"]
+    ) -> Float[np.ndarray, "q e"]:
+        seen = ~(np.isnan(query).any(axis=(0, 2)) | np.isnan(index).any(axis=(0, 2)))
+        return -np_mpjpe_2d_matrix(query[:, seen], index[:, seen])
+
+
+@dataclass(frozen=True)
+class Lifting:
+    """3D lifting, ranked by NP-MPJPE of the predicted poses.
+
+    Attributes:
+        lift: BODY13 keypoints (N, 13, 2), NaN where hidden -> H36M17 poses (N, 17, 3) of any unit and heading.
+    """
+
+    lift: Callable[[Float[np.ndarray, "n 13 2"]], Float[np.ndarray, "n 17 3"]]
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 17 3"]:
+        return self.lift(keypoints)
+
+    def scores(
+        self, query: Float[np.ndarray, "q 17 3"], index: Float[np.ndarray, "e 17 3"]
+    ) -> Float[np.ndarray, "q e"]:
+        return -np_mpjpe_matrix(query, index)
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """Hit rates of one model under one condition.
+
+    Attributes:
+        hit: kappa -> k -> rate in 0..1.
+        frames: poses per camera.
+        cameras, keypoints: names of the condition.
+        hidden: joints hidden from the queries.
+    """
+
+    model: str
+    hit: dict[float, dict[int, float]]
+    frames: int
+    cameras: str
+    keypoints: str
+    hidden: tuple[str, ...] = ()
+
+
+def near_duplicates_removed(points: Float[np.ndarray, "n 17 3"], threshold: float = 0.02) -> Int[np.ndarray, " kept"]:
+    """Frames to keep, in order: each at least `threshold` NP-MPJPE from every frame kept before it.
+
+    Decided in 3D, so that all cameras share the frames. Frames with NaN are left out.
+    """
+    finite = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))
+    kept: list[Int[np.ndarray, " block"]] = []
+    for start in range(0, len(finite), _BLOCK):
+        fresh = finite[start : start + _BLOCK]
+        for earlier in reversed(kept):  # the latest first: a frame is most often like those just before it
+            fresh = fresh[~within(points[earlier], points[fresh], threshold).any(axis=0)]
+        fresh = fresh[_greedy(within(points[fresh], points[fresh], threshold))]
+        kept.append(fresh)
+    return np.concatenate(kept) if kept else finite
+
+
+def _greedy(alike: Bool[np.ndarray, "n n"]) -> Bool[np.ndarray, " n"]:
+    """Keep a row unless an earlier kept row is alike."""
+    dropped = np.zeros(len(alike), np.bool_)
+    for i in range(len(alike)):
+        if not dropped[i]:
+            dropped[i + 1 :] |= alike[i, i + 1 :]
+    return ~dropped
+
+
+def select_frames(points: Float[np.ndarray, "n 17 3"], n: int = 1500, seed: int = 0) -> Int[np.ndarray, " chosen"]:
+    """`n` frames drawn without near duplicates, in order; all of them where there are fewer."""
+    kept = near_duplicates_removed(points)
+    if len(kept) <= n:
+        return kept
+    return np.sort(np.random.default_rng(seed).choice(kept, n, replace=False))
+
+
+def hit_rates(
+    scores: Float[np.ndarray, "q e"], errors: Float[np.ndarray, "q e"],
+    kappas: Sequence[float] = KAPPAS, ranks: Sequence[int] = RANKS,
+) -> Float[np.ndarray, "kappa rank"]:
+    """Share of queries with an index pose of `errors` <= kappa among the k that score highest.
+
+    Args:
+        errors: NP-MPJPE of each query's 3D pose and each index pose's.
+    """
+    top = min(max(ranks), scores.shape[1])
+    first = np.argpartition(-scores, top - 1, axis=1)[:, :top]
+    order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1, kind="stable")
+    found = np.take_along_axis(errors, np.take_along_axis(first, order, axis=1), axis=1)
+    best = np.minimum.accumulate(found, axis=1)
+    return np.array([[(best[:, min(k, top) - 1] <= kappa).mean() for k in ranks] for kappa in kappas])
+
+
+def evaluate(
+    points: Float[np.ndarray, "n 17 3"], scorers: Mapping[str, Scorer], cameras: Sequence[Camera],
+    *, cameras_name: str, keypoints: Keypoints = "perfect", seed: int = 0,
+    hide: Sequence[str] = (), hide_index: bool = False,
+) -> list[RetrievalResult]:
+    """Hit rates of every scorer on the frames `points` (choose them with `select_frames`).
+
+    Args:
+        points: H36M17, any unit, y up.
+        scorers: name -> model.
+        cameras_name: what the report calls the cameras.
+        seed: of the noise of "noisy" keypoints.
+        hide: BODY13 joints hidden from the queries, and from the index too with `hide_index`.
+
+    Raises:
+        UsageError: no frames, fewer than two cameras, or a joint that does not exist.
+    """
+    if len(points) == 0 or len(cameras) < 2:
+        raise UsageError(f"retrieval needs frames and two cameras, got {len(points)} and {len(cameras)}")
+    errors = np_mpjpe_matrix(points, points)
+    index_views = keypoint_views(points, cameras, keypoints, seed)
+    query_views = _hidden(index_views, hide)
+    if hide_index:
+        index_views = query_views
+    results = []
+    for name, scorer in scorers.items():
+        queries = [scorer.describe(view) for view in query_views]
+        index = queries if query_views is index_views else [scorer.describe(view) for view in index_views]
+        rates = [
+            hit_rates(scorer.scores(queries[q], index[e]), errors)
+            for q, e in itertools.permutations(range(len(cameras)), 2)
+        ]
+        hit = _table(np.mean(rates, axis=0))
+        results.append(RetrievalResult(name, hit, len(points), cameras_name, keypoints, tuple(hide)))
+    return results
+
+
+def evaluate_hidden_pairs(
+    points: Float[np.ndarray, "n 17 3"], scorers: Mapping[str, Scorer], cameras: Sequence[Camera],
+    *, cameras_name: str, keypoints: Keypoints = "perfect", seed: int = 0,
+) -> list[RetrievalResult]:
+    """`evaluate` averaged over all 78 ways to hide two joints from the queries; `hidden` says "any two"."""
+    runs = [
+        evaluate(points, scorers, cameras, cameras_name=cameras_name, keypoints=keypoints, seed=seed, hide=pair)
+        for pair in itertools.combinations(BODY13.joints, 2)
+    ]
+    return [
+        replace(same[0], hidden=("any two",), hit=_table(np.mean([_rates(r.hit) for r in same], axis=0)))
+        for same in zip(*runs)
+    ]
+
+
+def _hidden(views: Float[np.ndarray, "camera n 13 2"], hide: Sequence[str]) -> Float[np.ndarray, "camera n 13 2"]:
+    if not hide:
+        return views
+    hidden = views.copy()
+    hidden[:, :, [BODY13.index(joint) for joint in hide]] = np.nan
+    return hidden
+
+
+def _table(rates: Float[np.ndarray, "kappa rank"]) -> dict[float, dict[int, float]]:
+    return {kappa: {k: float(r) for k, r in zip(RANKS, row)} for kappa, row in zip(KAPPAS, rates)}
+
+
+def _rates(hit: dict[float, dict[int, float]]) -> list[list[float]]:
+    return [list(row.values()) for row in hit.values()]
