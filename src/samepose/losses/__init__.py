@@ -1,0 +1,1 @@
+"""Losses on torch tensors. Needs `samepose[train]`."""

@@ -1,0 +1,92 @@
+"""The matching probability on tensors, and the losses of Pr-VIPE (Sun 2020, section 3.2-3.3)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from samepose.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+
+
+def moments(
+    mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor
+) -> tuple[Float[Tensor, "*pair"], Float[Tensor, "*pair"]]:
+    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D); see `samepose.embeddings`."""
+    m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
+    return (m2 + s).sum(-1), (2 * s * s + 4 * m2 * s).sum(-1)
+
+
+def all_moments(
+    mean_1: Float[Tensor, "n dim"], var_1: Float[Tensor, "n dim"],
+    mean_2: Float[Tensor, "m dim"], var_2: Float[Tensor, "m dim"],
+) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
+    """`moments` of all pairs, by matrix products."""
+    def own(mu: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        return (mu * mu + v).sum(1), (2 * v * v + 4 * mu * mu * v).sum(1)
+
+    (e1, w1), (e2, w2) = own(mean_1, var_1), own(mean_2, var_2)
+    e = e1[:, None] + e2 - 2 * mean_1 @ mean_2.T
+    left = torch.cat([4 * var_1, 4 * mean_1**2, -8 * mean_1 * var_1, -8 * mean_1], 1)
+    right = torch.cat([var_2 + mean_2**2, var_2, mean_2, mean_2 * var_2], 1)
+    return e.clamp_min(1e-9), (w1[:, None] + w2 + left @ right.T).clamp_min(0)
+
+
+def log_matching_probability(e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "*pair"]:
+    """log E[sigmoid(b - a r)] from the moments of r², closed form (see `samepose.embeddings`)."""
+    e = e.clamp_min(1e-9)
+    u = (w / (e * e)).clamp(0, 2)
+    c = GAMMA_POLY
+    q = u * (c[0] + u * (c[1] + u * (c[2] + u * (c[3] + u * c[4]))))
+    centre, spread = b - a * torch.sqrt(e * (1 - q)), a * torch.sqrt(e * q + 1e-12)
+    terms = [torch.nn.functional.logsigmoid(centre) + math.log(GAUSS_HERMITE_WEIGHTS[0])]
+    for node, weight in zip(GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS[1:]):
+        terms += [torch.nn.functional.logsigmoid(centre + sign * node * spread) + math.log(weight) for sign in (-1, 1)]
+    total: Tensor = torch.logsumexp(torch.stack(terms), 0)
+    return total
+
+
+def log_matching_probability_sampled(
+    z1: Float[Tensor, "n k dim"], z2: Float[Tensor, "n k dim"], a: Tensor, b: Tensor, smoothing: float
+) -> Float[Tensor, " n"]:
+    """The paper's log of eq. 7 for rows of samples: mean over all k x k pairs of the smoothed sigmoid.
+
+    Args:
+        smoothing: P = (1 - s) sigmoid + s / 2 (reference code: s = 0.1 in training).
+    """
+    p = (1 - smoothing) * torch.sigmoid(b - a * torch.cdist(z1, z2)) + smoothing / 2
+    return p.mean(dim=(1, 2)).log()
+
+
+def semi_hard_negatives(
+    distance: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]
+) -> tuple[Tensor, Bool[Tensor, " n"]]:
+    """For each anchor the nearest negative that is farther than its positive (Sun 2020, section 3.3).
+
+    Args:
+        distance: [anchor, candidate]; candidate i is anchor i's positive (its other view).
+        match: [anchor, candidate] True where the 3D poses match; no such pair is a negative.
+
+    Returns:
+        Index of the negative per anchor, and which anchors have one.
+    """
+    positive = distance.diagonal()[:, None]
+    allowed = ~match & (distance > positive)
+    nearest = distance.masked_fill(~allowed, math.inf).min(dim=1)
+    return nearest.indices, torch.isfinite(nearest.values)
+
+
+def triplet_ratio_loss(positive: Float[Tensor, " n"], negative: Float[Tensor, " n"], margin: float) -> Tensor:
+    """mean over violated triplets of max(0, margin + D(pos) - D(neg)), D = -log P (Sun 2020, eq. 3-4).
+
+    With margin = log beta this asks P(pos) >= beta P(neg); beta = 2 in the paper.
+    """
+    loss = (margin + positive - negative).clamp_min(0)
+    return loss.sum() / (loss > 0).sum().clamp_min(1)
+
+
+def gaussian_prior(mean: Tensor, var: Tensor) -> Tensor:
+    """KL(N(mean, var) || N(0, I)), summed over dimensions, averaged over poses (Sun 2020, eq. 9)."""
+    return 0.5 * (var + mean**2 - 1 - torch.log(var.clamp_min(1e-10))).sum(1).mean()

@@ -1,0 +1,1 @@
+"""The trainable models: one paper, one file. Needs `samepose[train]`."""

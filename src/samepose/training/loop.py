@@ -1,0 +1,220 @@
+"""The one training loop: device, precision, EMA, logging, validation, and checkpoints that survive `kill -9`.
+
+A recipe brings the model, one loss per step and a validation figure; the loop knows no model. Randomness comes from
+one generator whose state is in the checkpoint, so a resumed run continues with the same batches.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from samepose.errors import FormatError, UsageError
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast.
+
+    Attributes:
+        steps: optimiser steps in all.
+        learning_rate: peak of the one-cycle cosine schedule.
+        warmup: share of the steps in which the rate rises.
+        weight_decay: AdamW's (reference code: none).
+        ema: decay of the averaged weights that validation and export use (ours: shorter runs than 0.9999's).
+        validate_every, save_every: steps.
+        seed: of the weights and of every random choice.
+        threads: CPU threads; 0 leaves PyTorch's choice.
+        precision: Lightning Fabric's, e.g. "32-true" or "bf16-mixed".
+        deterministic: bitwise repeatable on the CPU.
+    """
+
+    steps: int = 20_000
+    learning_rate: float = 2e-3
+    warmup: float = 0.05
+    weight_decay: float = 1e-4
+    ema: float = 0.999
+    validate_every: int = 2_000
+    save_every: int = 1_000
+    seed: int = 0
+    threads: int = 0
+    precision: str = "32-true"
+    deterministic: bool = False
+
+
+class Recipe(Protocol):
+    """What a model's recipe gives the loop."""
+
+    model: nn.Module
+
+    def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
+        """Loss of one fresh batch, and figures to log."""
+        ...
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Figures of the averaged weights on data that training never sees."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """Everything needed to build the recipe's model again, JSON-able."""
+        ...
+
+
+def fit(
+    recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, progress: Progress | None = None
+) -> nn.Module:
+    """Train and return the averaged model; `run` receives checkpoints, `config.json` and TensorBoard events.
+
+    Raises:
+        UsageError: `run` holds another run and `resume` is off, or the configuration changed.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.use_deterministic_algorithms(config.deterministic)
+    fabric = Fabric(precision=config.precision)  # type: ignore[arg-type]
+    fabric.launch()
+    averaged = _copy(recipe.model)
+    model, optimiser = fabric.setup(
+        recipe.model, torch.optim.AdamW(recipe.model.parameters(), 1.0, weight_decay=config.weight_decay)
+    )
+    rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
+    state = _State(recipe.model, averaged, optimiser, rng)
+    described = {"loop": asdict(config), "recipe": recipe.config()}
+    first = _begin(run, described, state, resume)
+    writer = _writer(run) if fabric.is_global_zero else None
+    started, last_log = time.monotonic(), first
+    for step in range(first, config.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(step, config)
+        model.train()
+        loss, logs = recipe.loss(model, rng, fabric.device)
+        optimiser.zero_grad()
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimiser, max_norm=5.0)
+        optimiser.step()
+        _average(averaged, recipe.model, min(config.ema, (step + 1) / (step + 10)))
+        done = step + 1
+        if writer and (done % 50 == 0 or done == config.steps):
+            logs |= {"loss": float(loss.detach()), "rate": _rate(step, config)}
+            logs["steps_per_second"] = (done - last_log) / (time.monotonic() - started)
+            started, last_log = time.monotonic(), done
+            for name, value in logs.items():
+                writer.add_scalar(name, value, done)
+            if progress:
+                progress(done, config.steps, logs)
+        if writer and (done % config.save_every == 0 or done == config.steps):
+            state.save(run, done)
+        if writer and (done % config.validate_every == 0 or done == config.steps):
+            averaged.eval()
+            figures = recipe.validate(averaged)
+            for name, value in figures.items():
+                writer.add_scalar(f"validation/{name}", value, done)
+            with (run / "validation.jsonl").open("a") as log:
+                log.write(json.dumps({"step": done, **figures}) + "\n")
+            if progress:
+                progress(done, config.steps, figures)
+    if writer:
+        writer.close()
+    return averaged.eval()
+
+
+class _State:
+    """Everything a run needs to go on: weights, averages, optimiser moments, generator, step."""
+
+    def __init__(self, model: nn.Module, averaged: nn.Module, optimiser: Any, rng: torch.Generator) -> None:
+        self.model, self.averaged, self.optimiser, self.rng = model, averaged, optimiser, rng
+
+    def save(self, run: Path, step: int) -> None:
+        moments = self.optimiser.state_dict()["state"]
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"averaged.{k}": v for k, v in self.averaged.state_dict().items()}
+        tensors |= {f"moments.{i}.{k}": v for i, state in moments.items() for k, v in state.items()}
+        tensors |= {"rng": self.rng.get_state(), "step": torch.tensor(step), "global_rng": torch.get_rng_state()}
+        partial = run / "checkpoint.partial"
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
+        os.replace(partial, run / "checkpoint.safetensors")  # a kill leaves the old checkpoint or the new one
+
+    def load(self, path: Path) -> int:
+        tensors = load_file(path)
+        part = lambda name: {k[len(name) + 1:]: v for k, v in tensors.items() if k.startswith(name + ".")}  # noqa: E731
+        self.model.load_state_dict(part("model"))
+        self.averaged.load_state_dict(part("averaged"))
+        state = self.optimiser.state_dict()
+        state["state"] = {}
+        for key, value in part("moments").items():
+            index, name = key.split(".", 1)
+            state["state"].setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict(state)
+        self.rng.set_state(tensors["rng"])
+        torch.set_rng_state(tensors["global_rng"])
+        return int(tensors["step"])
+
+
+def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) -> int:
+    run.mkdir(parents=True, exist_ok=True)
+    settings, checkpoint = run / "config.json", run / "checkpoint.safetensors"
+    if resume and checkpoint.exists():
+        try:
+            before = json.loads(settings.read_text())
+        except (OSError, ValueError) as error:
+            raise FormatError(f"{settings}: not readable ({error}); start again in another folder") from error
+        if before != json.loads(json.dumps(described)):
+            raise UsageError(f"{run}: was started with other settings; resume with the same, or use another folder")
+        return state.load(checkpoint)
+    if checkpoint.exists():
+        raise UsageError(f"{run}: already holds a run; add --resume to continue it, or use another folder")
+    settings.write_text(json.dumps(described, indent=1))
+    return 0
+
+
+def load_weights(run: Path, model: nn.Module) -> nn.Module:
+    """The averaged weights of a run's checkpoint, in evaluation mode."""
+    path = run / "checkpoint.safetensors"
+    if not path.exists():
+        raise FormatError(f"{run}: holds no checkpoint.safetensors; train first, or name the run's folder")
+    tensors = load_file(path)
+    model.load_state_dict({k[9:]: v for k, v in tensors.items() if k.startswith("averaged.")})
+    return model.eval()
+
+
+def _rate(step: int, config: LoopConfig) -> float:
+    warm = max(1, round(config.warmup * config.steps))
+    if step < warm:
+        return config.learning_rate * (step + 1) / warm
+    share = (step - warm) / max(1, config.steps - warm)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    import copy
+
+    return copy.deepcopy(model).requires_grad_(False)
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    """Exponential moving average of parameters and of BatchNorm's running statistics."""
+    for mean, now in zip(averaged.state_dict().values(), model.state_dict().values()):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(now.to(mean.device), 1 - decay)
+        else:
+            mean.copy_(now)
+
+
+def _writer(run: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run))  # type: ignore[no-untyped-call]
