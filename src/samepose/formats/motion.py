@@ -1,0 +1,157 @@
+"""Motion capture files of any kind as one thing: H36M17 poses over time, in metres, y up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from samepose.errors import FormatError
+from samepose.formats.asf_amc import read_amc
+from samepose.formats.body import to_body
+from samepose.formats.bvh import JointTracks, parse_bvh
+from samepose.formats.joint_names import JointMap, plain, read_joint_map
+
+__all__ = ["MOTION_SUFFIXES", "Motion", "read_joint_map", "read_motion"]
+
+MOTION_SUFFIXES = (".bvh", ".amc", ".c3d")
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """One clip of one person.
+
+    Attributes:
+        points: (T, 17, 3) float32 metres, y up, skeleton H36M17, no NaN.
+        fps: frames per second of `points`.
+        clip: the clip's name.
+        subject: who moves, e.g. `"cmu-05"`, `"hdm05-bd"`, else the folder's name.
+        notes: one line for each repair that was made.
+    """
+
+    points: Float[np.ndarray, "frame 17 3"]
+    fps: float
+    clip: str
+    subject: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def read_motion(
+    path: str | Path,
+    fps: float | None = 30.0,
+    joint_map: JointMap | None = None,
+    asf: str | Path | None = None,
+) -> Motion:
+    """Read a .bvh, .amc or .c3d file as H36M17 poses.
+
+    Units, up axis and exchanged sides are found out and mended; `Motion.notes` says so.
+
+    Args:
+        path: the file.
+        fps: thin to this rate by taking the nearest frames; None, or a file that is slower, keeps the file's own.
+        joint_map: our joint -> the file's, for names we do not know (`read_joint_map` reads one from TOML).
+        asf: the skeleton of an .amc; searched for beside it when not given.
+
+    Raises:
+        FormatError: unreadable, unknown suffix, unknown joints, or no usable frame.
+    """
+    path = Path(path)
+    tracks, notes = _read(path, asf)
+    start = 0
+    if tracks.starts_in_rest_pose and _fakes_first_frame(tracks.names):
+        start = 1
+        notes += ("frame 0 dropped: a T-pose that was put in front of the motion",)
+    points = tracks.points[start:]
+    rate = 1 / tracks.frame_time
+    if fps is not None:
+        points, rate = points[thinned(len(points), rate, fps)], min(rate, fps)
+    body, _, repairs = to_body(path, tracks.names, points, joint_map, z_up=path.suffix.lower() == ".c3d")
+    clip, subject = _identify(path)
+    return Motion(body, round(rate, 3), clip, subject, notes + repairs)
+
+
+def thinned(frames: int, rate: float, fps: float) -> Int[np.ndarray, " kept"]:
+    """Frames nearest to a clock of `fps`, each at most once; all of them when the file is no faster."""
+    if rate <= fps * 1.01:
+        return np.arange(frames)
+    times = np.arange(int(np.ceil(frames * fps / rate))) / fps
+    return np.minimum(np.rint(times * rate).astype(np.int64), frames - 1)
+
+
+def _read(path: Path, asf: str | Path | None) -> tuple[JointTracks, tuple[str, ...]]:
+    suffix = path.suffix.lower()
+    if suffix == ".bvh":
+        return _read_bvh(path)
+    if suffix == ".amc":
+        return read_amc(path, asf), ()
+    if suffix == ".c3d":
+        return _read_c3d(path), ()
+    raise FormatError(f"{path}: motion capture is read from {', '.join(MOTION_SUFFIXES)}; convert the file")
+
+
+def _read_bvh(path: Path) -> tuple[JointTracks, tuple[str, ...]]:
+    """A BVH's tracks; the CMU conversion by cgspeed gets back the two bones per side of the body that it left out.
+
+    That conversion dropped the Acclaim bones `thorax` and `lwrist`/`rwrist`, so its trunk is 12 cm and its forearm a
+    third too short. The thorax bone is as long as the one below it; the wrist bone continues the forearm by half.
+    Restored like this, clip 02_01 agrees with its own ASF/AMC to within a millimetre.
+    """
+    bvh = parse_bvh(path, keep_nan=True)
+    place = {plain(n): k for k, n in enumerate(bvh.names)}
+    if not {"lhipjoint", "rhipjoint", "lowerback"} <= set(place):
+        return bvh.tracks(), ()
+    collars = [place[n] for n in ("leftcollar", "rightcollar", "lowerneck") if n in place] or [
+        place[n] for n in ("leftshoulder", "rightshoulder", "neck") if n in place]
+    if bvh.offsets[collars].any():
+        return bvh.tracks(), ()
+    offsets = bvh.offsets.copy()
+    offsets[collars] = (0, np.linalg.norm(offsets[bvh.parents[collars[0]]]), 0)
+    tracks = replace(bvh, offsets=offsets).tracks()
+    for hand in ("lefthand", "righthand") if "lefthand" in place else ("leftwrist", "rightwrist"):
+        wrist, elbow = place[hand], bvh.parents[place[hand]]
+        tracks.points[:, wrist] += (tracks.points[:, wrist] - tracks.points[:, elbow]) / 2
+    return tracks, ("cgspeed conversion: the missing thorax and wrist bones were put back",)
+
+
+def _fakes_first_frame(names: tuple[str, ...]) -> bool:
+    """The CMU conversions of cgspeed and for Daz, which put a T-pose in front."""
+    have = {plain(n) for n in names}
+    return {"lhipjoint", "lowerback"} <= have or {"lshldr", "lbuttock", "abdomen"} <= have
+
+
+def _read_c3d(path: Path) -> JointTracks:
+    try:
+        ezc3d: Any = import_module("ezc3d")
+    except ImportError:
+        raise FormatError(f"{path}: reading .c3d needs the package ezc3d; run 'pip install ezc3d'") from None
+    try:
+        file: Any = ezc3d.c3d(str(path))
+        points = np.moveaxis(np.asarray(file["data"]["points"], np.float64)[:3], 0, -1).swapaxes(0, 1)
+        names = tuple(str(n) for n in file["parameters"]["POINT"]["LABELS"]["value"])[: points.shape[1]]
+        rate = float(file["header"]["points"]["frame_rate"])
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise FormatError(f"{path}: is not a readable C3D file ({str(error).splitlines()[0]}); "
+                          "export it again") from None
+    if len(points) == 0 or rate <= 0:
+        raise FormatError(f"{path}: has no 3D points over time; export it again with its points")
+    points[(points == 0).all(axis=-1)] = np.nan  # C3D writes (0, 0, 0) where a point was not seen
+    return JointTracks(names, points, 1 / rate)
+
+
+def _identify(path: Path) -> tuple[str, str]:
+    """Clip and subject: from the names of CMU (`05_01`, `35_walk2`) and HDM05 (`HDM_bd_…`) files, else the folder."""
+    stem = path.stem
+    if found := re.fullmatch(r"(\d{1,3})_(\d{1,3}|walk.*)", stem):
+        return stem, f"cmu-{int(found[1]):02d}"
+    if found := re.match(r"HDM_([a-z]{2})_", stem):
+        return stem, f"hdm05-{found[1]}"
+    folder = path.absolute().parent.name
+    return f"{folder}/{stem}", folder
