@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -35,13 +36,15 @@ WEIGHTS_SHA256 = {
     "thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
 }
 
-_SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (384,), "accurate": (256, 384, 640)}
+_SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (256, 384), "accurate": (256, 384, 640)}
 _SAME_PERSON = 0.7  # OKS over which two poses are one person
 _DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
 _MUCH_SURER = 0.15  # mean joint score
 _CROP_SCALE = 1.5  # side of the crop for Thunder, in longer sides of the joints seen
 _THUNDER_SIDE = 256
 _MOST_PEOPLE = 6  # that the multipose network can find at once
+_HALVINGS = {"fast": 0, "balanced": 1, "accurate": 3}  # of a crowded image, to find more
+_HALF = 0.6  # of the longer side: the halves overlap, so that whoever stands in the middle is whole in one of them
 
 
 class MoveNet:
@@ -74,14 +77,20 @@ class MoveNet:
         Returns:
             Poses of COCO17 in pixels of `image`; `tracks` is the rank of prominence.
         """
-        people = self._coarse(image)
+        people = self._coarse(image, _HALVINGS[self.mode])
         if self.mode != "fast":
             people = self._refined(image, people)
         people = people[np.argsort(-people.prominence(), kind="stable")]
-        return _ranked(people)
+        return replace(people, tracks=np.arange(len(people), dtype=np.int64))
 
-    def _coarse(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
+    def _coarse(self, image: UInt8[np.ndarray, "height width 3"], halvings: int) -> Poses:
+        """What the multipose network finds at each size, and in the halves of the image when it found all it can."""
         found = [self._multipose(image, size) for size in _SIZES[self.mode]]
+        if halvings and any(len(people) == _MOST_PEOPLE for people in found):
+            for x0, y0, x1, y1 in _halves(image.shape[1], image.shape[0]):
+                people = self._coarse(image[y0:y1, x0:x1], halvings - 1)
+                people = _moved(people, x0, y0)
+                found.append(people[~_cut(people, (x0, y0, x1, y1), image.shape)])
         return suppress(Poses.concatenate(found), _SAME_PERSON)
 
     def _multipose(self, image: UInt8[np.ndarray, "height width 3"], size: int) -> Poses:
@@ -196,12 +205,38 @@ def oks(a: Poses, b: Poses, areas: Float[np.ndarray, " n"] | None = None) -> Flo
 
 def suppress(people: Poses, above: float) -> Poses:
     """One pose per person: of poses with an OKS over `above` the one with the highest mean joint score stays."""
-    likeness = oks(people, people)
+    seen = people.hide(below=JOINT_SCORE)
+    likeness = oks(seen, seen)
     kept: list[int] = []
     for i in np.argsort(-people.scores.mean(axis=1), kind="stable"):
         if all(max(likeness[i, k], likeness[k, i]) <= above for k in kept):
             kept.append(int(i))
     return people[kept]
+
+
+def _halves(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Two overlapping boxes x0, y0, x1, y1 that part the longer side."""
+    if width >= height:
+        part = round(width * _HALF)
+        return [(0, 0, part, height), (width - part, 0, width, height)]
+    part = round(height * _HALF)
+    return [(0, 0, width, part), (0, height - part, width, height)]
+
+
+def _moved(people: Poses, x: int, y: int) -> Poses:
+    shift = np.array([x, y], np.float32)
+    return replace(people, points=people.points + shift, boxes=people.boxes + np.tile(shift, 2))
+
+
+def _cut(people: Poses, tile: tuple[int, int, int, int], shape: tuple[int, ...]) -> Bool[np.ndarray, " n"]:
+    """Whose box touches a border of the tile inside the image: the other tile has them whole."""
+    rim = 0.02 * (tile[2] - tile[0] + tile[3] - tile[1])
+    x0, y0, x1, y1 = people.boxes.T
+    cut: np.ndarray = (
+        ((x0 < tile[0] + rim) & (tile[0] > 0)) | ((x1 > tile[2] - rim) & (tile[2] < shape[1]))
+        | ((y0 < tile[1] + rim) & (tile[1] > 0)) | ((y1 > tile[3] - rim) & (tile[3] < shape[0]))
+    )
+    return cut
 
 
 def _people(
@@ -215,9 +250,3 @@ def _people(
     return Poses.of(
         points, COCO17, scores=scores, boxes=np.clip(boxes, 0, limit), person_scores=np.clip(person_scores, 0, 1)
     )
-
-
-def _ranked(people: Poses) -> Poses:
-    from dataclasses import replace
-
-    return replace(people, tracks=np.arange(len(people), dtype=np.int64))
