@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +65,7 @@ class Poses:
 
         Args:
             points: (N, J, 2 or 3), or (J, D) for a single pose; NaN (any coordinate) = missing.
+            scores: (N, J), or (J,) for a single pose.
 
         Raises:
             UsageError: a shape, range or infinite value that cannot be a pose.
@@ -82,7 +84,7 @@ class Poses:
         n = len(xy)
         missing = np.isnan(xy).any(axis=-1)
         xy[missing] = np.nan
-        sc = np.ones(missing.shape, np.float32) if scores is None else np.array(scores, np.float32)
+        sc = np.ones(missing.shape, np.float32) if scores is None else np.array(scores, np.float32, ndmin=2)
         if sc.shape != missing.shape:
             raise UsageError(f"scores have shape {sc.shape}; expected {missing.shape}")
         sc = np.clip(np.where(missing, 0, np.nan_to_num(sc)), 0, 1)
@@ -103,13 +105,55 @@ class Poses:
 
     @classmethod
     def concatenate(cls, many: Sequence[Poses]) -> Poses:
-        """One batch of several of the same skeleton, in order."""
+        """One batch of several of the same skeleton, unit and dimension, in order; `fps` stays where all agree on it."""
         if not many:
             raise UsageError("nothing to concatenate")
         if any(p.skeleton != many[0].skeleton for p in many):
             raise UsageError(f"skeletons differ: {', '.join(sorted({p.skeleton.name for p in many}))}")
-        fields = {name: np.concatenate([getattr(p, name) for p in many]) for name in _PER_POSE}
-        return replace(many[0], **fields)
+        kinds = {f"{p.points.shape[2]}D {p.unit}" for p in many}
+        if len(kinds) > 1:
+            raise UsageError(f"units or dimensions differ: {', '.join(sorted(kinds))}")
+        fields: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in many]) for name in _PER_POSE}
+        return replace(many[0], **fields, fps=many[0].fps if len({p.fps for p in many}) == 1 else None)
+
+    @classmethod
+    def from_coco(cls, path: Path | str) -> Poses:
+        """People of a COCO keypoint file; `formats.coco.read_coco` also tells which image each is in."""
+        from samepose.formats.coco import read_coco
+
+        return read_coco(path).poses
+
+    @classmethod
+    def from_openpose(cls, path: Path | str, fps: float | None = None) -> Poses:
+        """People of an OpenPose folder or file: see `formats.openpose.read_openpose`."""
+        from samepose.formats.openpose import read_openpose
+
+        return read_openpose(path, fps).poses
+
+    @classmethod
+    def from_ultralytics(cls, results: Any) -> Poses:
+        """COCO17 poses of ultralytics' results or keypoints: see `formats.arrays.from_ultralytics`."""
+        from samepose.formats.arrays import from_ultralytics
+
+        return from_ultralytics(results)
+
+    @classmethod
+    def from_rtmlib(cls, keypoints: Any, scores: Any) -> Poses:
+        """COCO17 poses of rtmlib's (n, 17, 2) keypoints and (n, 17) scores: see `formats.arrays.from_rtmlib`."""
+        from samepose.formats.arrays import from_rtmlib
+
+        return from_rtmlib(keypoints, scores)
+
+    @classmethod
+    def from_mediapipe(cls, landmarks: Any, image_size: tuple[int, int]) -> Poses:
+        """BLAZEPOSE33 poses in pixels of MediaPipe's landmarks in 0..1: see `formats.arrays.from_mediapipe`.
+
+        Args:
+            image_size: (width, height) in pixels.
+        """
+        from samepose.formats.arrays import from_mediapipe
+
+        return from_mediapipe(landmarks, image_size)
 
     def __len__(self) -> int:
         return len(self.points)

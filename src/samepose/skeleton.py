@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,7 +24,7 @@ _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _BODY_BONES = (
     ("left_shoulder", "right_shoulder"),
     ("left_hip", "right_hip"),
-    *((f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in zip(_LIMBS, _LIMBS[1:])
+    *((f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in pairwise(_LIMBS)
       if (a, b) != ("wrist", "hip")),
     ("left_shoulder", "left_hip"),
     ("right_shoulder", "right_hip"),

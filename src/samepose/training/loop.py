@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -145,11 +144,14 @@ class _State:
         tensors |= {"rng": self.rng.get_state(), "step": torch.tensor(step), "global_rng": torch.get_rng_state()}
         partial = run / "checkpoint.partial"
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
-        os.replace(partial, run / "checkpoint.safetensors")  # a kill leaves the old checkpoint or the new one
+        partial.replace(run / "checkpoint.safetensors")  # a kill leaves the old checkpoint or the new one
 
     def load(self, path: Path) -> int:
         tensors = load_file(path)
-        part = lambda name: {k[len(name) + 1:]: v for k, v in tensors.items() if k.startswith(name + ".")}  # noqa: E731
+
+        def part(name: str) -> dict[str, Tensor]:
+            return {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}
+
         self.model.load_state_dict(part("model"))
         self.averaged.load_state_dict(part("averaged"))
         state = self.optimiser.state_dict()
@@ -217,4 +219,4 @@ def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
 def _writer(run: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(run))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(run))

@@ -111,8 +111,8 @@ class PrVipeRecipe:
             total = total + cfg.prior * gaussian_prior(mean, var)
         if cfg.lift:
             target = torso_frame_pose(bodies).to(device).repeat(2, 1)
-            lifted = self.model.lifted
-            gap = nn.functional.smooth_l1_loss(lifted, target, beta=0.05)
+            assert isinstance(self.model, _WithLifter)
+            gap = nn.functional.smooth_l1_loss(self.model.lifted, target, beta=0.05)
             logs["lift"] = float(gap.detach())
             total = total + cfg.lift * gap
         return total, logs
