@@ -105,16 +105,21 @@ class Poses:
 
     @classmethod
     def concatenate(cls, many: Sequence[Poses]) -> Poses:
-        """One batch of several of the same skeleton, unit and dimension, in order; `fps` stays where all agree on it."""
+        """One batch of several of the same skeleton, unit and dimension, in order; `fps` is kept if all agree on it.
+
+        Raises:
+            UsageError: nothing given, or poses that do not go together.
+        """
         if not many:
             raise UsageError("nothing to concatenate")
         if any(p.skeleton != many[0].skeleton for p in many):
             raise UsageError(f"skeletons differ: {', '.join(sorted({p.skeleton.name for p in many}))}")
-        kinds = {f"{p.points.shape[2]}D {p.unit}" for p in many}
+        first, *rest = [p for p in many if len(p)] or many[:1]
+        kinds = {f"{p.points.shape[2]}D {p.unit}" for p in (first, *rest)}
         if len(kinds) > 1:
             raise UsageError(f"units or dimensions differ: {', '.join(sorted(kinds))}")
-        fields: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in many]) for name in _PER_POSE}
-        return replace(many[0], **fields, fps=many[0].fps if len({p.fps for p in many}) == 1 else None)
+        fields: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in (first, *rest)]) for n in _PER_POSE}
+        return replace(first, **fields, fps=first.fps if all(p.fps == first.fps for p in rest) else None)
 
     @classmethod
     def from_coco(cls, path: Path | str) -> Poses:
