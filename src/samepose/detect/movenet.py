@@ -23,7 +23,7 @@ from samepose.skeleton import COCO17
 
 Mode = Literal["fast", "balanced", "accurate"]
 
-JOINT_SCORE = 0.2  # a joint that scores less counts as missing
+JOINT_SCORE = 0.25  # a joint that scores less counts as missing
 PERSON_SCORE = 0.2  # a person that scores less is not reported
 
 # Falloff per joint in COCO order, from the keypoint challenge's evaluation (cocodataset.org, "keypoints eval").
@@ -40,6 +40,7 @@ _SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (256, 384), "a
 _SAME_PERSON = 0.7  # OKS over which two poses are one person
 _DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
 _MUCH_SURER = 0.15  # mean joint score
+_LESS_SURE = 0.05  # mean joint score that the fine pose may lose
 _CROP_SCALE = 1.5  # side of the crop for Thunder, in longer sides of the joints seen
 _THUNDER_SIDE = 256
 _MOST_PEOPLE = 6  # that the multipose network can find at once
@@ -115,8 +116,8 @@ class MoveNet:
             return coarse
         fine = Poses.concatenate([self._thunder(image, coarse[i]) for i in range(len(coarse))])
         agreement = np.diagonal(oks(coarse, fine))
-        surer = fine.scores.mean(axis=1) - coarse.scores.mean(axis=1) >= _MUCH_SURER
-        keep = (agreement >= _DISAGREES) | surer
+        gain = fine.scores.mean(axis=1) - coarse.scores.mean(axis=1)
+        keep = ((agreement >= _DISAGREES) & (gain >= -_LESS_SURE)) | (gain >= _MUCH_SURER)
         people = Poses.concatenate([fine[keep], coarse[~keep]])
         return suppress(people, _SAME_PERSON)
 

@@ -26,7 +26,7 @@ def draw_poses(
     image: UInt8[np.ndarray, "height width 3"],
     poses: Poses,
     *,
-    below: float = 0.2,
+    below: float = 0.25,
     boxes: bool = False,
     labels: Sequence[str] | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:

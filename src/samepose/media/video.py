@@ -232,11 +232,11 @@ def _rate(stream: Any) -> float | None:
 
 def _duration(container: Any, stream: Any) -> float | None:
     """Seconds that the header states; of a cut AVI only its count of frames still tells."""
-    counted = stream.frames / (_rate(stream) or math.inf)
+    counted: float = stream.frames / (_rate(stream) or math.inf)
     if stream.duration:
         return max(float(stream.duration * stream.time_base), counted)
     stated = float(container.duration or 0) / 1e6
-    return stated or counted or None
+    return max(stated, counted) or None
 
 
 def _upright(raw: Any, stream: Any) -> UInt8[np.ndarray, "height width 3"]:
