@@ -15,7 +15,7 @@ Points = Float[np.ndarray, "frame 17 3"]
 _UNITS = (("metres", 1.0), ("centimetres", 0.01), ("millimetres", 0.001), ("inches", 0.0254),
           ("CMU BVH units", 0.056444), ("decimetres", 0.1), ("feet", 0.3048))
 _PLAUSIBLE = (0.7, 1.7)  # metres of thigh + shin + trunk, from a child to the tallest
-_USUAL = 1.28  # metres of the same in an adult of 1.75 m
+_USUAL = 1.34  # metres of the same in an adult of 1.75 m
 _CROWN = 0.14  # head joint to crown, as a share of thigh + shin + trunk
 _MIRRORED = -0.02  # knees and toes bend backwards by so much of a leg's length: left and right are exchanged
 _SOLID = (

@@ -133,6 +133,8 @@ def _parse_tree(
                 at += 1 + count
             elif word == "}":
                 stack.pop()
+            elif word not in ("{", "HIERARCHY"):
+                raise ValueError(word)
             at += 1
     except (ValueError, IndexError):
         raise FormatError(f"{path}: HIERARCHY cannot be read near {' '.join(tokens[at:at + 5])!r}; "
