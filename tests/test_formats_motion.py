@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -562,6 +563,8 @@ def test_pose_set_of_a_folder_survives_saving(tmp_path: Path) -> None:
     assert loaded.subject_names == ("anna",) and loaded.fps == 30
     assert loaded.notes == ("two.bvh: scaled by 0.01: the lengths are centimetres",)
     assert [(Path(p).name, "no MOTION" in why) for p, why in loaded.failed] == [("bad.bvh", True)]
+    noise = np.random.default_rng(0).normal(0, 0.01, loaded.points.shape)
+    loaded = replace(loaded, points=(loaded.points + noise).astype(np.float32))
     save_poseset(tmp_path / "set.npz", loaded)
     again = load_poseset(tmp_path / "set.npz")
     np.testing.assert_array_equal(again.points, loaded.points)

@@ -63,7 +63,8 @@ CONVENTIONS: tuple[Convention, ...] = (
 )
 _HEAD_TOPS = "headtop|headtopend|headend|headnub|vertex|topofhead"
 _TRUNKS: tuple[Mapping[str, str], ...] = (
-    {"thorax": "thorax", "neck": "neck|upperneck|neck/nose", "spine": "spine", "head_top": f"{_HEAD_TOPS}|head"},
+    {"thorax": "thorax", "neck": "neck|upperneck|neck/nose", "spine": "spine", "head_top": f"{_HEAD_TOPS}|head",
+     "pelvis": "pelvis|hip"},
     {"thorax": "thorax", "neck": "head", "head_top": _HEAD_TOPS},
     {"thorax": "neck|neck01|neck1", "neck": "head", "head_top": _HEAD_TOPS},
     {"neck": "neck|upperneck", "head_top": _HEAD_TOPS},
