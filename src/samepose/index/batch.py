@@ -1,0 +1,166 @@
+"""Rows on their way into the index: embedded and written many at a time, media last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from samepose.errors import StoreError
+from samepose.index.schema import Medium, in_medium, medium_of, number_of, people_batch, vectors_of
+from samepose.index.upkeep import SMALL_FILES, optimise
+from samepose.poses import Poses
+
+if TYPE_CHECKING:
+    from samepose.embed import Embedder
+    from samepose.index.store import Index
+
+# A commit takes some 10 ms: every few seconds costs nothing, and a killed run loses no more than that of images.
+_SECONDS = 5.0
+_PEOPLE = 4096
+_MEDIA = 4096
+_EMBED = 256  # people per call of the embedder
+
+
+@dataclass(frozen=True)
+class _Pending:
+    medium: Medium
+    start: int
+    poses: Poses
+
+
+class Batch:
+    """Collects people and finished media, writes people first, media after, then deletes the people they replace.
+
+    Killed anywhere in between, the index shows each medium as it was or as it is now; see `upkeep.recover`.
+    """
+
+    def __init__(self, index: Index, embedder: Embedder) -> None:
+        self._index, self._embedder = index, embedder
+        self._pending: list[_Pending] = []
+        self._people = 0
+        self._counts: dict[int, int] = {}  # people so far of media not finished
+        self._finished: dict[str, Medium] = {}
+        self._changed: dict[int, Medium] = {}
+        self._stale: list[int] = []
+        self._replaces = False
+        self._last = time.monotonic()
+        self._commits = 0
+
+    def add(self, medium: Medium, poses: Poses) -> int:
+        """The next people of a medium; how many."""
+        start = self._counts.get(medium.id, 0)
+        self._pending.append(_Pending(medium, start, poses))
+        self._counts[medium.id] = start + len(poses)
+        self._people += len(poses)
+        if self._people >= _PEOPLE:
+            self._write_people()
+        return len(poses)
+
+    def copy(self, source: Medium, target: Medium) -> None:
+        """All people of one medium again as those of another."""
+        self.flush()
+        if not source.people:
+            return
+        query = self._index.people.search().where(f"media = {source.id}")
+        for batch in query.to_batches(_PEOPLE):
+            self._index.add_people([_moved(batch, target)])
+
+    def drop(self, medium: Medium) -> None:
+        """Forget the people of a medium that could not be read to its end."""
+        self._pending = [p for p in self._pending if p.medium.id != medium.id]
+        self._people = sum(len(p.poses) for p in self._pending)
+        if self._counts.pop(medium.id, 0):
+            self._stale.append(medium.id)
+
+    def finish(self, medium: Medium, replaces: Medium | None) -> None:
+        """All people of the medium were added; `replaces` is the row its path had until now."""
+        self._counts.pop(medium.id, None)
+        self._finished[medium.path] = medium
+        if replaces is not None:
+            self._replaces = True
+            if replaces.id != medium.id:
+                self._stale.append(replaces.id)
+                self._changed.pop(replaces.id, None)
+        if len(self._finished) >= _MEDIA or time.monotonic() - self._last > _SECONDS:
+            self.flush()
+
+    def change(self, medium: Medium) -> None:
+        """Other facts about a medium whose people stay."""
+        self._changed[medium.id] = medium
+        if len(self._changed) >= _MEDIA:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all there is."""
+        self._write_people()
+        self._index.put_media(list(self._finished.values()), key="path" if self._replaces else "")
+        self._index.put_media(list(self._changed.values()), key="id")
+        self._index.drop_people(self._stale)
+        self._finished, self._changed, self._stale, self._replaces = {}, {}, [], False
+        self._last = time.monotonic()
+
+    @contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """When what runs inside is interrupted, write the media that were finished."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except BaseException:
+            self._pending = [p for p in self._pending if p.medium.id not in self._counts]
+            self.flush()
+            raise
+
+    def _write_people(self) -> None:
+        batches = []
+        for _, group in groupby(self._pending, key=lambda p: p.poses.skeleton.name):
+            batches += self._rows(list(group))
+        self._index.add_people(batches)
+        self._pending, self._people = [], 0
+        self._commits += bool(batches)
+        if self._commits >= SMALL_FILES:
+            optimise(self._index, self._index.people)
+            optimise(self._index, self._index.media)
+            self._commits = 0
+
+    def _rows(self, group: list[_Pending]) -> list[pa.RecordBatch]:
+        poses = Poses.concatenate([replace(p.poses, fps=None) for p in group])
+        vectors = embedded(poses, self._embedder)
+        rows, at = [], 0
+        for _, run in groupby(group, key=lambda p: p.medium.id):
+            same = list(run)
+            first, n = same[0], sum(len(p.poses) for p in same)
+            rows.append(people_batch(first.medium, first.start, poses[at : at + n],
+                                     (vectors[0].slice(at, n), vectors[1].slice(at, n))))
+            at += n
+        return rows
+
+
+def embedded(poses: Poses, embedder: Embedder) -> tuple[pa.Array, pa.Array]:
+    """The columns `embedding` and `variance` of people, null for those with too few joints."""
+    from samepose.embeddings import Embeddings
+
+    searchable = embedder.searchable(poses)
+    chosen = poses[searchable]
+    parts = [embedder.embed(chosen[i : i + _EMBED]) for i in range(0, len(chosen), _EMBED)]
+    none = np.zeros((0, 16), np.float32)
+    return vectors_of(Embeddings.concatenate(parts) if parts else Embeddings(none, none), searchable)
+
+
+def _moved(batch: pa.RecordBatch, target: Medium) -> Any:
+    """People rows with the ids and label of another medium."""
+    new = {
+        "id": pa.array(in_medium(target.id, np.array([number_of(i) for i in batch["id"].to_pylist()]))),
+        "media": pa.array(np.full(len(batch), target.id)),
+        "track": pa.array(in_medium(target.id, np.array([number_of(i) for i in batch["track"].to_pylist()]))),
+        "label": pa.array([target.label] * len(batch), pa.string()),
+    }
+    assert medium_of(new["id"][0].as_py()) == target.id
+    return pa.RecordBatch.from_arrays([new.get(n, batch[n]) for n in batch.schema.names], schema=batch.schema)

@@ -1,0 +1,72 @@
+"""A detector and an embedder that need no weights, and media small enough for tests of the index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from samepose.embeddings import Embeddings, Matching
+from samepose.poses import Poses
+from samepose.skeleton import COCO17
+
+_PROJECTION = np.random.default_rng(5).standard_normal((34, 16)).astype(np.float32) / 3
+
+
+class FakeDetector:
+    """As many people as the image's red value says, their poses drawn from its green and blue."""
+
+    def __init__(self, name: str = "fake-1") -> None:
+        self.name = name
+        self.calls = 0
+
+    def detect(self, image: np.ndarray) -> Poses:
+        self.calls += 1
+        red, green, blue = (int(v) for v in image[4, 4])
+        people = (red + 10) // 20 % 10
+        rng = np.random.default_rng([(green + 2) // 5, (blue + 2) // 5])
+        return Poses.of(rng.uniform(0, 300, (people, 17, 2)), COCO17, scores=rng.uniform(0.5, 1, (people, 17)),
+                        person_scores=np.linspace(0.9, 0.5, people))
+
+
+class FakeEmbedder:
+    """A fixed projection of the centred and scaled joints."""
+
+    def __init__(self, name: str = "fake", sha256: str = "ab" * 32, scale: float = 1.0) -> None:
+        self.name, self.sha256, self.scale = name, sha256, scale
+        self.matching = Matching(2.0, 2.0)
+
+    def embed(self, poses: Poses) -> Embeddings:
+        points = np.nan_to_num(poses.points - np.nanmean(poses.points, axis=1, keepdims=True))
+        points /= np.abs(points).max(axis=(1, 2), keepdims=True) + 1e-6
+        mean = (points.reshape(len(points), -1) @ _PROJECTION * self.scale).astype(np.float32)
+        return Embeddings(mean, (0.02 + 0.05 * mean**2).astype(np.float32))
+
+    def searchable(self, poses: Poses) -> np.ndarray:
+        return poses.visible.sum(axis=1) >= 8
+
+
+def photo(path: Path, people: int, seed: int = 0) -> Path:
+    """An image in which `FakeDetector` finds so many people."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = (people * 20, seed % 50 * 5, seed // 50 * 5)
+    Image.fromarray(np.full((8, 8, 3), colour, np.uint8)).save(path)
+    return path
+
+
+def video(path: Path, people: int, frames: int = 12, rate: int = 10, seed: int = 0) -> Path:
+    """A clip of one colour, in each of whose frames `FakeDetector` finds so many people."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=rate)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 4_000_000
+        image = np.full((64, 64, 3), (people * 20, seed % 50 * 5, 0), np.uint8)
+        for _ in range(frames):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        out.mux(stream.encode())
+    return path
