@@ -1,0 +1,95 @@
+"""What the keypoint formats share: the type they return, JSON, and the rules for joints that are not there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.errors import FormatError, UsageError
+from samepose.poses import Poses
+from samepose.skeleton import SKELETONS
+
+KNOWN_SKELETONS = ", ".join(f"{s.name} ({len(s)} joints)" for s in SKELETONS.values())
+_LARGEST = 1e9  # pixels; beyond it is damage, and float32 would soon be infinite
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointFile:
+    """Poses as a file gives them, with the picture or clip each belongs to.
+
+    Attributes:
+        poses: (N) poses in the file's order.
+        media: N names as the file writes them (a path, a file name or an id); "" where it names none.
+    """
+
+    poses: Poses
+    media: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.media) != len(self.poses):
+            raise UsageError(f"{len(self.media)} media names for {len(self.poses)} poses; give one for each pose")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        FormatError: the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not JSON (not UTF-8 text); export it again") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise FormatError(f"{path}: not JSON ({where}); export it again, it may be cut short") from error
+
+
+def triples(values: Any, where: str) -> Float[np.ndarray, "joint 3"]:
+    """x, y and score of each joint from the flat list that COCO and OpenPose write; null is NaN.
+
+    Args:
+        where: file and person, to begin an error message with.
+
+    Raises:
+        FormatError: not a list of numbers in threes, or infinite ones.
+    """
+    try:
+        flat = np.array(values, np.float64).reshape(-1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"{where} has keypoints that are not numbers; write x, y, score for each joint") from error
+    if flat.size % 3:
+        raise FormatError(f"{where} has {flat.size} keypoint numbers, not threes; write x, y, score for each joint")
+    if (np.abs(flat) > _LARGEST).any():
+        raise FormatError(f"{where} has infinite or absurd keypoint numbers; write 0, 0, 0 for a missing joint")
+    return flat.reshape(-1, 3)
+
+
+def mark_missing(
+    points: Float[np.ndarray, "n joint 2"], scores: Float[np.ndarray, "n joint"]
+) -> Float[np.ndarray, "n joint 2"]:
+    """Points with NaN for joints that are not there.
+
+    Formats without NaN write a missing joint as (0, 0) or with a score of 0, so either is taken to mean it.
+    """
+    absent = (points == 0).all(axis=-1) | ~(scores > 0)
+    return np.where(absent[..., None], np.nan, points)
+
+
+def ranked(poses: Poses, pictures: Sequence[Hashable]) -> Poses:
+    """Poses whose `tracks` are ranks of prominence, 0 = first; people with equal `pictures` are in the same one."""
+    tracks = np.zeros(len(poses), np.int64)
+    seen: Counter[Hashable] = Counter()
+    for i in np.argsort(-poses.prominence(), kind="stable"):
+        tracks[i] = seen[pictures[i]]
+        seen[pictures[i]] += 1
+    return replace(poses, tracks=tracks)

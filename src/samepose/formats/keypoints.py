@@ -1,0 +1,66 @@
+"""Loading and saving 2D keypoints of any kind: the file's content tells which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from samepose.errors import FormatError, UsageError
+from samepose.formats.coco import coco_results, parse_coco
+from samepose.formats.keypointfile import KeypointFile, read_json
+from samepose.formats.openpose import parse_openpose, read_openpose
+from samepose.formats.posefile import pose_bytes, read_posefile
+from samepose.poses import Poses
+
+_KINDS = "a samepose .npz, COCO keypoint JSON, or OpenPose JSON (a file, or the folder of them)"
+
+
+def load_poses(path: Path | str) -> KeypointFile:
+    """Poses, and the picture or clip of each, from a file or folder of any kind that is known by its content.
+
+    Known are samepose's own .npz, COCO results and annotations, and OpenPose's files or a folder of them.
+
+    Raises:
+        FormatError: nothing there, none of these kinds, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_openpose(path)
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"PK"
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); give {_KINDS}") from error
+    if zipped:
+        return read_posefile(path)
+    content = read_json(path)
+    if isinstance(content, dict) and "people" in content:
+        return parse_openpose([(path, content)])
+    if isinstance(content, list) or (isinstance(content, dict) and "annotations" in content):
+        return parse_coco(content, path)
+    raise FormatError(f"{path}: no kind of keypoint file that is known; give {_KINDS}")
+
+
+def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = None) -> None:
+    """Save poses as `path`'s suffix says: .npz keeps everything, .json is COCO results (2D, 17 joints).
+
+    An existing file is replaced at once when all is written, never left half done.
+
+    Args:
+        media: the file each pose comes from; "" for all if not given.
+
+    Raises:
+        UsageError: another suffix, not one name for each pose, or 3D poses as .json.
+    """
+    path = Path(path)
+    file = KeypointFile(poses, ("",) * len(poses) if media is None else tuple(media))
+    if path.suffix == ".npz":
+        content = pose_bytes(file)
+    elif path.suffix == ".json":
+        content = (json.dumps(coco_results(poses, file.media), allow_nan=False) + "\n").encode()
+    else:
+        raise UsageError(f"{path}: poses are saved as .npz or .json; choose one of them")
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
