@@ -112,7 +112,7 @@ class Embedder:
     def embed_keypoints(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Embeddings:
         """Embed BODY13 keypoints in any unit, x right and y down, NaN where missing."""
         points, visible = normalise_2d(keypoints.astype(np.float32, copy=False))
-        x = np.concatenate([points.reshape(len(points), -1), visible.astype(np.float32)], axis=1)
+        x = np.concatenate([points.reshape(len(points), 2 * len(BODY13)), visible.astype(np.float32)], axis=1)
         parts = [
             self._session.run(["mean", "var"], {"x": x[start : start + _BATCH]})
             for start in range(0, max(len(x), 1), _BATCH)

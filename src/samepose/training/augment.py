@@ -115,7 +115,7 @@ def body13(points: Float[Tensor, "n 17 3"], spread: float, rng: torch.Generator)
         forward = forward / forward.norm(dim=1, keepdim=True).clamp_min(1e-6)
         n = len(points)
         some = _coin(n, 0.7, rng)[:, None].float()
-        along = _uniform((n, 1), -0.3, 0.2, rng)
+        along = _uniform((n, 1), -0.6, 0.2, rng)
         nose = nose + some * (head * along + forward * _uniform((n, 1), 0.0, spread * 2, rng))
     return torch.cat([nose[:, None], points[:, _BODY]], 1)
 

@@ -56,6 +56,7 @@ class PrVipeRecipeConfig:
     positive: float = 0.005
     prior: float = 0.001
     pairs: float = 1.0
+    contrast: float = 0.0
     lift: float = 0.0
     neighbours: float = 0.3
 
@@ -149,6 +150,8 @@ class PrVipeRecipe:
         if cfg.pairs:
             log_p = log_matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), a, b)
             total = total + cfg.pairs * all_pairs_loss(log_p, match)
+            if cfg.contrast:
+                total = total + cfg.contrast * (contrast_loss(log_p, match) + contrast_loss(log_p.T, match.T)) / 2
         logs |= {"a": float(a.detach()), "b": float(b.detach()), "var": float(var_1.detach().mean())}
         return total
 
@@ -176,6 +179,13 @@ def all_pairs_loss(log_p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> T
     """Binary cross-entropy of P over all pairs, summed per anchor: each is one positive against its batch."""
     log_not = torch.log1p(-torch.exp(log_p).clamp_max(1 - 1e-6))
     return -torch.where(match, log_p, log_not).sum(1).mean()
+
+
+def contrast_loss(log_p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
+    """The ratio loss against every negative at once: -log P(pos) / (P(pos) + sum of P over the negatives)."""
+    eye = torch.eye(len(match), dtype=torch.bool, device=match.device)
+    kept = log_p.masked_fill(match & ~eye, -math.inf)
+    return (torch.logsumexp(kept, 1) - log_p.diagonal()).mean()
 
 
 def torso_frame_pose(bodies: Float[Tensor, "n 17 3"]) -> Float[Tensor, "n 51"]:
