@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ from samepose.skeleton import BODY13
 
 KAPPAS = (0.1, 0.05)
 RANKS = (1, 10, 20)
-_BLOCK = 1024
+_BLOCK = 2048
 
 
 class Scorer(Protocol):
@@ -159,20 +159,20 @@ def select_frames(points: Float[np.ndarray, "n 17 3"], n: int = 1500, seed: int 
 
 
 def hit_rates(
-    scores: Float[np.ndarray, "q e"], errors: Float[np.ndarray, "q e"],
-    kappas: Sequence[float] = KAPPAS, ranks: Sequence[int] = RANKS,
-) -> Float[np.ndarray, "kappa rank"]:
-    """Share of queries with an index pose of `errors` <= kappa among the k that score highest.
+    scores: Float[np.ndarray, "q e"], match: Bool[np.ndarray, "q e"], ranks: Sequence[int] = RANKS
+) -> Float[np.ndarray, " rank"]:
+    """Hit@k for each k of `ranks`: the share of queries with a right pose among the k that score highest.
+
+    Counts the wrong poses at or above the best right one, which needs no sorting. Ties count against the model, so
+    that a scorer that cannot tell poses apart gets nothing for it; so do NaN scores.
 
     Args:
-        errors: NP-MPJPE of each query's 3D pose and each index pose's.
+        match: which index poses are right for each query.
     """
-    top = min(max(ranks), scores.shape[1])
-    first = np.argpartition(-scores, top - 1, axis=1)[:, :top]
-    order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1, kind="stable")
-    found = np.take_along_axis(errors, np.take_along_axis(first, order, axis=1), axis=1)
-    best = np.minimum.accumulate(found, axis=1)
-    return np.array([[(best[:, min(k, top) - 1] <= kappa).mean() for k in ranks] for kappa in kappas])
+    best = np.where(match, scores, np.float32(-np.inf)).max(axis=1)
+    ahead = (~match & ~(scores < best[:, None])).sum(axis=1)
+    ahead[~match.any(axis=1)] = max(ranks)
+    return np.array([(ahead < k).mean() for k in ranks])
 
 
 def evaluate(
@@ -192,22 +192,13 @@ def evaluate(
     Raises:
         UsageError: no frames, fewer than two cameras, or a joint that does not exist.
     """
-    if len(points) == 0 or len(cameras) < 2:
-        raise UsageError(f"retrieval needs frames and two cameras, got {len(points)} and {len(cameras)}")
-    errors = np_mpjpe_matrix(points, points)
-    index_views = keypoint_views(points, cameras, keypoints, seed)
-    query_views = _hidden(index_views, hide)
-    if hide_index:
-        index_views = query_views
+    matches, views = _prepare(points, cameras, keypoints, seed)
+    query_views = _hidden(views, hide)
     results = []
     for name, scorer in scorers.items():
         queries = [scorer.describe(view) for view in query_views]
-        index = queries if query_views is index_views else [scorer.describe(view) for view in index_views]
-        rates = [
-            hit_rates(scorer.scores(queries[q], index[e]), errors)
-            for q, e in itertools.permutations(range(len(cameras)), 2)
-        ]
-        hit = _table(np.mean(rates, axis=0))
+        index = queries if hide_index or not hide else [scorer.describe(view) for view in views]
+        hit = _table(_mean_rates(scorer, queries, index, matches))
         results.append(RetrievalResult(name, hit, len(points), cameras_name, keypoints, tuple(hide)))
     return results
 
@@ -217,14 +208,39 @@ def evaluate_hidden_pairs(
     *, cameras_name: str, keypoints: Keypoints = "perfect", seed: int = 0,
 ) -> list[RetrievalResult]:
     """`evaluate` averaged over all 78 ways to hide two joints from the queries; `hidden` says "any two"."""
-    runs = [
-        evaluate(points, scorers, cameras, cameras_name=cameras_name, keypoints=keypoints, seed=seed, hide=pair)
-        for pair in itertools.combinations(BODY13.joints, 2)
-    ]
-    return [
-        replace(same[0], hidden=("any two",), hit=_table(np.mean([_rates(r.hit) for r in same], axis=0)))
-        for same in zip(*runs)
-    ]
+    matches, views = _prepare(points, cameras, keypoints, seed)
+    results = []
+    for name, scorer in scorers.items():
+        index = [scorer.describe(view) for view in views]
+        rates = [
+            _mean_rates(scorer, [scorer.describe(view) for view in _hidden(views, pair)], index, matches)
+            for pair in itertools.combinations(BODY13.joints, 2)
+        ]
+        hit = _table(np.mean(rates, axis=0))
+        results.append(RetrievalResult(name, hit, len(points), cameras_name, keypoints, ("any two",)))
+    return results
+
+
+def _prepare(
+    points: Float[np.ndarray, "n 17 3"], cameras: Sequence[Camera], keypoints: Keypoints, seed: int
+) -> tuple[list[Bool[np.ndarray, "n n"]], Float[np.ndarray, "camera n 13 2"]]:
+    """Which poses are right for which query, per kappa; and the keypoints of every camera."""
+    if len(points) == 0 or len(cameras) < 2:
+        raise UsageError(f"retrieval needs frames and two cameras, got {len(points)} and {len(cameras)}")
+    errors = np_mpjpe_matrix(points, points)
+    return [errors <= kappa for kappa in KAPPAS], keypoint_views(points, cameras, keypoints, seed)
+
+
+def _mean_rates(
+    scorer: Scorer, queries: Sequence[Any], index: Sequence[Any], matches: Sequence[Bool[np.ndarray, "n n"]]
+) -> Float[np.ndarray, "kappa rank"]:
+    """Hit rates averaged over all ordered pairs of different cameras."""
+    rates = []
+    for q, e in itertools.permutations(range(len(queries)), 2):
+        scores = scorer.scores(queries[q], index[e])
+        rates.append([hit_rates(scores, match) for match in matches])
+    mean: np.ndarray = np.mean(rates, axis=0)
+    return mean
 
 
 def _hidden(views: Float[np.ndarray, "camera n 13 2"], hide: Sequence[str]) -> Float[np.ndarray, "camera n 13 2"]:
@@ -238,6 +254,3 @@ def _hidden(views: Float[np.ndarray, "camera n 13 2"], hide: Sequence[str]) -> F
 def _table(rates: Float[np.ndarray, "kappa rank"]) -> dict[float, dict[int, float]]:
     return {kappa: {k: float(r) for k, r in zip(RANKS, row)} for kappa, row in zip(KAPPAS, rates)}
 
-
-def _rates(hit: dict[float, dict[int, float]]) -> list[list[float]]:
-    return [list(row.values()) for row in hit.values()]

@@ -47,7 +47,7 @@ def _newton(x, n2, c2, d):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=_FAST, error_model="numpy", cache=True)
 def _similarities(cov, inverse_b2, turn, doubt):  # type: ignore[no-untyped-def]
-    """Covariances -> `turn`: the rotation times the scale that brings each b onto a; `doubt` > 0: not to be trusted.
+    """Covariances -> `turn`: the rotation times the scale that brings each b onto a; `doubt`: not to be trusted.
 
     With M = Σ a bᵀ = U S Vᵀ and s3 carrying the sign of det M, R = U Vᵀ is the polynomial
     R = ((λ² - i2) M + λ cof M - M Mᵀ M) / (λ i2 - det M), with λ = s1+s2+s3 and i2 = s1s2 + s2s3 + s1s3
@@ -73,8 +73,8 @@ def _similarities(cov, inverse_b2, turn, doubt):  # type: ignore[no-untyped-def]
         x = _newton(last, n2, c2, det)
         i2 = 0.5 * (x * x - n2)
         gap = x * i2 - det
-        shaky = max(np.float64(_DEGENERATE) * x * x * x - gap, last - x - np.float64(_UNCONVERGED) * x)
-        doubt[j] = np.float32(shaky)
+        sure = gap > _DEGENERATE * x * x * x and last - x < _UNCONVERGED * x  # False for 0/0: all joints in a line
+        doubt[j] = not sure
         # Mᵀ M, symmetric
         p, q, r = a * a + d * d + g * g, a * b + d * e + g * h, a * c + d * f + g * i
         s, t, u = b * b + e * e + h * h, b * c + e * f + h * i, c * c + f * f + i * i
@@ -102,6 +102,9 @@ def _similarity_by_svd(a, b, j, turn):  # type: ignore[no-untyped-def]
             b2 += value * value
             for x in range(3):
                 m[x, y] += np.float64(a[k, x]) * value
+    if not np.isfinite(m).all():
+        turn[j :: TILE] = np.float32(np.nan)
+        return
     u, s, vt = np.linalg.svd(m)
     if np.linalg.det(u) * np.linalg.det(vt) < 0:
         u[:, 2] *= -1
@@ -135,7 +138,7 @@ def _one_against_tile(a, b, inverse_b2, used, cov, turn, doubt, mean):  # type: 
     _covariances(a, b, cov)
     _similarities(cov, inverse_b2, turn, doubt)
     for j in range(used):
-        if doubt[j] > 0:  # NaN is not
+        if doubt[j]:
             _similarity_by_svd(a, b, j, turn)
     _mean_distances(a, b, turn, mean)
 
@@ -147,7 +150,7 @@ def all_pairs(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
     for task in prange(blocks * tiles.shape[0]):
         tile, block = task // blocks, task % blocks
         cov, turn = np.empty(9 * TILE, np.float32), np.empty(9 * TILE, np.float32)
-        doubt, mean = np.empty(TILE, np.float32), np.empty(TILE, np.float32)
+        doubt, mean = np.empty(TILE, np.bool_), np.empty(TILE, np.float32)
         start = tile * TILE
         used = min(TILE, out.shape[1] - start)
         for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
@@ -156,8 +159,10 @@ def all_pairs(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=_FAST, error_model="numpy", cache=True)
-def _radius_bounds(radii_a, radii_b, low, bound):  # type: ignore[no-untyped-def]
+def _radius_bounds(radii_a, radii_b, low, reach, bound):  # type: ignore[no-untyped-def]
     """bound[j] <= Σ |a - turn b_j| / |a|: no rotation changes a joint's distance from the centre.
+
+    Returns how many of the tile stay within `reach`: mostly none, so the caller need not look.
 
     Radii are in units of the pose's own size; the best scale, in those units, lies in [low, 1].
     """
@@ -167,6 +172,10 @@ def _radius_bounds(radii_a, radii_b, low, bound):  # type: ignore[no-untyped-def
         row = radii_b[k * TILE : (k + 1) * TILE]
         for j in range(TILE):
             bound[j] += max(np.float32(0), max(ra - row[j], low * row[j] - ra))
+    left = np.int32(0)
+    for j in range(TILE):
+        left += np.int32(bound[j] <= reach)
+    return left
 
 
 @njit(cache=True)
@@ -193,14 +202,15 @@ def within(a, b, radii_a, radii_tiles, sizes_a, kappa, out):  # type: ignore[no-
     for i in prange(a.shape[0]):
         work = (
             np.zeros(joints * 3 * TILE, np.float32), np.ones(TILE, np.float32), np.empty(9 * TILE, np.float32),
-            np.empty(9 * TILE, np.float32), np.empty(TILE, np.float32), np.empty(TILE, np.float32),
+            np.empty(9 * TILE, np.float32), np.empty(TILE, np.bool_), np.empty(TILE, np.float32),
         )
         bound, chosen, count = np.empty(TILE, np.float32), np.empty(TILE, np.int64), 0
         # mean <= κ needs Σ|r|² <= (Jκ)², and Σ|r|² = |a|² (1 - scale²) bounds the scale from below.
-        reach = joints * kappa / sizes_a[i] + np.float32(1e-5)
+        reach = np.float32(joints) * kappa / sizes_a[i] + np.float32(1e-5)
         low = np.sqrt(max(np.float32(0), np.float32(1) - reach * reach))
         for tile in range(radii_tiles.shape[0]):
-            _radius_bounds(radii_a[i], radii_tiles[tile], low, bound)
+            if _radius_bounds(radii_a[i], radii_tiles[tile], low, reach, bound) == 0:
+                continue
             for j in range(min(TILE, b.shape[0] - tile * TILE)):
                 if bound[j] <= reach:
                     chosen[count] = tile * TILE + j
@@ -208,7 +218,8 @@ def within(a, b, radii_a, radii_tiles, sizes_a, kappa, out):  # type: ignore[no-
                     if count == TILE:
                         _flush(a[i], b, chosen, count, kappa, out[i], work)
                         count = 0
-        _flush(a[i], b, chosen, count, kappa, out[i], work)
+        if count:
+            _flush(a[i], b, chosen, count, kappa, out[i], work)
 
 
 @njit(parallel=True, fastmath=_FAST, error_model="numpy", cache=True)

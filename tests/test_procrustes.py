@@ -1,0 +1,158 @@
+"""NP-MPJPE: against scipy's aligner and the SVD, on ordinary and degenerate poses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from samepose.errors import UsageError
+from samepose.geometry.normalise import normalise_3d
+from samepose.geometry.procrustes import np_mpjpe, np_mpjpe_2d_matrix, np_mpjpe_matrix, procrustes_align, within
+from samepose.skeleton import H36M17
+
+STANCE = np.linspace((-0.3, 0, -0.1), (0.4, 1.7, 0.15), 17)
+
+
+def some_poses(n: int, seed: int = 0, spread: float = 0.25) -> np.ndarray:
+    return (STANCE + np.random.default_rng(seed).normal(0, spread, (n, 17, 3))).astype(np.float32)
+
+
+def naive(a: np.ndarray, b: np.ndarray) -> float:
+    """One pair by scipy: Wahba's problem for the rotation, then the least-squares scale."""
+    a, b = normalise_3d(a.astype(np.float64)), normalise_3d(b.astype(np.float64))
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    turned = Rotation.align_vectors(a, b)[0].apply(b)
+    return float(np.linalg.norm(a - (a * turned).sum() / (b * b).sum() * turned, axis=1).mean())
+
+
+def by_svd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.stack([np_mpjpe(np.broadcast_to(pose, b.shape), b) for pose in a])
+
+
+def test_matrix_and_rows_agree_with_scipy() -> None:
+    a, b = some_poses(7), some_poses(5, seed=1)
+    expected = np.array([[naive(x, y) for y in b] for x in a])
+    assert expected.min() > 0.1
+    np.testing.assert_allclose(by_svd(a, b), expected, atol=1e-9)
+    matrix = np_mpjpe_matrix(a, b)
+    assert matrix.dtype == np.float32
+    np.testing.assert_allclose(matrix, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 64), (33, 65), (70, 200), (0, 4), (4, 0)])
+def test_every_tile_is_filled(shape: tuple[int, int]) -> None:
+    a, b = some_poses(shape[0]), some_poses(shape[1], seed=1)
+    expected = by_svd(a, b) if min(shape) else np.empty(shape)
+    np.testing.assert_allclose(np_mpjpe_matrix(a, b), expected, atol=1e-5)
+
+
+def degenerate_poses() -> dict[str, np.ndarray]:
+    poses = some_poses(40, seed=2)
+    line = STANCE * np.array([0, 1, 0])
+    return {
+        "planar": poses * np.array([1, 1, 0]),
+        "nearly planar": poses * np.array([1, 1, 1e-4]),
+        "collinear": poses * np.array([0, 1, 0]),
+        "nearly collinear": line + (poses - STANCE) * np.array([1e-3, 0.1, 1e-3]),
+        "mirrored": poses * np.array([-1, 1, 1]),
+        "mirrored and thin": poses * np.array([-1, 1, 0.05]),
+        "nearly the same": poses + np.random.default_rng(3).normal(0, 1e-3, poses.shape),
+        "far away and huge": poses * 1000 + 5000,
+    }
+
+
+@pytest.mark.parametrize("kind", degenerate_poses())
+def test_degenerate_poses(kind: str) -> None:
+    poses, odd = some_poses(40, seed=2), degenerate_poses()[kind].astype(np.float32)
+    for a, b in ((poses, odd), (odd, poses), (odd, odd)):
+        np.testing.assert_allclose(np_mpjpe_matrix(a, b), by_svd(a, b), atol=1e-4)
+
+
+def test_ties_between_rotations_still_give_an_optimal_one() -> None:
+    """A mirrored pose without a long axis: many rotations are equally good, all with the same RMS error."""
+    ball = some_poses(30, seed=4) * 0
+    ball[:, :, :] = np.random.default_rng(4).normal(size=ball.shape)
+    u, _, vt = np.linalg.svd(ball - ball.mean(axis=1, keepdims=True), full_matrices=False)
+    isotropic = (u @ vt).astype(np.float32)
+    mirrored = isotropic * np.array([-1, 1, 1], np.float32)
+    found = np.diag(np_mpjpe_matrix(isotropic, mirrored))
+    target, source = normalise_3d(isotropic.astype(np.float64)), normalise_3d(mirrored.astype(np.float64))
+    rms = np.sqrt(((target - procrustes_align(target, source)) ** 2).sum(axis=2).mean(axis=1))
+    assert (found > 0.5 * rms).all()
+    assert (found <= rms + 1e-4).all()
+
+
+def test_a_pose_is_at_zero_from_itself_and_a_mirror_is_not() -> None:
+    poses = some_poses(50)
+    assert np.diag(np_mpjpe_matrix(poses, poses)).max() < 1e-5
+    assert np.diag(np_mpjpe_matrix(poses, poses * np.array([-1, 1, 1], np.float32))).min() > 0.05
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    turn=st.tuples(*[st.floats(-3.1, 3.1)] * 3), scale=st.floats(0.05, 50), shift=st.floats(-20, 20),
+    seed=st.integers(0, 99),
+)
+def test_a_similarity_changes_nothing(turn: tuple[float, ...], scale: float, shift: float, seed: int) -> None:
+    a, b = some_poses(3, seed), some_poses(3, seed + 100)
+    moved = scale * Rotation.from_euler("xyz", turn).apply(b.reshape(-1, 3)).reshape(b.shape) + shift
+    np.testing.assert_allclose(np_mpjpe_matrix(a, moved), np_mpjpe_matrix(a, b), atol=2e-5)
+    np.testing.assert_allclose(procrustes_align(moved, b), moved, atol=1e-4 * scale)
+
+
+def test_it_is_not_symmetric() -> None:
+    matrix = np_mpjpe_matrix(some_poses(10), some_poses(10))
+    assert np.abs(matrix - matrix.T).max() > 1e-3
+
+
+def test_golden_number() -> None:
+    """From scipy, as in `naive`, to eight digits."""
+    t = np.arange(17 * 3).reshape(17, 3)
+    assert np_mpjpe_matrix(np.sin(t)[None], np.cos(0.7 * t)[None])[0, 0] == pytest.approx(0.26616938, abs=1e-6)
+
+
+def test_nan_stays_with_its_pose() -> None:
+    a, b = some_poses(3), some_poses(70, seed=1)
+    a[1, H36M17.index("left_wrist")] = np.nan
+    b[66, 4] = np.nan
+    matrix = np_mpjpe_matrix(a, b)
+    assert np.isnan(matrix[1]).all()
+    assert np.isnan(matrix[:, 66]).all()
+    assert np.isfinite(np.delete(matrix[[0, 2]], 66, axis=1)).all()
+    assert np.isnan(np_mpjpe(a, b[:3])).tolist() == [False, True, False]
+    assert not within(a, b, 0.04)[:, 66].any()
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"\(3, 13, 3\); expected \(N, 17, 3\)"):
+        np_mpjpe_matrix(some_poses(3)[:, :13], some_poses(3))
+
+
+@pytest.mark.parametrize("kappa", [0.005, 0.02, 0.05, 0.1])
+def test_within_prunes_without_loss(kappa: float) -> None:
+    """Clusters of near copies, so that there are pairs on both sides of kappa."""
+    rng = np.random.default_rng(5)
+    centres = some_poses(4, seed=5)
+    poses = centres[rng.integers(0, 4, 300)] + rng.normal(size=(300, 17, 3)) * rng.uniform(0, 0.1, (300, 1, 1))
+    matrix = np_mpjpe_matrix(poses, poses[:130])
+    found = within(poses, poses[:130], kappa)
+    sure = np.abs(matrix - kappa) > 1e-6
+    assert 0 < (matrix <= kappa).mean() < 0.9
+    assert ((matrix <= kappa) == found)[sure].all()
+
+
+def test_in_the_plane_against_complex_numbers() -> None:
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(size=(20, 13, 2)) * 100 + 300, rng.normal(size=(70, 13, 2))
+    expected = np.empty((20, 70))
+    for i, j in np.ndindex(20, 70):
+        z, w = a[i, :, 0] + 1j * a[i, :, 1], b[j, :, 0] + 1j * b[j, :, 1]
+        z, w = z - z.mean(), w - w.mean()
+        expected[i, j] = np.abs(z - np.vdot(w, z) / np.vdot(w, w) * w).mean()
+    np.testing.assert_allclose(np_mpjpe_2d_matrix(a, b), expected, rtol=1e-4)
+    turned = a @ np.array([[0.6, -0.8], [0.8, 0.6]]) * 3 + 7
+    assert np.diag(np_mpjpe_2d_matrix(a, turned)).max() < 1e-3
+    assert np.diag(np_mpjpe_2d_matrix(a, a * [-1, 1])).min() > 1
