@@ -50,7 +50,9 @@ def parse_coco(content: Any, path: Path) -> KeypointFile:
 
 def _parse(content: Any, path: Path) -> KeypointFile:
     people, images, categories = _sections(content, path)
-    layouts = [_layout(categories.get(person.get("category_id")), path) for person in people]
+    category_ids = [person.get("category_id") for person in people]
+    by_category = {category: _layout(categories.get(category), path) for category in set(category_ids)}
+    layouts = [by_category[category] for category in category_ids]
     skeletons = {skeleton.name for skeleton, _ in layouts}
     if len(skeletons) > 1:
         raise FormatError(f"{path}: mixes skeletons ({', '.join(sorted(skeletons))}); split it by category")
@@ -82,15 +84,15 @@ def coco_results(poses: Poses, media: Sequence[str]) -> list[dict[str, Any]]:
         raise UsageError("COCO results hold 2D poses in pixels; save these as .npz")
     named = KeypointFile(poses.to(COCO17), tuple(media))
     pictures: dict[tuple[str, int], int] = {}
+    boxes = np.round(np.nan_to_num(poses.boxes.astype(np.float64)), 2).tolist()
     results = []
-    for i, name in enumerate(named.media):
+    for i, (name, keypoints, (x0, y0, x1, y1)) in enumerate(zip(named.media, _flat(named.poses), boxes)):
         frame, time = int(poses.frames[i]), float(poses.times[i])
-        x0, y0, x1, y1 = (round(float(v), 2) for v in np.nan_to_num(poses.boxes[i]))
         results.append({
             "image_id": pictures.setdefault((name, frame), len(pictures) + 1),
             "file_name": name,
             "category_id": 1,
-            "keypoints": _flat(named.poses, i),
+            "keypoints": keypoints,
             "score": round(float(poses.person_scores[i]), 4),
             "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
             "frame": frame,
@@ -188,10 +190,10 @@ def _poses(
     return replace(poses, tracks=np.array(tracks, np.int64).reshape(len(people)))
 
 
-def _flat(poses: Poses, i: int) -> list[float]:
-    """x, y, score of each joint of one pose in a row."""
-    flat: list[float] = []
-    for (x, y), score, there in zip(poses.points[i], poses.scores[i], poses.visible[i]):
-        score = max(round(float(score), 4), _LOWEST_SCORE)
-        flat += [round(float(x), 2), round(float(y), 2), score] if there else [0, 0, 0]
+def _flat(poses: Poses) -> list[list[float]]:
+    """x, y, score of each joint in a row, for every pose; 0, 0, 0 for a missing joint."""
+    scores = np.maximum(np.round(poses.scores.astype(np.float64), 4), _LOWEST_SCORE)
+    rows = np.concatenate([np.round(poses.points.astype(np.float64), 2), scores[..., None]], axis=-1)
+    rows[~poses.visible] = 0
+    flat: list[list[float]] = rows.reshape(len(poses), 3 * len(poses.skeleton)).tolist()
     return flat
