@@ -1,0 +1,5 @@
+"""The command line: thin verbs around the library, listed in `app`."""
+
+from samepose.cli.app import main
+
+__all__ = ["main"]

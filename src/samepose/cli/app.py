@@ -1,0 +1,97 @@
+"""The verbs, and what becomes of errors: one line on stderr and the exit code that the contract names.
+
+Exit codes: 0 all done; 1 some inputs failed and were reported; 2 wrong usage; 3 nothing could be done; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.util import find_spec
+from io import TextIOWrapper
+
+from cyclopts import App, CycloptsError, Group
+
+from samepose.errors import SameposeError, UsageError
+
+_LOOK = Group("Try it", sort_key=0)
+_INDEX = Group("Search by pose", sort_key=1)
+
+# name, arguments, "module:function", one line of help, group. The module is only imported when the verb is used.
+VERBS: tuple[tuple[str, str, str, str, Group], ...] = (
+    ("demo", "", "samepose.cli.demo:demo", "See what samepose does, without any data of your own.", _LOOK),
+    ("doctor", "", "samepose.cli.doctor:doctor", "Check the installation: versions, weights, threads, extras.", _LOOK),
+    ("detect", "MEDIA…", "samepose.cli.detect:detect", "Find people and their joints in photos and videos.", _INDEX),
+    ("index", "MEDIA…", "samepose.cli.index:index", "Add the people in photos and videos to an index.", _INDEX),
+    ("search", "QUERY", "samepose.cli.search:search", "Find the people of an index in the pose of a query.", _INDEX),
+    ("info", "", "samepose.cli.contents:info", "Say what an index holds.", _INDEX),
+    ("label", "GLOB|ID… NAME", "samepose.cli.contents:label", "Label files or people of an index.", _INDEX),
+    ("remove", "GLOB|ID…", "samepose.cli.contents:remove", "Remove files or people from an index.", _INDEX),
+)
+
+
+def build_app() -> App:
+    """The command line; verbs whose module is not there are left out."""
+    app = App(
+        name="samepose",
+        help="Is this the same pose? Find human poses in photos and videos, whatever the camera angle.",
+        help_epilogue="Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be done.",
+        help_format="plaintext",
+        version=_version,
+    )
+    app["--help"].group = app["--version"].group = Group("Help", sort_key=9)
+    for name, form, target, text, group in VERBS:
+        if find_spec(target.partition(":")[0]):
+            usage = " ".join(["Usage: samepose", name, *([form] if form else []), "[OPTIONS]"])
+            app.command(target, name=name, help=text, group=group, usage=usage)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Nothing but results goes to stdout."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file name need not be valid in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = build_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except (KeyboardInterrupt, Exception) as error:
+        if "--debug" in tokens:
+            traceback.print_exc()
+        message, code = explained(error, tokens)
+        print(f"error: {message}", file=sys.stderr)
+        return code
+
+
+def explained(error: BaseException, tokens: Sequence[str] = ()) -> tuple[str, int]:
+    """One line for the user, and the exit code."""
+    if isinstance(error, CycloptsError):
+        error.verbose = False
+        verb = f"{tokens[0]} " if tokens and tokens[0] in {name for name, *_ in VERBS} else ""
+        return f"{_one_line(error).rstrip('.')}; see `samepose {verb}--help`", UsageError.exit_code
+    if isinstance(error, SameposeError):
+        return _one_line(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; what was finished is kept", 130
+    if isinstance(error, OSError) and error.filename is not None:
+        why = error.strerror or type(error).__name__
+        return f"{error.filename}: {why}; check the path, the disk and its permissions", SameposeError.exit_code
+    what = f"{type(error).__name__}: {_one_line(error)}"
+    return f"unexpected {what}; run again with --debug to see where", SameposeError.exit_code
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _version() -> str:
+    from samepose import __version__
+
+    return f"samepose {__version__}"

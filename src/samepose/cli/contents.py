@@ -1,0 +1,60 @@
+"""`samepose info`, `remove` and `label`: what an index holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from samepose.cli.options import DEFAULTS, Options
+from samepose.errors import SameposeError, UsageError
+
+
+def info(*, options: Options = DEFAULTS) -> None:
+    """Say what an index holds: files, people, labels, model and size."""
+    facts = options.open_index().info()
+    lines = [
+        ("index", facts.uri), ("paths start at", facts.root),
+        ("files", f"{facts.media} ({_counts(facts.kind)}): {_counts(facts.status)}"),
+        ("people", f"{facts.people}, {facts.searchable} of them searchable"), ("labels", _counts(facts.labels)),
+        ("model", f"{facts.model} ({facts.model_sha256[:8]})"), ("format", facts.format),
+        ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
+    ]
+    options.result(asdict(facts), "\n".join(f"{name + ':':16}{value}" for name, value in lines))
+
+
+def remove(*what: str, options: Options = DEFAULTS) -> None:
+    """Remove files or people from an index; the files themselves stay where they are.
+
+    Args:
+        what: Patterns of paths such as "holiday/*", or ids of people from a search.
+    """
+    if not what:
+        raise UsageError("name what to remove: a pattern of paths, or ids")
+    target = options.open_index()
+    media = {m.path for m in target.all_media()}
+    people = target.remove(what)
+    files = len(media - {m.path for m in target.all_media()})
+    if not (people or files):
+        raise SameposeError(f"{options.index}: nothing matches {' '.join(what)}; `samepose info` says what there is")
+    options.done({"index": options.index, "people": people, "files": files},
+                 f"{options.index}: {files} files and {people} people removed")
+
+
+def label(*what_name: str, options: Options = DEFAULTS) -> None:
+    """Give files or people of an index a label, to search by with --label.
+
+    Args:
+        what_name: Patterns of paths or ids of people; last the label, "" to take labels off.
+    """
+    if len(what_name) < 2:
+        raise UsageError("name what to label (a pattern of paths, or ids), and last the label")
+    *what, name = what_name
+    people = options.open_index().label(what, name or None)
+    if not people:
+        raise SameposeError(f"{options.index}: nobody matches {' '.join(what)}; `samepose info` says what there is")
+    options.done({"index": options.index, "people": people, "label": name or None},
+                 f"{options.index}: {people} people labelled {name!r}" if name else
+                 f"{options.index}: labels of {people} people taken off")
+
+
+def _counts(parts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in parts.items()) or "none"

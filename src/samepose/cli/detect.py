@@ -1,0 +1,165 @@
+"""`samepose detect`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from samepose.cli.options import DEFAULTS, Mode, Options, check_output
+from samepose.errors import MediaError, SameposeError, UsageError
+
+if TYPE_CHECKING:
+    from samepose.detect import Detector
+    from samepose.media.video import Frame
+    from samepose.poses import Poses
+
+Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of videos to look at.")]
+
+
+def detect(
+    *media: Path,
+    out: Path | None = None,
+    detector: Literal["movenet", "cpm"] = "movenet",
+    mode: Mode = "balanced",
+    fps: Fps = 10.0,
+    draw: Path | None = None,
+    options: Options = DEFAULTS,
+) -> int:
+    """Find people and their joints in photos and videos.
+
+    With --json the people are printed as COCO results: a list with one object per person.
+
+    Args:
+        media: Photos, videos, or folders of them.
+        out: Save the poses, as .npz (everything) or .json (COCO results).
+        detector: The network that finds the joints.
+        mode: fast, balanced, or accurate (slower, finds small people).
+        draw: Folder for pictures with the skeletons drawn in.
+    """
+    if detector == "cpm":
+        raise UsageError("the detector cpm is not available yet in this version; use --detector movenet")
+    if out is not None:
+        check_output(out, (".npz", ".json"))
+    run = _Run(options.detector(mode), frame_rate(fps), draw)
+    files = _files(media)
+    try:
+        with options.progress("file") as progress:
+            for n, file in enumerate(files):
+                progress(n, len(files), str(file))
+                run.take(file)
+    finally:  # also when interrupted: what was found so far is kept
+        if out is not None:
+            run.save(out)
+    for failure in run.failed:
+        options.warn(failure)
+    options.done(run.coco() if options.json else None, run.summary(len(files), out))
+    return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
+
+
+def frame_rate(fps: float | Literal["all"]) -> float | None:
+    """--fps as the library takes it.
+
+    Raises:
+        UsageError: not positive.
+    """
+    if fps == "all":
+        return None
+    if not 0 < fps < float("inf"):
+        raise UsageError(f"--fps is {fps:g}; give frames per second above 0, or all")
+    return fps
+
+
+def _files(media: tuple[Path, ...]) -> list[Path]:
+    from samepose.media.files import media_files
+
+    if not media:
+        raise UsageError("name the photos, videos or folders to look at")
+    files = media_files(media)
+    if not files:
+        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
+    return files
+
+
+class _Run:
+    """The people found so far."""
+
+    def __init__(self, detector: Detector, fps: float | None, draw: Path | None) -> None:
+        self.detector, self.fps, self.draw = detector, fps, draw
+        self.poses: list[Poses] = []
+        self.media: list[str] = []
+        self.failed: list[str] = []
+        self.count = 0
+        self._names: Counter[str] = Counter()
+        if draw is not None:
+            draw.mkdir(parents=True, exist_ok=True)
+
+    def take(self, file: Path) -> None:
+        """Detect in one file. Of a video that breaks off, the people before the break are kept."""
+        from samepose.detect import detect as people_in
+
+        pictures = _pictures(file, self.fps) if self.draw else None
+        try:
+            for poses in people_in(file, self.detector, self.fps):
+                self.poses.append(poses)
+                self.media += [str(file)] * len(poses)
+                self.count += len(poses)
+                if pictures is not None:
+                    self._draw(file, next(pictures), poses)
+        except (MediaError, OSError) as error:
+            self.failed.append(str(error) if isinstance(error, MediaError) else f"{file}: {error}")
+
+    def all(self) -> Poses:
+        """Everyone."""
+        from samepose.poses import Poses
+        from samepose.skeleton import COCO17
+
+        return Poses.concatenate(self.poses) if self.poses else Poses.empty(COCO17)
+
+    def coco(self) -> list[dict[str, object]]:
+        """COCO results."""
+        from samepose.formats.coco import coco_results
+
+        return coco_results(self.all(), self.media)
+
+    def save(self, out: Path) -> None:
+        """Write the poses."""
+        from samepose.formats.keypoints import save_poses
+
+        save_poses(out, self.all(), self.media)
+
+    def summary(self, files: int, out: Path | None) -> str:
+        """One line."""
+        text = f"{self.count} people in {len(self.poses)} pictures of {files} files"
+        text += f", {len(self.failed)} failed" if self.failed else ""
+        text += f"; saved {out}" if out else ""
+        return text + (f"; drawn in {self.draw}" if self.draw else "")
+
+    def _draw(self, file: Path, frame: Frame, poses: Poses) -> None:
+        from PIL import Image
+
+        from samepose.media.draw import draw_poses
+        from samepose.media.image import IMAGE_SUFFIXES
+
+        assert self.draw is not None
+        photo = file.suffix.lower() in IMAGE_SUFFIXES
+        stem = file.stem if photo else f"{file.stem}-{frame.index:06d}"
+        self._names[stem] += 1
+        if self._names[stem] > 1:  # the same name in another folder
+            stem = f"{stem}-{self._names[stem]}"
+        labels = [str(t) for t in poses.tracks]
+        Image.fromarray(draw_poses(frame.image, poses, labels=labels)).save(self.draw / f"{stem}.jpg", quality=90)
+
+
+def _pictures(file: Path, fps: float | None) -> Iterator[Frame]:
+    """The pictures that `detect` looks at, once more."""
+    from samepose.media.image import IMAGE_SUFFIXES, read_image
+    from samepose.media.video import Frame, read_frames
+
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        yield Frame(0, 0.0, read_image(file))
+    else:
+        yield from read_frames(file, fps)

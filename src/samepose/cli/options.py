@@ -1,0 +1,127 @@
+"""What every verb accepts, and the way its output goes: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    from samepose.detect.movenet import MoveNet
+    from samepose.embed import Embedder
+    from samepose.index import Index
+
+DEFAULT_INDEX = "samepose-index"
+Mode = Literal["fast", "balanced", "accurate"]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "LANCE_CPU_THREADS", "RAYON_NUM_THREADS")
+
+
+@Parameter(name="*", group=Group("Everywhere", sort_key=99))
+@dataclass(frozen=True)
+class Options:
+    """Options of every verb.
+
+    Attributes:
+        index: Folder or URI of the index.
+        json: Print one JSON value to stdout and nothing else.
+        quiet: Only results and errors: no messages, no progress.
+        debug: Show where an error comes from.
+        threads: How many threads to use; all cores by default.
+    """
+
+    index: Annotated[str, Parameter(env_var="SAMEPOSE_INDEX")] = DEFAULT_INDEX
+    json: Flag = False
+    quiet: Flag = False
+    debug: Flag = False
+    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+
+    def detector(self, mode: Mode) -> MoveNet:
+        """The people detector."""
+        from samepose.detect.movenet import MoveNet
+
+        self._limit_threads()
+        return MoveNet(mode, self.threads)
+
+    def embedder(self) -> Embedder:
+        """The shipped embedder."""
+        self._limit_threads()
+        from samepose.embed import Embedder
+
+        return Embedder.load(threads=self.threads)
+
+    def open_index(self, embedder: Embedder | None = None) -> Index:
+        """The index named; to search it, give the embedder."""
+        self._limit_threads()
+        from samepose.index import Index
+
+        return Index.open(self.index, embedder)
+
+    def result(self, value: Any, text: str) -> None:
+        """What the verb found out: `value` with --json, else `text`."""
+        print(json.dumps(value, allow_nan=False) if self.json else text)
+
+    def done(self, value: Any, text: str) -> None:
+        """What the verb did: as `result`, but silent with --quiet."""
+        if self.json or not self.quiet:
+            self.result(value, text)
+
+    def note(self, text: str) -> None:
+        """A message beside the result."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+    def warn(self, text: str) -> None:
+        """A failure that does not stop the verb; --quiet shows it too."""
+        print(f"error: {text}", file=sys.stderr)
+
+    @contextmanager
+    def progress(self, unit: str) -> Iterator[Progress]:
+        """A bar with rate and time left on stderr, when somebody is looking at it."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, total, what: None
+            return
+        from samepose.cli.progress import bar
+
+        with bar(unit) as update:
+            yield update
+
+    def _limit_threads(self) -> None:
+        """For the libraries that only ask the environment, once, when they are loaded."""
+        if self.threads:
+            for name in _POOLS:
+                os.environ.setdefault(name, str(self.threads))
+
+
+DEFAULTS = Options()
+
+
+class Progress(Protocol):
+    """Called with how much is done, of how much, and what is being worked on."""
+
+    def __call__(self, done: float, total: float, what: str, /) -> None: ...
+
+
+def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:
+    """The path of a file to write, refused before any work is done.
+
+    Raises:
+        UsageError: another suffix, or a folder that does not exist.
+    """
+    from samepose.errors import UsageError
+
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{path}: name it *{' or *'.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give a file name")
+    return path

@@ -1,0 +1,45 @@
+"""The progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from samepose.cli import options
+
+
+class _Rate(ProgressColumn):
+    """So many a second, or seconds for each."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f} {self._unit}s/s" if speed >= 1 else f"{1 / speed:.1f} s/{self._unit}", "dim")
+
+
+@contextmanager
+def bar(unit: str) -> Iterator[options.Progress]:
+    """A bar on stderr that vanishes when all is done; yields what updates it."""
+    columns = (
+        BarColumn(30), TextColumn("{task.completed:.0f}/{task.total:.0f}"), _Rate(unit), TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as progress:
+        task = progress.add_task("", total=None, what="")
+        yield lambda done, total, what: progress.update(task, completed=done, total=total, what=_short(what))
+
+
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else "…" + text[1 - width :]

@@ -1,0 +1,140 @@
+"""`samepose search`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from samepose.cli.options import DEFAULTS, Mode, Options, check_output
+
+if TYPE_CHECKING:
+    from samepose.index import Hit, Index
+    from samepose.query import Query
+
+Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
+
+
+def search(
+    query: str,
+    /,
+    *,
+    at: Seconds | None = None,
+    person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
+    mirror: Literal["off", "also", "only"] = "off",
+    min_score: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
+    where: str | None = None,
+    label: str | None = None,
+    time_from: Annotated[Seconds | None, Parameter(name="--from")] = None,
+    time_to: Annotated[Seconds | None, Parameter(name="--to")] = None,
+    ignore: str = "",
+    distinct: Seconds = 0.5,
+    mode: Mode = "balanced",
+    report: Path | None = None,
+    sheet: Path | None = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Find the people of an index in the same pose as a query, whatever the camera angle.
+
+    Args:
+        query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
+        at: Seconds in the video.
+        person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
+        k: How many to find.
+        mirror: Also, or only, find the mirrored pose.
+        min_score: Leave out what matches with a lower probability, 0 to 1.
+        where: Only paths of this pattern, such as "holiday/*" or "*.mp4".
+        label: Only people of this label.
+        time_from: Only from this second of a video on.
+        time_to: Only up to this second of a video.
+        ignore: Parts of the body that shall not matter, such as left_arm,legs.
+        distinct: Seconds of a video that count as one find.
+        mode: How to look for people in the query: fast, balanced or accurate.
+        report: Write a page with the pictures of the query and the finds (.html).
+        sheet: Write one picture of the query and the finds (.png).
+    """
+    from samepose.index import search as find
+    from samepose.query import embed_query, resolve_query
+    from samepose.skeleton import parts
+
+    joints = parts(ignore)
+    for path, suffix in ((report, ".html"), (sheet, ".png")):
+        if path is not None:
+            check_output(path, (suffix,))
+    embedder = options.embedder()
+    index = options.open_index(embedder)
+    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=joints)
+    hits = find(
+        index, embed_query(asked, embedder), k=k, mirror=mirror, where=where, label=label, time_from=time_from,
+        time_to=time_to, distinct=distinct, min_score=min_score, exclude_id=asked.exclude_id,
+    )
+    _write_pictures(report, sheet, asked, hits, index)
+    if options.json:
+        print(json.dumps({"query": asked.to_json(), "results": [hit_json(h) for h in hits]}, allow_nan=False))
+        return
+    options.note(f"query: {asked.describe()}")
+    if hits:
+        _print_table(hits)
+    else:
+        options.note("nothing found" + ("" if index.people.count_rows() else "; the index is empty"))
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """As other programs read it."""
+    return {
+        "id": hit.id, "score": round(hit.score, 4), "path": hit.path, "time": hit.time,
+        "span": None if hit.span is None else list(hit.span), "frame": hit.frame, "person": hit.person,
+        "box": None if hit.box is None else [round(v, 2) for v in hit.box], "mirrored": hit.mirrored,
+        "label": hit.label,
+    }
+
+
+def _write_pictures(report: Path | None, sheet: Path | None, asked: Query, hits: list[Hit], index: Index) -> None:
+    if report is not None:
+        from samepose.report import write_report
+
+        write_report(report, asked, hits, index.root)
+    if sheet is not None:
+        from samepose.report import write_sheet
+
+        write_sheet(sheet, asked, hits, index.root)
+
+
+def _print_table(hits: Sequence[Hit]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("path", overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("person", justify="right")
+    shown: dict[str, list[str]] = {
+        "mirrored": ["yes" if h.mirrored else "" for h in hits], "label": [h.label or "" for h in hits],
+    }
+    shown = {name: values for name, values in shown.items() if any(values)}
+    for name in shown:
+        table.add_column(name)
+    table.add_column("id", no_wrap=True)
+    for n, hit in enumerate(hits):
+        cells = [str(n + 1), f"{hit.score:.3f}", hit.path, _time(hit), str(hit.person),
+                 *(values[n] for values in shown.values()), hit.id]
+        table.add_row(*(Text(cell) for cell in cells))  # Text: a path may hold what looks like markup
+    # A pipe has no width: rows stay whole there.
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+
+
+def _time(hit: Hit) -> str:
+    if hit.time is None:
+        return ""
+    if hit.span is None or hit.span[1] - hit.span[0] < 0.005:
+        return f"{hit.time:.2f} s"
+    return f"{hit.time:.2f} s ({hit.span[0]:.2f}–{hit.span[1]:.2f})"

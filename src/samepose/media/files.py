@@ -1,0 +1,36 @@
+"""Which photos and videos there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from samepose.errors import UsageError
+from samepose.media.image import IMAGE_SUFFIXES
+from samepose.media.video import VIDEO_SUFFIXES
+
+
+def media_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The files named, whatever they are, and the photos and videos in the folders named, sorted within each.
+
+    Hidden files and folders and the folders of an index are left out, links to folders are not followed.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += [f for f in _walk(path) if f.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UsageError(f"{path}: no such file or folder; check the path")
+    return list(dict.fromkeys(found))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not Path(parent, f, "media.lance").exists())
+        yield from (Path(parent, f) for f in sorted(files) if not f.startswith("."))
