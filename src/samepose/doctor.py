@@ -1,0 +1,157 @@
+"""Is this installation in order? Everything that the verbs rely on, tried for real."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, files, requires, version
+from pathlib import Path
+
+from samepose.errors import SameposeError
+
+# distribution -> module, where the names differ
+_MODULES = {"pillow": "PIL"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        group: "system", "package", "weights", "works", "extra" or "index".
+        name: what.
+        ok: it is as it should be.
+        detail: version, hash or problem, with the remedy.
+        essential: without it nothing can be done.
+    """
+
+    group: str
+    name: str
+    ok: bool
+    detail: str
+    essential: bool = True
+
+
+def examine(index: str | None = None) -> Iterator[Check]:
+    """Look at versions, weights, a detection and an embedding, the extras, and an index if one is named."""
+    yield Check("system", "samepose", True, version("samepose"))
+    yield Check("system", "python", True, f"{platform.python_version()} ({sys.executable})")
+    yield Check("system", "machine", True, f"{platform.system()} {platform.machine()}, {_cores()} threads usable")
+    yield from (_package(name) for name in _required(None))
+    for network in ("multipose", "thunder"):
+        yield _try("weights", f"movenet-{network}", partial(_detector_weights, network))
+    yield _try("weights", "prvipe", _embedder_weights)
+    yield _try("works", "detection", _detects)
+    yield _try("works", "embedding", _embeds)
+    yield from (_extra(name) for name in ("eval", "train"))
+    if index is not None:
+        yield _try("index", index, partial(_index_state, index))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _required(extra: str | None) -> list[str]:
+    """Distributions that the package, or one of its extras, asks for."""
+    names = []
+    for line in requires("samepose") or []:
+        name, needed_by = re.match(r"[\w.-]+", line), re.search(r"extra\s*==\s*['\"](\w+)", line)
+        if name and (needed_by.group(1) if needed_by else None) == extra:
+            names.append(name.group())
+    return names
+
+
+def _package(name: str) -> Check:
+    try:
+        import_module(_MODULES.get(name, name))
+        return Check("package", name, True, version(name))
+    except Exception as error:  # a broken binary wheel raises whatever it likes
+        why = " ".join(str(error).split())[:200]
+        return Check("package", name, False, f"{why}; run `pip install --force-reinstall {name}`")
+
+
+def _try(group: str, name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(group, name, True, look())
+    except Exception as error:  # the doctor reports what it finds, whatever it is
+        why = " ".join(str(error).split())
+        known = isinstance(error, SameposeError)
+        return Check(group, name, False, why if known else f"{type(error).__name__}: {why}; reinstall samepose")
+
+
+def _detector_weights(network: str) -> str:
+    from samepose.detect.movenet import load_weights
+
+    return f"sha256 {hashlib.sha256(load_weights(network)).hexdigest()}"
+
+
+def _embedder_weights() -> str:
+    from samepose.embed import Embedder
+
+    embedder = Embedder.load()
+    for file in files("samepose") or []:  # an editable installation lists no weights
+        if file.name == "prvipe.onnx" and file.hash and _hex(file.hash.value) != embedder.sha256:
+            raise SameposeError(f"sha256 {embedder.sha256}, but {_hex(file.hash.value)} was installed; reinstall samepose")
+    return f"{embedder.name}, sha256 {embedder.sha256}"
+
+
+def _hex(unpadded: str) -> str:
+    """As the installer's list of files writes a hash: base64 for URLs."""
+    return base64.urlsafe_b64decode(unpadded + "==").hex()
+
+
+def _detects() -> str:
+    import numpy as np
+
+    from samepose.detect.movenet import MoveNet
+
+    people = MoveNet("fast").detect(np.zeros((64, 64, 3), np.uint8))
+    return f"runs, {len(people)} people in a black picture"
+
+
+def _embeds() -> str:
+    """A pose must match itself better than another, through the compiled kernel."""
+    import numpy as np
+
+    from samepose.embed import Embedder
+    from samepose.poses import Poses
+    from samepose.skeleton import BODY13
+
+    points = np.random.default_rng(0).normal(size=(2, len(BODY13), 2)) * 100
+    embedder = Embedder.load(threads=1)
+    embedded = embedder.embed(Poses.of(points, BODY13))
+    own, other = embedder.matching.probability(embedded[0], embedded)[0]
+    if not (np.isfinite(own) and own > other):
+        raise SameposeError(f"a pose matches itself with {own:.3f} and another with {other:.3f}; reinstall samepose")
+    return f"a pose matches itself with {own:.2f} and another with {other:.2f}"
+
+
+def _extra(extra: str) -> Check:
+    missing = []
+    for name in _required(extra):
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    missing = [name for name in missing if name != "samepose"]
+    detail = f"without {', '.join(missing)}; `pip install 'samepose[{extra}]'` adds them" if missing else "installed"
+    return Check("extra", extra, not missing, detail, essential=False)
+
+
+def _index_state(uri: str) -> str:
+    from samepose.embed import Embedder
+    from samepose.index import Index
+
+    facts = Index.open(uri, Embedder.load(threads=1)).info()
+    folder = Path(facts.root)
+    place = "" if folder.is_dir() else f"; its files should lie in {folder}, which is not there"
+    return f"{facts.media} files, {facts.people} people, model {facts.model}{place}"
