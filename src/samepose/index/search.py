@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from samepose.errors import StoreError, UsageError
 from samepose.index.schema import (
-    Medium,
     embeddings_of,
     in_medium,
     medium_of,
@@ -28,8 +28,6 @@ from samepose.poses import Poses
 from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from samepose.embeddings import Embeddings
     from samepose.index.store import Index
 
@@ -231,6 +229,7 @@ class _Found:
 
     id: int
     row: int
+    track: int
     score: float
     time: float
     span: tuple[float, float]
@@ -341,7 +340,7 @@ class _Search:
                 near = np.flatnonzero(free & (c.track == c.track[i]) & (np.abs(c.time - c.time[i]) <= self.distinct))
             free[near] = False
             span = (float(c.time[near].min()), float(c.time[near].max()))
-            found.append(_Found(int(c.id[i]), int(c.row[i]), float(c.score[i]), float(c.time[i]), span,
+            found.append(_Found(int(c.id[i]), int(c.row[i]), int(c.track[i]), float(c.score[i]), float(c.time[i]), span,
                                 bool(c.mirrored[i])))
             if len(found) == self.k:
                 break
@@ -354,26 +353,27 @@ def _hits(index: Index, found: list[_Found]) -> list[Hit]:
 
     if not found:
         return []
-    media = {m.id: m for m in index.all_media(f"id IN ({', '.join({str(medium_of(f.id)) for f in found})})")}
+    media = index.catalogue().find({medium_of(f.id) for f in found})
     if any(medium_of(f.id) not in media for f in found):
         raise _Unfinished
-    columns = ["id", "time", "frame", "track", "score", "box", "keypoints", "label"]
+    columns = ["id", "frame", "score", "box", "keypoints", "label"]
     with store_errors(index.uri):
         rows = index.people.take_row_ids([f.row for f in found]).select(columns).to_arrow()
     at = {id: i for i, id in enumerate(rows["id"].to_pylist())}
     if any(f.id not in at for f in found):
         raise _Moved
-    return [_hit(f, media[medium_of(f.id)], rows.slice(at[f.id], 1)) for f in found]
+    return [_hit(f, *media[medium_of(f.id)], rows.slice(at[f.id], 1)) for f in found]
 
 
-def _hit(found: _Found, medium: Medium, row: pa.Table) -> Hit:
-    pose = poses_of(row, SKELETONS[medium.skeleton or "COCO17"])
+def _hit(found: _Found, path: str, skeleton: str, row: pa.Table) -> Hit:
+    row = row.append_column("time", pa.array([found.time])).append_column("track", pa.array([found.track]))
+    pose = poses_of(row, SKELETONS[skeleton])
     box = row["box"][0].as_py()
     timeless = np.isnan(found.time)
     return Hit(
-        shown_id(found.id), found.score, medium.path, None if timeless else found.time,
-        None if timeless else found.span, int(pose.frames[0]), int(pose.tracks[0]), None if box is None else tuple(box),
-        found.mirrored, row["label"][0].as_py(), pose,
+        shown_id(found.id), found.score, path, None if timeless else found.time, None if timeless else found.span,
+        int(pose.frames[0]), int(pose.tracks[0]), None if box is None else tuple(box), found.mirrored,
+        row["label"][0].as_py(), pose,
     )
 
 
@@ -381,5 +381,5 @@ def _unfinished_media(index: Index) -> Int[np.ndarray, " n"]:
     """Media that have people but no row."""
     from samepose.index.upkeep import people_per_medium
 
-    known = {m.id for m in index.all_media()}
+    known = index.catalogue().ids.tolist()
     return np.array(sorted(people_per_medium(index).keys() - known), np.int64)

@@ -15,15 +15,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import translate
 from pathlib import Path
-from re import compile as regex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int
 
 from samepose.errors import StoreError, UsageError
+from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
 from samepose.index.schema import (
     FORMAT,
@@ -103,7 +102,7 @@ class Index:
     def __init__(self, uri: str, db: Any, matching: Matching | None) -> None:
         self.uri, self._db, self.matching = uri, db, matching
         self.folder = local_folder(uri)
-        self._cached: tuple[int, tuple[np.ndarray, list[str], np.ndarray]] | None = None
+        self._catalogue: tuple[int, Catalogue] | None = None
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
@@ -190,20 +189,18 @@ class Index:
         Returns:
             sorted ids of the media, and the number of people in them.
         """
-        wanted = {parsed[0] for p in patterns if (parsed := parse_id(p)) and parsed[1] is None}
-        match = path_matcher([p for p in patterns if not parse_id(p)], self.root)
-        ids, paths, people = self._columns()
-        chosen = np.fromiter(map(match, paths), bool, len(paths)) | np.isin(ids, list(wanted))
-        return np.sort(ids[chosen]), int(people[chosen].sum())
+        catalogue = self.catalogue()
+        chosen = catalogue.select(patterns, self.root)
+        return catalogue.ids[chosen], int(catalogue.people[chosen].sum())
 
-    def _columns(self) -> tuple[np.ndarray, list[str], np.ndarray]:
-        """Ids, paths and numbers of people of all media, kept while the table does not change."""
+    def catalogue(self) -> Catalogue:
+        """Paths of all media, kept while the table does not change."""
         with store_errors(self.uri):
             version = self.media.version
-            if self._cached is None or self._cached[0] != version:
-                rows = self.media.search().select(["id", "path", "people"]).to_arrow()
-                self._cached = version, (np.asarray(rows["id"]), rows["path"].to_pylist(), np.asarray(rows["people"]))
-        return self._cached[1]
+            if self._catalogue is None or self._catalogue[0] != version:
+                rows = self.media.search().select(list(Catalogue.COLUMNS)).to_arrow()
+                self._catalogue = version, Catalogue.of(rows)
+        return self._catalogue[1]
 
     def row(self, id: str) -> Person:
         """One person by id, e.g. to search by.
@@ -371,21 +368,6 @@ def person_of(medium: Medium, rows: pa.Table) -> Person:
     time_ = rows["time"][0].as_py()
     return Person(shown_id(rows["id"][0].as_py()), medium.path, time_, int(pose.frames[0]), int(pose.tracks[0]),
                   rows["label"][0].as_py(), pose, embeddings_of(rows) if rows["embedding"][0].is_valid else None)
-
-
-def path_matcher(patterns: Sequence[str], root: Path) -> Callable[[str], bool]:
-    """A test of stored paths against patterns (see `Index.select_media`)."""
-    names, paths = [], []
-    for pattern in patterns:
-        text = Path(pattern).as_posix() if pattern.strip("/") else pattern
-        text = text.removeprefix(root.as_posix() + "/")
-        if "/" in text:
-            paths += [text, text + "/*"]
-        else:
-            names.append(text)
-            paths.append(text + "/*")
-    name, path = (regex("|".join(map(translate, p)) or r"(?!)") for p in (names, paths))
-    return lambda stored: bool(path.match(stored) or name.match(stored.rpartition("/")[2]))
 
 
 def local_folder(uri: str) -> Path | None:

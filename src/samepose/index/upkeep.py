@@ -52,13 +52,11 @@ def maintain(index: Index) -> None:
     """Bring files and indices of both tables to where searching is fast; does nothing when they are."""
     people, rows = index.people, index.people.count_rows()
     if rows >= SCALAR_FROM_ROWS:
-        _scalar_indices(index, people, {"id": "btree", "media": "btree", "label": "bitmap"})
+        _scalar_indices(index, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
     if rows >= IVF_FROM_ROWS:
         _vector_index(index, rows)
     if _crowded(people):
         optimise(index, people)
-    if index.media.count_rows() >= SCALAR_FROM_ROWS:
-        _scalar_indices(index, index.media, {"id": "btree"})
     if _crowded(index.media):
         optimise(index, index.media)
 
