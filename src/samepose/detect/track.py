@@ -9,34 +9,45 @@ from jaxtyping import Float
 
 from samepose.detect.movenet import JOINT_SCORE, oks
 from samepose.poses import Poses
+from samepose.skeleton import COCO17
 
 _FORGET = 1.5  # seconds without a sighting after which a track ends
 _LEAST_LIKENESS = 0.15  # under this two sightings are not joined
-_MEMORY = 0.25  # seconds over which the speed is averaged
-_LONGEST_GUESS = 0.5  # seconds that a motion is extrapolated at most
+_MEMORY = 0.8  # seconds of the past that the speed is fitted to
+_LONGEST_GUESS = 0.8  # seconds that a motion is extrapolated at most
+_NEAR = 0.1  # distance, in sizes of the person, at which the nearness of two middles has fallen to exp(-1/2)
+_TRUNK = [COCO17.index(j) for j in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 
 
 @dataclass
 class _Track:
-    """One person: the last sighting and how they move.
+    """One person.
 
     Attributes:
-        person: one pose.
-        time: seconds.
-        velocity: (2,) pixels per second of the middle of the body.
+        person: the last sighting, one pose.
+        path: (seconds, x, y) of the middle of the body at the sightings of the last `_MEMORY` seconds, the last last.
     """
 
     number: int
     person: Poses
-    time: float
-    velocity: Float[np.ndarray, "2"]
+    path: list[tuple[float, float, float]]
+
+    @property
+    def time(self) -> float:
+        return self.path[-1][0]
 
     def expected(self, time: float) -> Poses:
-        """Where the person would be by now."""
-        shift = self.velocity * min(time - self.time, _LONGEST_GUESS)
+        """Where the person would be by now, going on in a straight line."""
+        shift = (_velocity(self.path) * min(time - self.time, _LONGEST_GUESS)).astype(np.float32)
         return replace(
             self.person, points=self.person.points + shift, boxes=self.person.boxes + np.tile(shift, 2)
         )
+
+    def follow(self, person: Poses, time: float) -> None:
+        """Add a sighting."""
+        x, y = _middles(person)[0]
+        self.person = person
+        self.path = [p for p in self.path if time - p[0] <= _MEMORY] + [(time, float(x), float(y))]
 
 
 class Tracker:
@@ -64,36 +75,45 @@ class Tracker:
                 if likeness[row, column] >= _LEAST_LIKENESS:
                     track = self._tracks[row]
                     ids[column] = track.number
-                    _follow(track, poses[int(column)], time)
+                    track.follow(poses[int(column)], time)
         for i in np.flatnonzero(ids < 0):
             ids[i] = self._next
-            self._tracks.append(_Track(self._next, poses[int(i)], time, np.zeros(2, np.float32)))
+            track = _Track(self._next, poses[int(i)], [])
+            track.follow(poses[int(i)], time)
+            self._tracks.append(track)
             self._next += 1
         return replace(poses, tracks=ids)
 
 
-def _follow(track: _Track, person: Poses, time: float) -> None:
-    elapsed = max(time - track.time, 1e-3)
-    now, before = _middle(person), _middle(track.person)
-    if not np.isnan(now + before).any():
-        fresh = 1 - np.exp(-elapsed / _MEMORY)
-        track.velocity = (track.velocity + fresh * ((now - before) / elapsed - track.velocity)).astype(np.float32)
-    track.person, track.time = person, time
+def _velocity(path: list[tuple[float, float, float]]) -> Float[np.ndarray, "2"]:
+    """Pixels per second, the slope of the line through the path; of a path of two points only half is believed."""
+    if len(path) < 2:
+        return np.zeros(2)
+    points = np.array(path)
+    points -= points.mean(axis=0)
+    slope: np.ndarray = points[:, 0] @ points[:, 1:] / (points[:, 0] ** 2).sum()
+    return slope if len(path) > 2 else slope / 2
 
 
-def _middle(person: Poses) -> Float[np.ndarray, "2"]:
-    """Of the trunk where it is seen: limbs swing."""
-    trunk = person.hide(below=JOINT_SCORE).points[0, [5, 6, 11, 12]]
-    if np.isnan(trunk).any():
-        trunk = person.boxes[0].reshape(2, 2)
-    middle: np.ndarray = trunk.mean(axis=0)
-    return middle
+def _middles(people: Poses) -> Float[np.ndarray, "n 2"]:
+    """Of the trunk where it is seen, for limbs swing; else of the box."""
+    trunk = people.hide(below=JOINT_SCORE).points[:, _TRUNK].mean(axis=1)
+    box = people.boxes.reshape(-1, 2, 2).mean(axis=1)
+    middles: np.ndarray = np.where(np.isnan(trunk), box, trunk)
+    return middles
 
 
 def _likeness(a: Poses, b: Poses) -> Float[np.ndarray, "n m"]:
-    """0 to 1: half the overlap of the boxes, half that of the joints (OKS, three times as forgiving)."""
-    areas = 9 * np.maximum((a.boxes[:, 2:] - a.boxes[:, :2]).prod(axis=1), 1.0)
-    return 0.5 * _overlap(a.boxes, b.boxes) + 0.5 * oks(a.hide(below=JOINT_SCORE), b.hide(below=JOINT_SCORE), areas)
+    """0 to 1: the mean of the overlap of the boxes, the nearness of the middles and the likeness of the joints.
+
+    The joints' is OKS with areas nine times as large, for limbs move between frames.
+    """
+    areas = np.maximum((a.boxes[:, 2:] - a.boxes[:, :2]).prod(axis=1), 1.0)
+    squares = ((_middles(a)[:, None] - _middles(b)[None]) ** 2).sum(axis=-1)
+    nearness = np.exp(-squares / (2 * _NEAR**2 * areas[:, None]))
+    joints = oks(a.hide(below=JOINT_SCORE), b.hide(below=JOINT_SCORE), 9 * areas)
+    likeness: np.ndarray = (_overlap(a.boxes, b.boxes) + nearness + joints) / 3
+    return likeness
 
 
 def _overlap(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:

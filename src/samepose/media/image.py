@@ -74,10 +74,17 @@ def crop_square(
 def resize(
     image: UInt8[np.ndarray, "height width 3"], width: int, height: int
 ) -> UInt8[np.ndarray, "height2 width2 3"]:
-    """Resize with a triangle filter that widens when shrinking, so that nothing aliases."""
+    """Resize by averaging, so that nothing aliases: blocks of whole pixels first, a triangle filter for the rest.
+
+    Handing 12 million pixels to Pillow takes longer than finding people in them, so where more than four source pixels
+    would be averaged each way, four evenly spaced ones are.
+    """
+    step = max(min(image.shape[0] // height, image.shape[1] // width) // 4, 1)
+    if step > 1:
+        image = image[step // 2 :: step, step // 2 :: step]
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
 def _orientation(image: Image.Image) -> int:
