@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,6 +47,35 @@ def log_matching_probability(e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Floa
         terms += [torch.nn.functional.logsigmoid(centre + sign * node * spread) + math.log(weight) for sign in (-1, 1)]
     total: Tensor = torch.logsumexp(torch.stack(terms), 0)
     return total
+
+
+def matching_probability(
+    e: Float[Tensor, "*pair"], w: Float[Tensor, "*pair"], a: Tensor, b: Tensor
+) -> Float[Tensor, "*pair"]:
+    """P of many pairs, closed form. On the CPU one compiled pass gives value and gradients: for all pairs of a
+    batch it is some ten times faster than autograd through `log_matching_probability`, which runs elsewhere."""
+    if e.device.type != "cpu":
+        return log_matching_probability(e, w, a, b).exp()
+    result: Tensor = _Fused.apply(e, w, a, b)
+    return result
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        from samepose._kernels import probability_with_gradients
+
+        p, *gradients = (torch.empty_like(e, memory_format=torch.contiguous_format) for _ in range(5))
+        arrays = (x.detach().contiguous().view(-1).numpy() for x in (e, w))
+        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))
+        ctx.save_for_backward(*gradients)
+        return p
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        de, dw, da, db = ctx.saved_tensors
+        g = outer[0]
+        return g * de, g * dw, (g * da).sum(), (g * db).sum()
 
 
 def log_matching_probability_sampled(

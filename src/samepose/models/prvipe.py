@@ -84,6 +84,10 @@ class PrVipe(nn.Module):
         """Mean and variance (zeros for the point embeddings); `lifting` returns 51 numbers as the mean."""
         x = torch.cat([points.flatten(1), visible.to(points.dtype)], dim=1)
         x = self.blocks(self.stem(x))
+        with torch.autocast(x.device.type, enabled=False):  # distances need more than bfloat16's three digits
+            return self._heads(x.float())
+
+    def _heads(self, x: Float[Tensor, "n width"]) -> tuple[Tensor, Tensor]:
         mean = self.mean(x)
         if self.config.kind == "l2":
             mean = nn.functional.normalize(mean, dim=1)

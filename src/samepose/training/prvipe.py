@@ -18,6 +18,7 @@ from samepose.losses.matching import (
     gaussian_prior,
     log_matching_probability,
     log_matching_probability_sampled,
+    matching_probability,
     moments,
     semi_hard_negatives,
     triplet_ratio_loss,
@@ -38,8 +39,9 @@ class PrVipeRecipeConfig:
         samples: per pose for the paper's Monte-Carlo probability; 0 = closed form (ours).
         smoothing: s of P = (1 - s) sigmoid + s / 2 when sampled (reference code: 0.1).
         triplet, positive, prior: weights (Sun 2020: 1, 0.005, 0.001).
+        contrast: weight of our ratio loss against all negatives of the batch at once (see `contrast_loss`).
         pairs: weight of our all-pairs loss: binary cross-entropy of P against "NP-MPJPE < kappa" for every pair of
-            the batch, which also calibrates P; 0 = the paper's losses alone.
+            the batch, which keeps P near the truth. contrast = pairs = 0: the paper's losses alone.
         lift: weight of our auxiliary task: the 3D pose in the torso's own frame, from the backbone; 0 = none.
         neighbours: share of the batch taken a moment later from the same clip as another pose: hard negatives.
     """
@@ -133,26 +135,25 @@ class PrVipeRecipe:
         rng: torch.Generator, logs: dict[str, float],
     ) -> Tensor:
         cfg, model = self.settings, self.model
-        squared = torch.cdist(mean_1, mean_2) ** 2
-        with torch.no_grad():
-            negative, found = semi_hard_negatives(squared, match)
-            logs["triplets"] = float(found.float().mean())
         if cfg.model.kind == "l2":
+            squared = torch.cdist(mean_1, mean_2) ** 2
+            negative, found = semi_hard_negatives(squared, match)
             gap = cfg.l2_margin + squared.diagonal() - squared.gather(1, negative[:, None])[:, 0]
             gap = (gap * found).clamp_min(0)
             return gap.sum() / (gap > 0).sum().clamp_min(1)
         a, b = model.a, model.raw_b
-        positive_d, negative_d = self._distances(mean_1, var_1, mean_2, var_2, negative, rng)
-        total = cfg.positive * positive_d.mean()
-        if cfg.triplet:
-            keep = found.nonzero()[:, 0]
-            total = total + cfg.triplet * triplet_ratio_loss(positive_d[keep], negative_d[keep], math.log(cfg.beta))
-        if cfg.pairs:
-            log_p = log_matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), a, b)
-            total = total + cfg.pairs * all_pairs_loss(log_p, match)
-            if cfg.contrast:
-                total = total + cfg.contrast * (contrast_loss(log_p, match) + contrast_loss(log_p.T, match.T)) / 2
         logs |= {"a": float(a.detach()), "b": float(b.detach()), "var": float(var_1.detach().mean())}
+        total = mean_1.new_zeros(())
+        if cfg.triplet or cfg.positive:
+            with torch.no_grad():
+                negative, found = semi_hard_negatives(torch.cdist(mean_1, mean_2), match)
+            keep = found.nonzero()[:, 0]
+            positive_d, negative_d = self._distances(mean_1, var_1, mean_2, var_2, negative, rng)
+            ratio = triplet_ratio_loss(positive_d[keep], negative_d[keep], math.log(cfg.beta))
+            total = cfg.triplet * ratio + cfg.positive * positive_d.mean()
+        if cfg.pairs or cfg.contrast:
+            p = matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), a, b)
+            total = total + cfg.pairs * all_pairs_loss(p, match) + cfg.contrast * contrast_loss(p, match)
         return total
 
     def _distances(
@@ -175,17 +176,20 @@ class PrVipeRecipe:
         )
 
 
-def all_pairs_loss(log_p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
+def all_pairs_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
     """Binary cross-entropy of P over all pairs, summed per anchor: each is one positive against its batch."""
-    log_not = torch.log1p(-torch.exp(log_p).clamp_max(1 - 1e-6))
-    return -torch.where(match, log_p, log_not).sum(1).mean()
+    return -torch.where(match, p, 1 - p).clamp_min(1e-6).log().sum() / len(p)
 
 
-def contrast_loss(log_p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
-    """The ratio loss against every negative at once: -log P(pos) / (P(pos) + sum of P over the negatives)."""
-    eye = torch.eye(len(match), dtype=torch.bool, device=match.device)
-    kept = log_p.masked_fill(match & ~eye, -math.inf)
-    return (torch.logsumexp(kept, 1) - log_p.diagonal()).mean()
+def contrast_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
+    """The ratio loss against all negatives at once: -log P(pos) / (P(pos) + sum of P over the negatives).
+
+    Either view may be the anchor: the mean of both directions.
+    """
+    positive = p.diagonal()
+    rivals = p.masked_fill(match, 0)
+    both = torch.log(positive + rivals.sum(0)) + torch.log(positive + rivals.sum(1))
+    return (both / 2 - torch.log(positive.clamp_min(1e-12))).mean()
 
 
 def torso_frame_pose(bodies: Float[Tensor, "n 17 3"]) -> Float[Tensor, "n 51"]:
