@@ -99,8 +99,9 @@ def _embedder_weights() -> str:
 
     embedder = Embedder.load()
     for file in files("samepose") or []:  # an editable installation lists no weights
-        if file.name == "prvipe.onnx" and file.hash and _hex(file.hash.value) != embedder.sha256:
-            raise SameposeError(f"sha256 {embedder.sha256}, but {_hex(file.hash.value)} was installed; reinstall samepose")
+        installed = _hex(file.hash.value) if file.name == "prvipe.onnx" and file.hash else embedder.sha256
+        if installed != embedder.sha256:
+            raise SameposeError(f"sha256 {embedder.sha256}, but {installed} was installed; reinstall samepose")
     return f"{embedder.name}, sha256 {embedder.sha256}"
 
 

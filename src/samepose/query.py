@@ -142,8 +142,12 @@ class _Pick:
     person: int | None
     ignore: tuple[str, ...]
 
-    def take(self, people: Poses, image: Path | None, time: float | None, ids: bool) -> Query:
-        """One of the people of a picture; `ids`: --person is held against `tracks`, not against the rank."""
+    def take(self, people: Poses, media: Sequence[str], time: float | None, ids: bool) -> Query:
+        """One of the people, each with the photo or video it is in.
+
+        Args:
+            ids: `person` is held against `tracks`, not against the rank.
+        """
         if not len(people):
             raise MediaError(f"{self._where(time)}: nobody was found; try --mode accurate, or another picture")
         rank = np.argsort(-people.prominence(), kind="stable")
@@ -154,6 +158,7 @@ class _Pick:
         else:
             choice = int(rank[self._index_of(list(range(len(people))), self.person, time)])
         number = None if ids and self.person is None else self.person or 0
+        image = Path(media[choice]) if media[choice] and Path(media[choice]).is_file() else None
         return Query(people[choice].hide(self.ignore), str(self.path), image, time, number, len(people),
                      self.person is not None, self.ignore)
 
@@ -172,7 +177,8 @@ def _of_photo(pick: _Pick, detector: Detector) -> Query:
 
     if pick.at is not None:
         raise UsageError(f"{pick.path}: is a photo; --at is for videos")
-    return pick.take(detector.detect(read_image(pick.path)), pick.path, None, ids=False)
+    people = detector.detect(read_image(pick.path))
+    return pick.take(people, [str(pick.path)] * len(people), None, ids=False)
 
 
 def _of_video(pick: _Pick, detector: Detector) -> Query:
@@ -182,7 +188,7 @@ def _of_video(pick: _Pick, detector: Detector) -> Query:
         raise UsageError(f"{pick.path}: is a video; say with --at SECONDS which moment you mean")
     frame = frame_at(pick.path, pick.at)
     people = detector.detect(frame.image) if pick.person is None else _followed(pick.path, frame.time, detector)
-    return pick.take(people, pick.path, frame.time, ids=True)
+    return pick.take(people, [str(pick.path)] * len(people), frame.time, ids=True)
 
 
 def _followed(path: Path, until: float, detector: Detector) -> Poses:
@@ -213,13 +219,11 @@ def _of_keypoints(pick: _Pick) -> Query:
     if pick.at is None and len(times) > 1:
         raise UsageError(f"{pick.path}: holds {len(times)} moments from {times[0]:.2f} to {times[-1]:.2f} s; "
                          "say with --at SECONDS which one you mean")
-    time = None
-    if len(times):
-        time = float(times[np.argmin(np.abs(times - (times[0] if pick.at is None else pick.at)))])
-        poses = poses[poses.times == time]
-    media = {name for name in file.media if name}
-    image = Path(media.pop()) if len(media) == 1 else None
-    return pick.take(poses, image if image and image.is_file() else None, time, ids=time is not None)
+    if not len(times):
+        return pick.take(poses, file.media, None, ids=False)
+    time = float(times[np.argmin(np.abs(times - (times[0] if pick.at is None else pick.at)))])
+    now = np.flatnonzero(poses.times == time)
+    return pick.take(poses[now], [file.media[i] for i in now], time, ids=True)
 
 
 def _of_row(text: str, index: Index | None, pick: _Pick) -> Query:

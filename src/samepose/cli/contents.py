@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from samepose.cli.options import DEFAULTS, Options
+from samepose.cli.options import DEFAULTS, Options, counted, people_text
 from samepose.errors import SameposeError, UsageError
 
 
@@ -36,7 +36,7 @@ def remove(*what: str, options: Options = DEFAULTS) -> None:
     if not (people or files):
         raise SameposeError(f"{options.index}: nothing matches {' '.join(what)}; `samepose info` says what there is")
     options.done({"index": options.index, "people": people, "files": files},
-                 f"{options.index}: {files} files and {people} people removed")
+                 f"{options.index}: {counted(files, 'file')} and {people_text(people)} removed")
 
 
 def label(*what_name: str, options: Options = DEFAULTS) -> None:
@@ -52,8 +52,8 @@ def label(*what_name: str, options: Options = DEFAULTS) -> None:
     if not people:
         raise SameposeError(f"{options.index}: nobody matches {' '.join(what)}; `samepose info` says what there is")
     options.done({"index": options.index, "people": people, "label": name or None},
-                 f"{options.index}: {people} people labelled {name!r}" if name else
-                 f"{options.index}: labels of {people} people taken off")
+                 f"{options.index}: {people_text(people)} "
+                 + (f"labelled {name!r}" if name else "without a label now"))
 
 
 def _counts(parts: dict[str, int]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from samepose.cli.options import DEFAULTS, Mode, Options, check_output
+from samepose.cli.options import DEFAULTS, Mode, Options, check_output, counted, people_text
 from samepose.errors import MediaError, SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Run:
 
     def summary(self, files: int, out: Path | None) -> str:
         """One line."""
-        text = f"{self.count} people in {len(self.poses)} pictures of {files} files"
+        text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of {counted(files, 'file')}"
         text += f", {len(self.failed)} failed" if self.failed else ""
         text += f"; saved {out}" if out else ""
         return text + (f"; drawn in {self.draw}" if self.draw else "")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+import time
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, Flag, Mode, Options
+from samepose.cli.options import DEFAULTS, Flag, Mode, Options, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def index(
         people = _re_embed(embedder, options)
         if not (media or keypoints):
             options.done({"index": options.index, "re_embedded": people},
-                         f"{options.index}: {people} people embedded anew with {embedder.name}")
+                         f"{options.index}: {people_text(people)} embedded anew with {embedder.name}")
             return 0
     if keypoints:
         report = _add_keypoints(keypoints, media, embedder, label, options)
@@ -82,15 +81,19 @@ def _add_media(
     with options.progress("file") as progress:
         return index_media(
             target, media, options.detector(mode), embedder, fps=fps, label=label, prune=prune,
-            progress=lambda done, total, path, people: progress(done, total, f"{people} people, {path}"),
+            progress=lambda done, total, path, people: progress(done, total, f"{people_text(people)}, {path}"),
         )
 
 
 def _add_keypoints(
     file: Path, media: tuple[Path, ...], embedder: Embedder, label: str | None, options: Options
 ) -> Report:
+    import numpy as np
+
     from samepose.formats.keypoints import load_poses
     from samepose.index import Index, Report, index_poses
+
+    started = time.perf_counter()
 
     loaded = load_poses(file)
     names = np.array(loaded.media, np.str_)
@@ -104,7 +107,7 @@ def _add_keypoints(
             place = _place(str(name), media, file, alone=len(pictures) == 1)
             one = index_poses(target, loaded.poses[names == name], place, embedder, label=label)
             total = Report(*(getattr(total, f.name) + getattr(one, f.name) for f in fields(Report)))
-    return total
+    return replace(total, seconds=time.perf_counter() - started)
 
 
 def _place(name: str, media: tuple[Path, ...], file: Path, alone: bool) -> Path:
@@ -129,5 +132,5 @@ def _tell(report: Report, options: Options) -> int:
         (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
-    options.done(value, f"{options.index}: {report.people} people added in {report.seconds:.1f} s; files: {text}")
+    options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
     return 0 if not report.failed else 1 if fine else 3

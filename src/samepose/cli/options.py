@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "LANCE_CPU_THREADS", "RAYON_NUM_THREADS")
+# Libraries that only ask the environment, once, when they are loaded.
+_POOLS = {"numpy": "OPENBLAS_NUM_THREADS", "numba": "NUMBA_NUM_THREADS", "lancedb": "LANCE_CPU_THREADS"}
 
 
 @Parameter(name="*", group=Group("Everywhere", sort_key=99))
@@ -95,10 +96,10 @@ class Options:
             yield update
 
     def _limit_threads(self) -> None:
-        """For the libraries that only ask the environment, once, when they are loaded."""
         if self.threads:
-            for name in _POOLS:
-                os.environ.setdefault(name, str(self.threads))
+            for library, variable in _POOLS.items():
+                if library not in sys.modules:
+                    os.environ.setdefault(variable, str(self.threads))
 
 
 DEFAULTS = Options()
@@ -108,6 +109,16 @@ class Progress(Protocol):
     """Called with how much is done, of how much, and what is being worked on."""
 
     def __call__(self, done: float, total: float, what: str, /) -> None: ...
+
+
+def counted(n: int, what: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def people_text(n: int) -> str:
+    """ "1 person", "2 people"."""
+    return f"{n:,} {'person' if n == 1 else 'people'}"
 
 
 def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:

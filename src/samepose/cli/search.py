@@ -59,15 +59,15 @@ def search(
         report: Write a page with the pictures of the query and the finds (.html).
         sheet: Write one picture of the query and the finds (.png).
     """
+    for path, suffix in ((report, ".html"), (sheet, ".png")):
+        if path is not None:
+            check_output(path, (suffix,))
+    embedder = options.embedder()
     from samepose.index import search as find
     from samepose.query import embed_query, resolve_query
     from samepose.skeleton import parts
 
     joints = parts(ignore)
-    for path, suffix in ((report, ".html"), (sheet, ".png")):
-        if path is not None:
-            check_output(path, (suffix,))
-    embedder = options.embedder()
     index = options.open_index(embedder)
     asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=joints)
     hits = find(
