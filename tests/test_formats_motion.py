@@ -544,7 +544,7 @@ def test_other_suffixes_and_c3d_without_its_package(tmp_path: Path, monkeypatch:
     with pytest.raises(FormatError, match=r"\.bvh, \.amc, \.c3d"):
         read_motion(tmp_path / "a.fbx")
     monkeypatch.setitem(__import__("sys").modules, "ezc3d", None)
-    with pytest.raises(FormatError, match="pip install ezc3d"):
+    with pytest.raises(FormatError, match=r"pip install 'samepose\[c3d\]'"):
         read_motion(tmp_path / "a.c3d")
 
 
