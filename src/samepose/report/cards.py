@@ -1,0 +1,165 @@
+"""What the page and the sheet both show of a person: a crop with the skeleton drawn, and the words beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from samepose.errors import MediaError, UsageError
+from samepose.media.draw import draw_poses
+from samepose.media.image import IMAGE_SUFFIXES, read_image, resize
+from samepose.poses import Poses
+
+if TYPE_CHECKING:
+    from samepose.index.search import Hit
+    from samepose.query import Query
+
+LEGEND_TEXT = ("person's left", "person's right")
+SCORE_TEXT = "Score: how probable it is that both are the same 3D pose, whatever the camera angle (0 to 1)."
+
+_JOINT_SCORE = 0.25
+_MARGIN = 1.4  # joints end at the ankles and the nose: feet, hands and hair stick out
+_SMALLEST_SIDE = 48  # pixels: a person farther away is shown with surroundings
+_BLANK_GREY = (52, 56, 64)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A query and what it found.
+
+    Attributes:
+        query: what was searched for.
+        hits: best first.
+        title: above it, "" for none.
+        notes: a few words for each hit, or none at all.
+    """
+
+    query: Query
+    hits: Sequence[Hit]
+    title: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """One person as shown.
+
+    Attributes:
+        picture: at most `size` pixels wide and high, the skeleton drawn.
+        problem: why the skeleton stands on an empty canvas, None when it does not.
+        rank: from 1; None for a query.
+        score: matching probability; None for a query.
+        name, folder: of the file, as stored.
+        when: time in the video, and the span of a hit; "" for an image.
+        facts: label, person, note, in that order, where there are any.
+        id: of a hit, "" for a query.
+    """
+
+    picture: UInt8[np.ndarray, "height width 3"]
+    problem: str | None
+    rank: int | None
+    score: float | None
+    name: str
+    folder: str
+    when: str
+    facts: tuple[str, ...]
+    mirrored: bool = False
+    id: str = ""
+
+
+def query_card(query: Query, size: int) -> Card:
+    """The card of a query, its picture at most `size` pixels wide and high."""
+    picture, problem = _picture(query.image, query.time, query.pose, size)
+    path = query.image or PurePath(query.source)
+    when = "" if query.time is None else clock(query.time)
+    person = f"person {query.person or 0}" if query.chosen else ""
+    ignored = f"without {', '.join(query.ignored).replace('_', ' ')}" if query.ignored else ""
+    facts = tuple(fact for fact in (person, ignored) if fact)
+    return Card(picture, problem, None, None, path.name, _folder(path), when, facts)
+
+
+def hit_card(hit: Hit, rank: int, note: str, root: Path, size: int) -> Card:
+    """The card of a hit, its picture at most `size` pixels wide and high."""
+    picture, problem = _picture(root / hit.path, hit.time, hit.pose, size)
+    when = "" if hit.time is None else clock(hit.time)
+    if hit.span and hit.span[1] > hit.span[0]:
+        when += f"  in {clock(hit.span[0])} to {clock(hit.span[1])}"
+    facts = (note, hit.label or "", f"person {hit.person}")
+    path = PurePath(hit.path)
+    return Card(picture, problem, rank, hit.score, path.name, _folder(path), when, tuple(f for f in facts if f),
+                hit.mirrored, hit.id)
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and hundredths, with hours where there are any: 1:02:03.45."""
+    hundredths = round(seconds * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02d}" if hours else f"{minutes}"
+    return (f"{hours}:" if hours else "") + f"{text}:{rest // 100:02d}.{rest % 100:02d}"
+
+
+def _folder(path: PurePath) -> str:
+    parent = path.parent.as_posix()
+    return "" if parent == "." else parent
+
+
+def _picture(
+    file: Path | None, time: float | None, pose: Poses, size: int
+) -> tuple[UInt8[np.ndarray, "height width 3"], str | None]:
+    """The person cut out of the photo or frame; on an empty canvas, with the reason, where that cannot be read."""
+    pose = pose[0].hide(below=_JOINT_SCORE)
+    try:
+        image = None if file is None else _read(file, time)
+        problem = None
+    except (MediaError, UsageError) as error:
+        image, problem = None, str(error).removeprefix(f"{file}: ")
+    x0, y0, x1, y1 = _window(pose, None if image is None else image.shape)
+    scale = size / max(x1 - x0, y1 - y0)
+    width, height = max(round((x1 - x0) * scale), 1), max(round((y1 - y0) * scale), 1)
+    if image is None:
+        crop = np.full((height, width, 3), _BLANK_GREY, np.uint8)
+    else:
+        crop = resize(np.ascontiguousarray(image[y0:y1, x0:x1]), width, height)
+    moved = replace(pose, points=(pose.points - np.array([x0, y0], np.float32)) * np.float32(scale))
+    return draw_poses(crop, moved), problem
+
+
+def _read(file: Path, time: float | None) -> UInt8[np.ndarray, "height width 3"]:
+    from samepose.media.video import frame_at
+
+    if time is None or file.suffix.lower() in IMAGE_SUFFIXES:
+        return read_image(file)
+    return frame_at(file, time).image
+
+
+def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1: a square around the joints, moved into the image and cut where it is larger than that."""
+    low, high = _extent(pose, shape)
+    side = max(float((high - low).max()) * _MARGIN, _SMALLEST_SIDE)
+    corner = (low + high - side) / 2
+    if shape is None:
+        x0, y0 = np.floor(corner).astype(int)
+        return int(x0), int(y0), int(x0 + np.ceil(side)), int(y0 + np.ceil(side))
+    bounds = np.array([shape[1], shape[0]])
+    start = np.where(side >= bounds, 0, np.clip(corner, 0, np.maximum(bounds - side, 0)))
+    x0, y0 = np.floor(start).astype(int)
+    x1, y1 = np.minimum(np.ceil(start + side), bounds).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)
+
+
+def _extent(pose: Poses, shape: tuple[int, ...] | None) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+    """Least and greatest x, y of the joints that are seen; the whole image where none are, or none inside it."""
+    seen = pose.points[0][pose.visible[0]].astype(np.float64)
+    whole = np.zeros(2), np.array([640.0, 640.0] if shape is None else [shape[1], shape[0]])
+    if not len(seen):
+        return whole
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    if shape is not None and ((high < 0) | (low > whole[1])).any():  # the file was replaced by a smaller one
+        return whole
+    return low, high

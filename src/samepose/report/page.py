@@ -1,0 +1,128 @@
+"""The page: HTML with its style and pictures inside, light and dark, for wide and narrow screens and for paper."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
+from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section, hit_card, query_card
+
+_SIZE = 440  # pixels: sharp on dense screens at some 220 points
+_QUALITY = 82
+_FEW = 4  # hits that share one row
+
+
+def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
+    """The whole HTML document."""
+    style = (files("samepose.report") / "page.css").read_text("utf-8")
+    body = "\n".join(_section(section, root) for section in sections)
+    legend = "".join(
+        f'<span class="key"><i style="background:rgb{colour}"></i>{text}</span>'
+        for colour, text in zip((LEFT_COLOUR, RIGHT_COLOUR), LEGEND_TEXT)
+    )
+    found = sum(len(s.hits) for s in sections)
+    counts = f"{_count(len(sections), 'query', 'queries')}, {_count(found, 'match', 'matches')}"
+    footer = f"<p>{escape(note)}</p>" if note else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{escape(title)}</h1>
+<p class="counts">{counts}</p>
+<p class="legend">{legend}<span>{SCORE_TEXT}</span></p>
+</header>
+<main>
+{body}
+</main>
+<footer>
+{footer}
+<p>samepose {version("samepose")}</p>
+</footer>
+</body>
+</html>
+"""
+
+
+def _section(section: Section, root: Path) -> str:
+    notes = list(section.notes) or [""] * len(section.hits)
+    hits = "\n".join(
+        _card(hit_card(hit, rank, note, root, _SIZE)) for rank, (hit, note) in enumerate(zip(section.hits, notes), 1)
+    )
+    few = f' few" style="--hits:{len(section.hits)}' if 0 < len(section.hits) <= _FEW else ""
+    title = f"<h2>{escape(section.title)}</h2>\n" if section.title else ""
+    return f"""<section>
+{title}<div class="row{few}">
+<div class="query">{_card(query_card(section.query, _SIZE))}</div>
+<div class="hits">{hits or '<p class="none">Nothing matches.</p>'}</div>
+</div>
+</section>"""
+
+
+def _card(card: Card) -> str:
+    name = f"{card.name} {card.when}".strip()
+    alt = f"Query: {name}" if card.rank is None else f"Match {card.rank}: {name}"
+    rank = "Query" if card.rank is None else str(card.rank)
+    badge = '<b class="mirrored">mirrored</b>' if card.mirrored else ""
+    lines = [
+        "" if card.score is None else _score(card.score),
+        f'<p class="name" title="{escape(_path(card))}">{_breakable(card.name)}</p>',
+        f'<p class="folder" title="{escape(card.folder)}"><bdi>{escape(card.folder)}</bdi></p>' if card.folder else "",
+        _when(card.when),
+        f'<p class="problem">{escape(card.problem)}</p>' if card.problem else "",
+        f'<p class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in card.facts)}</p>' if card.facts else "",
+        f'<p class="id">{escape(card.id)}</p>' if card.id else "",
+    ]
+    return f"""<article>
+<figure><img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" \
+height="{card.picture.shape[0]}"><b class="rank">{rank}</b>{badge}</figure>
+{"".join(line for line in lines if line)}
+</article>"""
+
+
+def _score(score: float) -> str:
+    bar = f'<span class="bar"><span style="width:{100 * score:.1f}%"></span></span>'
+    return f'<p class="score"><b>{score:.2f}</b>{bar}</p>'
+
+
+def _when(when: str) -> str:
+    time, _, span = when.partition("  ")
+    more = f" <small>{escape(span)}</small>" if span else ""
+    return f'<p class="when">{escape(time)}{more}</p>' if when else ""
+
+
+def _path(card: Card) -> str:
+    return f"{card.folder.rstrip('/')}/{card.name}" if card.folder else card.name
+
+
+def _breakable(name: str) -> str:
+    """A file name that a browser breaks where people would."""
+    return re.sub(r"([_-]+)(?=.)", r"\1<wbr>", escape(name))
+
+
+def _data_uri(picture: UInt8[np.ndarray, "height width 3"]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
