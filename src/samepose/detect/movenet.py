@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from samepose.detect.likeness import distinct, oks
 from samepose.errors import SameposeError, UsageError
 from samepose.media.image import crop_square, resize
 from samepose.poses import Poses
@@ -26,18 +27,12 @@ Mode = Literal["fast", "balanced", "accurate"]
 JOINT_SCORE = 0.25  # a joint that scores less counts as missing
 PERSON_SCORE = 0.2  # a person that scores less is not reported
 
-# Falloff per joint in COCO order, from the keypoint challenge's evaluation (cocodataset.org, "keypoints eval").
-COCO_SIGMAS = np.array(
-    [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
-     0.089], np.float32)
-
 WEIGHTS_SHA256 = {
     "multipose": "53c11b75b4f799de3ee486d7622513be855271e5155a2139a6f62917224b42ac",
     "thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
 }
 
 _SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (256, 384), "accurate": (256, 384, 640)}
-_SAME_PERSON = 0.7  # OKS over which two poses are one person
 _DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
 _MUCH_SURER = 0.15  # mean joint score
 _LESS_SURE = 0.1  # mean joint score that the fine pose may lose
@@ -92,7 +87,7 @@ class MoveNet:
                 people = self._coarse(image[y0:y1, x0:x1], halvings - 1)
                 people = _moved(people, x0, y0)
                 found.append(people[~_cut(people, (x0, y0, x1, y1), image.shape)])
-        return suppress(Poses.concatenate(found), _SAME_PERSON)
+        return _one_each(Poses.concatenate(found))
 
     def _multipose(self, image: UInt8[np.ndarray, "height width 3"], size: int) -> Poses:
         """Up to six people, from the image shrunk to `size` pixels on its longer side."""
@@ -119,7 +114,7 @@ class MoveNet:
         gain = fine.scores.mean(axis=1) - coarse.scores.mean(axis=1)
         keep = ((agreement >= _DISAGREES) & (gain >= -_LESS_SURE)) | (gain >= _MUCH_SURER)
         people = Poses.concatenate([fine[keep], coarse[~keep]])
-        return suppress(people, _SAME_PERSON)
+        return _one_each(people)
 
     def _thunder(self, image: UInt8[np.ndarray, "height width 3"], person: Poses) -> Poses:
         """The one person in the middle of the crop around the joints seen."""
@@ -183,36 +178,9 @@ def load_weights(network: str) -> bytes:
     return data
 
 
-def oks(a: Poses, b: Poses, areas: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "n m"]:
-    """Object keypoint similarity of every pose of `a` with every pose of `b`, 0 to 1 (COCO's definition).
-
-    The mean over the joints that both have of exp(-d² / (2 area (2 sigma)²)); 0 where they share none.
-
-    Args:
-        a, b: COCO17 poses in pixels.
-        areas: (n,) square pixels of the people of `a`, as COCO annotates them; None = estimated as half of their box,
-            taken no narrower than half its height (the box of someone seen from the side hardly has a width).
-    """
-    if areas is None:
-        sides = np.sort(np.nan_to_num(a.boxes[:, 2:] - a.boxes[:, :2]), axis=1)
-        areas = 0.53 * np.maximum(sides[:, 0], sides[:, 1] / 2) * sides[:, 1]
-    squares = ((a.points[:, None] - b.points[None]) ** 2).sum(axis=-1)  # n m joint
-    falloff = 2 * np.maximum(areas, 1.0)[:, None, None] * (2 * COCO_SIGMAS) ** 2
-    both: Bool[np.ndarray, "n m joint"] = ~np.isnan(squares)
-    likeness = np.where(both, np.exp(-np.nan_to_num(squares) / falloff), 0)
-    result: np.ndarray = (likeness.sum(axis=-1) / np.maximum(both.sum(axis=-1), 1)).astype(np.float32)
-    return result
-
-
-def suppress(people: Poses, above: float) -> Poses:
-    """One pose per person: of poses with an OKS over `above` the one with the highest mean joint score stays."""
-    seen = people.hide(below=JOINT_SCORE)
-    likeness = oks(seen, seen)
-    kept: list[int] = []
-    for i in np.argsort(-people.scores.mean(axis=1), kind="stable"):
-        if all(max(likeness[i, k], likeness[k, i]) <= above for k in kept):
-            kept.append(int(i))
-    return people[kept]
+def _one_each(people: Poses) -> Poses:
+    """One pose per person, judged by the joints that are seen; the others stay in the poses."""
+    return people[distinct(people.hide(below=JOINT_SCORE))]
 
 
 def _halves(width: int, height: int) -> list[tuple[int, int, int, int]]:

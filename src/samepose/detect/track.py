@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from samepose.detect.movenet import JOINT_SCORE, oks
+from samepose.detect.likeness import oks, overlap
+from samepose.detect.movenet import JOINT_SCORE
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
-_FORGET = 1.5  # seconds without a sighting after which a track ends
+_FORGET = 1.5  # seconds without a sighting after which a track ends; the likeness to it fades until then
 _LEAST_LIKENESS = 0.15  # under this two sightings are not joined
+_FADING = 0.5  # of the likeness, for a track that is about to end: those still in view come first
 _MEMORY = 0.8  # seconds of the past that the speed is fitted to
 _LONGEST_GUESS = 0.8  # seconds that a motion is extrapolated at most
 _NEAR = 0.1  # distance, in sizes of the person, at which the nearness of two middles has fallen to exp(-1/2)
@@ -70,7 +72,8 @@ class Tracker:
         ids = np.full(len(poses), -1, np.int64)
         if self._tracks and len(poses):
             expected = Poses.concatenate([t.expected(time) for t in self._tracks])
-            likeness = _likeness(expected, poses)
+            gone = np.array([time - t.time for t in self._tracks])
+            likeness = _likeness(expected, poses) * (1 - gone / _FORGET * _FADING)[:, None]
             for row, column in zip(*linear_sum_assignment(likeness, maximize=True)):
                 if likeness[row, column] >= _LEAST_LIKENESS:
                     track = self._tracks[row]
@@ -112,15 +115,5 @@ def _likeness(a: Poses, b: Poses) -> Float[np.ndarray, "n m"]:
     squares = ((_middles(a)[:, None] - _middles(b)[None]) ** 2).sum(axis=-1)
     nearness = np.exp(-squares / (2 * _NEAR**2 * areas[:, None]))
     joints = oks(a.hide(below=JOINT_SCORE), b.hide(below=JOINT_SCORE), 9 * areas)
-    likeness: np.ndarray = (_overlap(a.boxes, b.boxes) + nearness + joints) / 3
+    likeness: np.ndarray = (overlap(a.boxes, b.boxes) + nearness + joints) / 3
     return likeness
-
-
-def _overlap(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of every box with every other."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=-1)
-    union = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1)[None] - shared
-    result: np.ndarray = np.nan_to_num(shared / np.maximum(union, 1e-6))
-    return result
