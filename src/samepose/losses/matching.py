@@ -56,7 +56,7 @@ def matching_probability(
     batch it is some ten times faster than autograd through `log_matching_probability`, which runs elsewhere."""
     if e.device.type != "cpu":
         return log_matching_probability(e, w, a, b).exp()
-    result: Tensor = _Fused.apply(e, w, a, b)
+    result: Tensor = _Fused.apply(e, w, a, b)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -67,7 +67,7 @@ class _Fused(torch.autograd.Function):
 
         p, *gradients = (torch.empty_like(e, memory_format=torch.contiguous_format) for _ in range(5))
         arrays = (x.detach().contiguous().view(-1).numpy() for x in (e, w))
-        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))
+        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))  # type: ignore[call-arg]
         ctx.save_for_backward(*gradients)
         return p
 
