@@ -1,0 +1,242 @@
+"""index, info, search, label, remove and detect, on drawn people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawn_people import Shell, detector, embedder, photo, share_networks, video
+from samepose.formats.keypoints import load_poses, save_poses
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    photo(folder / "photos" / "down.png", arms=15)
+    photo(folder / "photos" / "out.jpg", arms=80, quality=92)
+    photo(folder / "photos" / "two.png", people=2, arms=45)
+    photo(folder / "photos" / "nobody.png", people=0)
+    video(folder / "clip.mp4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def filled(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of all the media."""
+    from samepose.index import Index, index_media
+
+    place = tmp_path_factory.mktemp("filled") / "index"
+    index = Index.create(place, embedder(), media)
+    report = index_media(index, [media], detector(), embedder())
+    assert report.people > 10 and not report.failed
+    return place
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    share_networks(monkeypatch)
+    monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)
+
+
+def test_index_says_what_it_did_and_skips_it_the_second_time(run: Shell, media: Path) -> None:
+    first = run.json("index", media / "photos", "--label", "drawn")
+    assert (first["index"], first["done"], first["nobody"], first["people"]) == ("samepose-index", 3, 1, 4)
+    assert first["failed"] == [] and first["seconds"] > 0
+    assert run.err == ""
+    second = run("index", media / "photos")
+    assert second.out.splitlines() == [second.out.strip()]
+    assert "0 people added" in second.out and "4 unchanged" in second.out
+    assert run.json("info")["labels"] == {"drawn": 4}
+
+
+def test_quiet_and_environment(run: Shell, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMEPOSE_INDEX", "elsewhere")
+    assert run("index", media / "photos" / "down.png", "--quiet").out == ""
+    assert run.err == ""
+    assert Path("elsewhere").is_dir() and not Path("samepose-index").exists()
+    assert "1 person" in run("info", "--index", "elsewhere").out.replace("people:         1,", "1 person")
+    assert run("search", media / "photos" / "down.png", "--quiet").out.count("down.png") == 1
+    assert run.err == ""
+
+
+def test_search_finds_the_picture_itself_first(run: Shell, media: Path, filled: Path) -> None:
+    found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 3, "--where", "photos/*")
+    assert list(found) == ["query", "results"]
+    best = found["results"][0]
+    assert list(best) == ["id", "score", "path", "time", "span", "frame", "person", "box", "mirrored", "label"]
+    assert (best["path"], best["time"], best["span"], best["frame"], best["person"]) == (
+        "photos/out.jpg", None, None, 0, 0)
+    assert len(best["box"]) == 4 and best["mirrored"] is False and best["label"] is None
+    scores = [r["score"] for r in found["results"]]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1
+    assert found["query"]["people"] == 1 and found["query"]["person"] == 0
+
+
+def test_search_prints_a_table_and_says_who_was_asked_for(run: Shell, media: Path, filled: Path) -> None:
+    run("search", media / "photos" / "two.png", "--index", filled, "-k", 2, "--where", "photos/*")
+    assert run.err.strip() == f"query: {media / 'photos' / 'two.png'}, person 0 of 2 (most prominent)"
+    head, first, _ = run.out.splitlines()
+    assert head.split() == ["#", "score", "path", "time", "person", "id"]
+    assert first.split()[0] == "1" and "two.png" in first
+    run("search", media / "photos" / "two.png", "--index", filled, "--person", 1, "--ignore", "left_arm,nose")
+    assert "person 1 of 2, without left_elbow, left_wrist, nose" in run.err
+
+
+def test_the_ignored_joints_do_not_matter(run: Shell, media: Path, filled: Path, tmp_path: Path) -> None:
+    poses = detector().detect(np.asarray(_image(media / "photos" / "down.png")))
+    moved = poses.points.copy()
+    moved[:, [7, 9]] += 70  # left elbow and wrist
+    for name, points in (("as-is", poses.points), ("moved", moved)):
+        save_poses(tmp_path / f"{name}.npz", type(poses).of(points, poses.skeleton, scores=poses.scores))
+    results = {
+        (name, ignore): [r["score"] for r in run.json("search", f"{name}.npz", "--index", filled, *ignore)["results"]]
+        for name in ("as-is", "moved") for ignore in ((), ("--ignore", "left_arm"))
+    }
+    assert results["as-is", ("--ignore", "left_arm")] == results["moved", ("--ignore", "left_arm")]
+    assert results["as-is", ()] != results["moved", ()]
+
+
+def test_search_by_video_needs_a_time_and_takes_track_ids(run: Shell, media: Path, filled: Path) -> None:
+    clip = media / "clip.mp4"
+    run.fails("search", clip, "--index", filled, code=2, says=[str(clip), "--at SECONDS"])
+    found = run.json("search", clip, "--at", 0.5, "--index", filled, "-k", 1, "--where", "*.mp4")
+    best = found["results"][0]
+    assert best["span"][0] <= best["time"] <= best["span"][1]
+    assert abs(best["time"] - 0.5) < 0.6
+    tracked = run.json("search", clip, "--at", 0.5, "--person", 0, "--index", filled, "-k", 1)
+    assert tracked["query"]["person"] == 0 and tracked["query"]["time"] == pytest.approx(0.5)
+    message = run.fails("search", clip, "--at", 0.5, "--person", 5, "--index", filled, code=2, says=["person 5"])
+    assert "there is 0" in message
+    run.fails("search", clip, "--at", 60, "--index", filled, code=3, says=[str(clip), "earlier time"])
+
+
+def test_search_by_id_leaves_itself_out(run: Shell, media: Path, filled: Path) -> None:
+    own = run.json("search", media / "photos" / "down.png", "--index", filled, "-k", 1)["results"][0]["id"]
+    found = run.json("search", own, "--index", filled, "-k", 20)
+    assert own not in [r["id"] for r in found["results"]] and found["results"]
+    assert found["query"]["id"] == own and found["query"]["image"].endswith("down.png")
+    run("search", own, "--index", filled)
+    assert run.err.startswith(f"query: {own}, ")
+    run.fails("search", own, "--index", filled, "--at", 1, code=2, says=[own, "--at"])
+    run.fails("search", "000000000-5", "--index", filled, code=3, says=["000000000-5"])
+    run.fails("search", "nothing.jpg", "--index", filled, code=2, says=["nothing.jpg", "no such file"])
+
+
+def test_filters(run: Shell, media: Path, filled: Path) -> None:
+    def paths(*options: object) -> set[str]:
+        found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, *options)
+        return {r["path"] for r in found["results"]}
+
+    assert paths("--where", "*.png") == {"photos/down.png", "photos/two.png"}
+    assert paths("--from", 0.2, "--to", 0.4) == {"clip.mp4"}
+    assert paths("--min-score", 1) == set()
+    assert "nothing found" in run("search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 1).err
+    near = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--where", "*.mp4")
+    each = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--where", "*.mp4",
+                    "--distinct", 0)
+    assert len(each["results"]) > len(near["results"])
+
+
+def test_mirror_says_which_hits_are_mirrored(run: Shell, media: Path, filled: Path) -> None:
+    query = media / "photos" / "out.jpg"
+    only = run.json("search", query, "--index", filled, "--mirror", "only")["results"]
+    assert only and all(r["mirrored"] for r in only)
+    assert {r["mirrored"] for r in run.json("search", query, "--index", filled)["results"]} == {False}
+    both = run.json("search", query, "--index", filled, "--mirror", "also", "-k", 1, "--where", "photos/*")["results"]
+    assert both[0]["path"] == "photos/out.jpg" and both[0]["mirrored"] is False
+    assert "mirrored" in run("search", query, "--index", filled, "--mirror", "only").out.splitlines()[0]
+
+
+def test_label_and_remove(run: Shell, media: Path) -> None:
+    run("index", media / "photos")
+    assert run.json("label", "two.png", "pair")["people"] == 2
+    found = run.json("search", media / "photos" / "down.png", "--label", "pair")["results"]
+    assert len(found) == 2 and {r["label"] for r in found} == {"pair"}
+    assert "label" in run("search", media / "photos" / "down.png", "--label", "pair").out.splitlines()[0]
+    assert run.json("remove", found[0]["id"]) == {"index": "samepose-index", "people": 1, "files": 0}
+    assert run.json("remove", "*.png") == {"index": "samepose-index", "people": 2, "files": 3}
+    assert run.json("info")["media"] == 1
+    run.fails("remove", "*.gif", code=3, says=["samepose-index", "*.gif"])
+    run.fails("label", "*.gif", "name", code=3, says=["*.gif"])
+    run.fails("label", "*.gif", code=2, says=["last the label"])
+    assert "without a label" in run("label", "*", "").out
+
+
+def test_prune_forgets_what_is_gone(run: Shell, tmp_path: Path) -> None:
+    photo(tmp_path / "pictures" / "a.png")
+    photo(tmp_path / "pictures" / "b.png", arms=70)
+    run("index", "pictures")
+    (tmp_path / "pictures" / "b.png").unlink()
+    assert run.json("index", "pictures")["removed"] == 0
+    assert run.json("index", "pictures", "--prune")["removed"] == 1
+    assert run.json("info")["media"] == 1
+
+
+def test_re_embed_alone(run: Shell, media: Path) -> None:
+    run("index", media / "photos" / "two.png")
+    assert run.json("index", "--re-embed") == {"index": "samepose-index", "re_embedded": 2}
+    run.fails("index", "--re-embed", "--index", "none", code=3, says=["none", "no index"])
+
+
+def test_detect_saves_prints_and_draws(run: Shell, media: Path, tmp_path: Path) -> None:
+    people = run.json("detect", media / "photos", media / "clip.mp4", "--fps", 5, "--out", "poses.npz",
+                      "--draw", "drawn")
+    assert {p["category_id"] for p in people} == {1}
+    assert all(len(p["keypoints"]) == 51 and len(p["bbox"]) == 4 for p in people)
+    clip = [p for p in people if p["file_name"].endswith("clip.mp4")]
+    assert [p["time"] for p in clip] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8]) and {p["track"] for p in clip} == {0}
+    assert {p["time"] for p in people if not p["file_name"].endswith("clip.mp4")} == {None}
+    saved = load_poses(tmp_path / "poses.npz")
+    assert len(saved.poses) == len(people) and list(saved.media) == [p["file_name"] for p in people]
+    drawn = sorted(p.name for p in (tmp_path / "drawn").iterdir())
+    assert drawn[:3] == ["clip-000000.jpg", "clip-000002.jpg", "clip-000004.jpg"]
+    assert drawn[-4:] == ["down.jpg", "nobody.jpg", "out.jpg", "two.jpg"]
+    assert "saved poses.json" in run("detect", media / "photos" / "two.png", "--out", "poses.json").out
+    assert len(json.loads((tmp_path / "poses.json").read_text())) == 2
+
+
+def test_equal_names_from_two_folders_are_both_drawn(run: Shell, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        photo(tmp_path / folder / "same.png")
+    run("detect", "a", "b", "--draw", "drawn")
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["same-2.jpg", "same.jpg"]
+
+
+def test_indexing_a_keypoint_file_equals_indexing_the_media(run: Shell, media: Path) -> None:
+    run("index", media / "photos", media / "clip.mp4", "--index", "seen")
+    run("detect", media / "photos", media / "clip.mp4", "--out", "poses.npz")
+    report = run.json("index", "--keypoints", "poses.npz", "--index", "given")
+    assert report["people"] == run.json("info", "--index", "seen")["people"] and report["seconds"] > 0
+    query = media / "photos" / "two.png"
+    seen, given = (run.json("search", query, "--index", name, "-k", 30)["results"] for name in ("seen", "given"))
+    assert [(r["path"], r["score"], r["time"]) for r in seen] == [(r["path"], r["score"], r["time"]) for r in given]
+
+
+def test_keypoint_names_are_looked_up_in_the_media(run: Shell, media: Path, tmp_path: Path) -> None:
+    run("detect", media / "photos" / "down.png", media / "photos" / "out.jpg", "--out", "poses.json")
+    people = json.loads((tmp_path / "poses.json").read_text())
+    for person in people:
+        person["file_name"] = Path(person["file_name"]).name
+    (tmp_path / "poses.json").write_text(json.dumps(people))
+    run("index", media / "photos", "--keypoints", "poses.json")
+    found = run.json("search", media / "photos" / "out.jpg")["results"]
+    assert [Path(r["path"]).is_file() for r in found] == [True, True]
+
+
+def test_keypoints_of_a_clip_as_query(run: Shell, media: Path, filled: Path) -> None:
+    run("detect", media / "clip.mp4", "--out", "clip.npz", "--fps", 5)
+    run.fails("search", "clip.npz", "--index", filled, code=2, says=["clip.npz", "5 moments", "--at SECONDS"])
+    found = run.json("search", "clip.npz", "--at", 0.43, "--index", filled, "-k", 1)
+    assert found["query"]["time"] == pytest.approx(0.4) and found["query"]["image"] == str(media / "clip.mp4")
+    run.fails("search", "clip.npz", "--at", 0.4, "--person", 3, "--index", filled, code=2, says=["person 3"])
+
+
+def _image(path: Path) -> object:
+    from PIL import Image
+
+    return Image.open(path)
