@@ -139,7 +139,7 @@ def _lines(card: Card) -> list[_Line]:
     lines = [
         _Line("name", card.name, _INK), _Line("small", card.folder, _SOFT), _Line("small", card.when, _INK),
         *(_Line("small", text, _WARN) for text in _wrapped(card.problem or "", _CELL - 2 * _INSET)),
-        _Line("small", "  ·  ".join(card.facts), _SOFT), _Line("small", card.id, _SOFT),
+        _Line("small", ",  ".join(card.facts), _SOFT), _Line("small", card.id, _SOFT),
     ]
     return [line for line in lines if line.text]
 

