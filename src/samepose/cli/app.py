@@ -40,6 +40,7 @@ def build_app() -> App:
         help_epilogue="Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be done.",
         help_format="plaintext",
         version=_version,
+        suppress_keyboard_interrupt=False,  # `main` says what became of it
     )
     app["--help"].group = app["--version"].group = Group("Help", sort_key=9)
     for name, form, target, text, group in VERBS:
