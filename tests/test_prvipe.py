@@ -93,7 +93,8 @@ def test_eight_bodies_are_told_apart(tmp_path: Path) -> None:
     model = fit(recipe, LoopConfig(steps=250, validate_every=1000, threads=1), tmp_path / "run")
     rng = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        views = [model(*random_views(recipe.points, augment, rng)) for _ in range(2)]
+        seen = [random_views(recipe.points, augment, rng) for _ in range(2)]
+        views = [model(v.points, v.visible) for v in seen]
     matching = Matching(float(model.a), float(model.raw_b))
     p = matching.probability(*(Embeddings(m.numpy(), v.numpy()) for m, v in views))
     assert (p.argmax(axis=1) == np.arange(8)).mean() >= 0.75
@@ -159,8 +160,12 @@ def test_random_bodies_keep_the_unit_and_mirroring_swaps_sides() -> None:
 def test_views_show_left_on_the_right_from_the_front() -> None:
     points = torch.from_numpy(MotionPool.of(bodies(20), np.arange(20)).points)
     quiet = AugmentConfig(jitter=0, swap=0, hide=0, nose=0.1)
-    views, visible = random_views(points, quiet, torch.Generator().manual_seed(0))
-    assert views.shape == (20, 13, 2) and visible.all()
+    views = random_views(points, quiet, torch.Generator().manual_seed(0))
+    assert views.points.shape == (20, 13, 2) and views.visible.all()
+    left, right = H36M17.index("left_hip"), H36M17.index("right_hip")
+    turned = views.turned[:, left, 0] - views.turned[:, right, 0]
+    seen = views.points[:, BODY13.index("left_hip"), 0] - views.points[:, BODY13.index("right_hip"), 0]
+    assert ((seen > 0) == (turned > 0)).float().mean() > 0.9  # the image shows the side that the camera axes say
     nose = body13(points, 0.15, torch.Generator().manual_seed(1))[:, 0]
     neck = points[:, H36M17.index("neck")]
     assert (nose - neck)[:, 2].mean() > 0  # forward of the neck: +z
@@ -190,3 +195,17 @@ def test_not_a_model(tmp_path: Path) -> None:
         Embedder.load(tmp_path / "y.onnx")
     with pytest.raises(UsageError, match="lifting"):
         export(small_model("lifting"), INFO, tmp_path / "z.onnx")
+
+
+def test_lifting_learns_the_pose_in_camera_axes() -> None:
+    config = PrVipeRecipeConfig(PrVipeConfig("lifting", width=64), AugmentConfig(hide=0, jitter=0, swap=0), batch=64)
+    recipe = PrVipeRecipe(config, MotionPool.of(bodies(100), np.arange(100)))
+    optimiser = torch.optim.AdamW(recipe.model.parameters(), 3e-3)
+    rng, losses = torch.Generator().manual_seed(0), []
+    for _ in range(60):
+        loss, _ = recipe.loss(recipe.model, rng, torch.device("cpu"))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:3])

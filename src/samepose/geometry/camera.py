@@ -15,10 +15,8 @@ from samepose.skeleton import H36M17
 _PELVIS = H36M17.index("pelvis")
 
 
-def project(
-    points: Any, azimuth: Any, elevation: Any, roll: Any, distance: Any, xp: ModuleType = np
-) -> Any:
-    """Project poses into a camera that looks at the origin of `points` (place the pelvis there).
+def to_camera(points: Any, azimuth: Any, elevation: Any, roll: Any, xp: ModuleType = np) -> Any:
+    """Turn poses into the axes of a camera that looks at the origin: x right, y down, z away from the camera.
 
     Azimuth 0 puts the camera on the +z axis, 90° on +x; a positive elevation looks down from above; a positive
     roll turns the image anticlockwise. A person who faces +z is seen from the front at azimuth 0, with the
@@ -27,23 +25,35 @@ def project(
     Args:
         points: (..., J, 3), numpy array or torch tensor.
         azimuth, elevation, roll: (...) radians, broadcast against the batch.
-        distance: (...) from the origin, in the unit of `points`.
         xp: `numpy` or `torch`, whichever made the arrays.
 
     Returns:
-        (..., J, 2), x right and y down.
+        (..., J, 3) in the unit of `points`.
     """
     ca, sa, ce, se = xp.cos(azimuth), xp.sin(azimuth), xp.cos(elevation), xp.sin(elevation)
     cr, sr = xp.cos(roll), xp.sin(roll)
-    zero = xp.zeros_like(ca * ce)
+    zero = xp.zeros_like(ca * ce * cr)
     right = xp.stack([ca + zero, zero, zero - sa], axis=-1)
-    up = xp.stack([-sa * se, ce + zero, -ca * se], axis=-1)
-    toward = xp.stack([sa * ce, se + zero, ca * ce], axis=-1)
-    x = (points @ right[..., None])[..., 0]
-    y = -(points @ up[..., None])[..., 0]
-    depth = (distance + zero)[..., None] - (points @ toward[..., None])[..., 0]
+    down = xp.stack([sa * se + zero, zero - ce, ca * se + zero], axis=-1)
+    away = xp.stack([zero - sa * ce, zero - se, zero - ca * ce], axis=-1)
     cr, sr = (cr + zero)[..., None], (sr + zero)[..., None]
-    return xp.stack([(cr * x + sr * y) / depth, (cr * y - sr * x) / depth], axis=-1)
+    return points @ xp.stack([cr * right + sr * down, cr * down - sr * right, away], axis=-1)
+
+
+def project(
+    points: Any, azimuth: Any, elevation: Any, roll: Any, distance: Any, xp: ModuleType = np
+) -> Any:
+    """Perspective image of poses in a camera that looks at the origin (place the pelvis there).
+
+    Args:
+        points, azimuth, elevation, roll, xp: as for `to_camera`.
+        distance: (...) of the camera from the origin, in the unit of `points`.
+
+    Returns:
+        (..., J, 2), x right and y down, in units of the focal length.
+    """
+    turned = to_camera(points, azimuth, elevation, roll, xp)
+    return turned[..., :2] / (turned[..., 2] + xp.asarray(distance)[..., None])[..., None]
 
 
 def centred(points: Any) -> Any:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samepose.geometry.camera import project
+from samepose.geometry.camera import project, to_camera
 from samepose.skeleton import BODY13, H36M17, PARTS
 
 _CHEST_AZIMUTHS = (20.0, 110.0, 200.0, 290.0)
@@ -70,10 +70,23 @@ def random_bodies(
     return points / (spine.norm(dim=1) + (thorax - spine).norm(dim=1))[:, None, None]
 
 
-def random_views(
-    points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: torch.Generator
-) -> tuple[Float[Tensor, "n 13 2"], Bool[Tensor, "n 13"]]:
-    """Keypoints as a random camera and an imperfect detector see them: normalised, and which are there."""
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What random cameras see of a batch of bodies.
+
+    Attributes:
+        points: (n, 13, 2) BODY13 keypoints, normalised, as an imperfect detector gives them; 0 where hidden.
+        visible: (n, 13).
+        turned: (n, 17, 3) the bodies in camera axes (x right, y down, z away): what lifting predicts.
+    """
+
+    points: Float[Tensor, "n 13 2"]
+    visible: Bool[Tensor, "n 13"]
+    turned: Float[Tensor, "n 17 3"]
+
+
+def random_views(points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: torch.Generator) -> Views:
+    """A random camera and a random detector for each body."""
     n = len(points)
     azimuth, elevation, roll = random_cameras(n, config, rng)
     low, high = (math.log(d) for d in config.distance)
@@ -81,7 +94,8 @@ def random_views(
     keypoints = project(body13(points, config.nose, rng), azimuth, elevation, roll, distance, xp=torch)
     keypoints = _disturb(keypoints, config, rng)
     visible = ~_hidden(n, config.hide, rng)
-    return normalise(keypoints, visible), visible
+    turned = to_camera(points, azimuth, elevation, roll, xp=torch)
+    return Views(normalise(keypoints, visible), visible, turned)
 
 
 def random_cameras(n: int, config: AugmentConfig, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

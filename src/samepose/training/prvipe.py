@@ -103,12 +103,15 @@ class PrVipeRecipe:
         """One batch: bodies, two views each, losses."""
         cfg = self.settings
         bodies = random_bodies(self.points[self._draw(rng)], cfg.augment, rng)
-        match = _matches(bodies, cfg.kappa).to(device)
         views = [random_views(bodies, cfg.augment, rng) for _ in range(2)]
-        points, visible = (torch.cat(x).to(device) for x in zip(*views))
-        mean, var = model(points, visible)
+        points = torch.cat([v.points for v in views]).to(device)
+        mean, var = model(points, torch.cat([v.visible for v in views]).to(device))
+        if cfg.model.kind == "lifting":
+            turned = torch.cat([v.turned for v in views]).to(device)
+            return nn.functional.mse_loss(mean, turned.flatten(1)), {}
         n = len(bodies)
         logs: dict[str, float] = {}
+        match = _matches(bodies, cfg.kappa).to(device)
         total = self._retrieval_loss(mean[:n], var[:n], mean[n:], var[n:], match, rng, logs)
         if cfg.prior and cfg.model.kind == "gaussian":
             total = total + cfg.prior * gaussian_prior(mean, var)
