@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +79,11 @@ def index_media(
         UsageError: a path does not exist.
         StoreError: another model's index, another writer, a full disk; what was finished before is kept.
     """
+    from samepose.media.files import media_files
+
     started = time.perf_counter()
     index.check_model(embedder)
-    files = media_files(paths, index)
+    files = media_files(paths)
     with index.writing():
         run = _Run(index, embedder, label)
         for n, file in enumerate(files):
@@ -98,54 +100,36 @@ def index_media(
 
 
 def index_poses(
-    index: Index, poses: Poses, name: PathLike, embedder: Embedder, *, label: str | None = None
+    index: Index, poses: Poses, name: PathLike | Sequence[PathLike], embedder: Embedder, *, label: str | None = None
 ) -> Report:
     """Store people whose keypoints are given, e.g. from a file of another detector, in place of detection.
 
     Args:
-        poses: of one image or video, 2D in pixels.
-        name: path of that image or video, which need not exist.
+        poses: 2D, in pixels.
+        name: path of their image or video, which need not exist; or one such path for each pose.
 
     Raises:
-        UsageError: the poses are 3D.
+        UsageError: the poses are 3D, or there are not as many names as poses.
         StoreError: as `index_media`.
     """
     if poses.points.shape[-1] != 2:
-        raise UsageError(f"{name}: poses are 3D; an index holds 2D poses in pixels, project them first")
+        raise UsageError("the poses are 3D; an index holds 2D poses in pixels, project them first")
+    names = [name] * len(poses) if isinstance(name, (str, os.PathLike)) else list(name)
+    if len(names) != len(poses):
+        raise UsageError(f"{len(names)} names for {len(poses)} poses; expected one name, or one for each")
+    started = time.perf_counter()
     index.check_model(embedder)
+    rows: dict[str, list[int]] = {os.fspath(name): []} if isinstance(name, (str, os.PathLike)) else {}
+    for i, each in enumerate(names):
+        rows.setdefault(os.fspath(each), []).append(i)
     with index.writing():
         run = _Run(index, embedder, label)
-        run.take_poses(Path(name), poses)
+        for each, chosen in rows.items():
+            run.take_poses(Path(each), poses[chosen])
         run.batch.flush()
         run.relabel()
+    run.report.seconds = time.perf_counter() - started
     return run.report
-
-
-def media_files(paths: Sequence[PathLike], index: Index) -> list[Path]:
-    """The files named, and the images and videos in the folders named, sorted within each.
-
-    Raises:
-        UsageError: a path does not exist.
-    """
-    from samepose.media.image import IMAGE_SUFFIXES
-    from samepose.media.video import VIDEO_SUFFIXES
-
-    suffixes, found = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES}, []
-    for path in map(Path, paths):
-        if path.is_dir():
-            found += [f for f in _walk(path, index.folder) if f.suffix.lower() in suffixes]
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UsageError(f"{path}: no such file or folder")
-    return list(dict.fromkeys(found))
-
-
-def _walk(folder: Path, index_folder: Path | None) -> Iterator[Path]:
-    own = index_folder.resolve() if index_folder else None
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(parent, f).resolve() != own)
-        yield from (Path(parent, f) for f in sorted(files) if not f.startswith("."))
 
 
 class _Run:
@@ -226,13 +210,7 @@ class _Run:
             self.report.people -= new.people
             self.batch.drop(new)
             raise
-        new = replace(new, status="done" if new.people else "nobody")
-        self.batch.finish(new, known)
-        self._know(new)
-        if new.people:
-            self.report.done += 1
-        else:
-            self.report.nobody += 1
+        self._done(replace(new, status="done" if new.people else "nobody"), known)
 
     def take_poses(self, file: Path, poses: Poses) -> None:
         """Given keypoints, known by their own hash."""
@@ -250,9 +228,8 @@ class _Run:
             return
         new = with_id(new, self.ids)
         self.batch.add(new, poses)
-        self.batch.finish(new, known)
+        self._done(new, known)
         self.report.people += len(poses)
-        self.report.done += 1
 
     def prune(self, paths: list[Path]) -> None:
         """Forget files that are gone from the folders among the paths."""
@@ -267,6 +244,14 @@ class _Run:
     def relabel(self) -> None:
         """Label files that were indexed already."""
         self.index.set_label(self.to_label, self.label)
+
+    def _done(self, new: Medium, known: Medium | None) -> None:
+        self.batch.finish(new, known)
+        self._know(new)
+        if new.people:
+            self.report.done += 1
+        else:
+            self.report.nobody += 1
 
     def _unchanged(self, known: Medium) -> None:
         self.report.unchanged += 1

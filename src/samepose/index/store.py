@@ -7,14 +7,12 @@ search shows them and the next writer deletes them (`upkeep.recover`).
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +22,7 @@ from jaxtyping import Int
 from samepose.errors import StoreError, UsageError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
+from samepose.index.place import connect, exists, local_folder, store_errors
 from samepose.index.schema import (
     FORMAT,
     MEDIA,
@@ -119,9 +118,9 @@ class Index:
             StoreError: there is no index, it is damaged or of another version, or made with another model.
         """
         uri = os.fspath(uri)
-        if not _exists(uri):
+        if not exists(uri):
             raise StoreError(f"{uri}: no index here; make one with `samepose index MEDIA --index {uri}`")
-        index = cls(uri, _connect(uri), embedder.matching if embedder else None)
+        index = cls(uri, connect(uri), embedder.matching if embedder else None)
         if embedder:
             index.check_model(embedder)
         return index
@@ -139,11 +138,11 @@ class Index:
             StoreError: as `open`; or the folder cannot be written.
         """
         uri = os.fspath(uri)
-        folder, db = local_folder(uri), _connect(uri)
+        folder, db = local_folder(uri), connect(uri)
         with store_errors(uri):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-            if not _exists(uri):
+            if not exists(uri):
                 with write_lock(folder):  # `media` comes last: it marks the index as whole
                     remains = set(db.table_names())  # of a creation that was killed
                     schema = people_schema(embedder, Path(root or ".").resolve().as_posix())
@@ -368,46 +367,6 @@ def person_of(medium: Medium, rows: pa.Table) -> Person:
     time_ = rows["time"][0].as_py()
     return Person(shown_id(rows["id"][0].as_py()), medium.path, time_, int(pose.frames[0]), int(pose.tracks[0]),
                   rows["label"][0].as_py(), pose, embeddings_of(rows) if rows["embedding"][0].is_valid else None)
-
-
-def local_folder(uri: str) -> Path | None:
-    """The folder of a local index, None for a remote one."""
-    if uri.startswith("file://"):
-        return Path(uri.removeprefix("file://"))
-    return None if "://" in uri else Path(uri)
-
-
-@contextmanager
-def store_errors(uri: str) -> Iterator[None]:
-    """Turn what the store raises into a StoreError of one line that names the index and the remedy."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        if full:
-            raise StoreError(f"{uri}: the disk is full; free some space and run the same command again, "
-                             "what was indexed so far is kept") from error
-        if isinstance(error, PermissionError) or "Permission denied" in str(error):
-            raise StoreError(f"{uri}: permission denied; choose a folder you may write to") from error
-        raise StoreError(f"{uri}: the index is damaged or unreadable; restore it, or delete the folder and index "
-                         f"again ({text[:200]})") from error
-
-
-def _connect(uri: str) -> Any:
-    import lancedb
-
-    with store_errors(uri):
-        return lancedb.connect(uri, read_consistency_interval=timedelta(0))
-
-
-def _exists(uri: str) -> bool:
-    """True when the creation of an index here got to its last step."""
-    folder = local_folder(uri)
-    if folder is not None:
-        return any((folder / "media.lance" / "_versions").glob("*.manifest"))
-    with store_errors(uri):
-        return "media" in _connect(uri).table_names()
 
 
 def _single_people(patterns: Sequence[str]) -> list[int]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samepose.index.place import store_errors
+
 if TYPE_CHECKING:
     from samepose.index.store import Index
 
@@ -38,8 +40,6 @@ def recover(index: Index) -> None:
 
 def people_per_medium(index: Index) -> dict[int, int]:
     """Rows of the people table per medium."""
-    from samepose.index.store import store_errors
-
     counts: dict[int, int] = {}
     with store_errors(index.uri):
         for batch in index.people.search().select(["media"]).to_batches(1 << 20):
