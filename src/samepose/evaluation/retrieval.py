@@ -192,7 +192,29 @@ def evaluate(
     Raises:
         UsageError: no frames, fewer than two cameras, or a joint that does not exist.
     """
-    matches, views = _prepare(points, cameras, keypoints, seed)
+    _check(len(points), len(cameras))
+    views = keypoint_views(points, cameras, keypoints, seed)
+    return evaluate_views(points, views, scorers, cameras_name=cameras_name, keypoints=keypoints, hide=hide,
+                          hide_index=hide_index)
+
+
+def evaluate_views(
+    points: Float[np.ndarray, "n 17 3"], views: Float[np.ndarray, "camera n 13 2"], scorers: Mapping[str, Scorer],
+    *, cameras_name: str, keypoints: str, hide: Sequence[str] = (), hide_index: bool = False,
+) -> list[RetrievalResult]:
+    """`evaluate` with keypoints that are there already, such as a detector's (`formats.multiview.MultiView`).
+
+    Args:
+        views: BODY13 of the frames `points` in every camera, x right and y down, any unit; NaN where missing.
+        keypoints: what the report calls them.
+
+    Raises:
+        UsageError: as `evaluate`, or `points` and `views` of different frames.
+    """
+    _check(len(points), len(views))
+    if views.shape[1:] != (len(points), len(BODY13), 2):
+        raise UsageError(f"views have shape {views.shape}; expected (C, {len(points)}, 13, 2) for {len(points)} frames")
+    matches = _matches(points)
     query_views = _hidden(views, hide)
     results = []
     for name, scorer in scorers.items():
@@ -208,7 +230,8 @@ def evaluate_hidden_pairs(
     *, cameras_name: str, keypoints: Keypoints = "perfect", seed: int = 0,
 ) -> list[RetrievalResult]:
     """`evaluate` averaged over all 78 ways to hide two joints from the queries; `hidden` says "any two"."""
-    matches, views = _prepare(points, cameras, keypoints, seed)
+    _check(len(points), len(cameras))
+    matches, views = _matches(points), keypoint_views(points, cameras, keypoints, seed)
     results = []
     for name, scorer in scorers.items():
         index = [scorer.describe(view) for view in views]
@@ -221,14 +244,15 @@ def evaluate_hidden_pairs(
     return results
 
 
-def _prepare(
-    points: Float[np.ndarray, "n 17 3"], cameras: Sequence[Camera], keypoints: Keypoints, seed: int
-) -> tuple[list[Bool[np.ndarray, "n n"]], Float[np.ndarray, "camera n 13 2"]]:
-    """Which poses are right for which query, per kappa; and the keypoints of every camera."""
-    if len(points) == 0 or len(cameras) < 2:
-        raise UsageError(f"retrieval needs frames and two cameras, got {len(points)} and {len(cameras)}")
+def _check(frames: int, cameras: int) -> None:
+    if frames == 0 or cameras < 2:
+        raise UsageError(f"retrieval needs frames and two cameras, got {frames} and {cameras}")
+
+
+def _matches(points: Float[np.ndarray, "n 17 3"]) -> list[Bool[np.ndarray, "n n"]]:
+    """Which poses are right for which query, per kappa."""
     errors = np_mpjpe_matrix(points, points)
-    return [errors <= kappa for kappa in KAPPAS], keypoint_views(points, cameras, keypoints, seed)
+    return [errors <= kappa for kappa in KAPPAS]
 
 
 def _mean_rates(

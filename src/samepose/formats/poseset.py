@@ -1,5 +1,7 @@
 """Pose sets: many 3D poses of many clips in one `.npz` without pickle, or a folder of motion capture read as one.
 
+Human3.6M in its public layouts is recognised and read by `formats.h36m`.
+
 The `.npz` holds `points` (N, J, 3) in metres, y up; `joints`, J names in any order; `skeleton`, a name; `clip` (N,)
 numbers or names; and may hold `subject` (N,) and `fps`.
 """
@@ -60,7 +62,7 @@ def load_poseset(path: str | Path, joint_map: JointMap | None = None, fps: float
     """Read a `.npz` pose set, a motion capture file, or a folder of them (subfolders too).
 
     Args:
-        path: the file or folder.
+        path: the file or folder; Human3.6M's `data_3d_h36m.npz` or folder of `.h5` too, all of its subjects.
         joint_map: our joint -> theirs, for names we do not know.
         fps: thin every clip to this rate; None keeps all frames.
 
@@ -68,7 +70,11 @@ def load_poseset(path: str | Path, joint_map: JointMap | None = None, fps: float
         FormatError: the file cannot be used, or no file of the folder can. Single bad files of a folder are
             listed in `PoseSet.failed`.
     """
+    from samepose.formats.h36m import is_h36m, read_h36m  # which needs PoseSet
+
     path = Path(path)
+    if is_h36m(path):
+        return read_h36m(path, fps=fps)
     if path.is_dir():
         return _load_folder(path, joint_map, fps)
     if path.suffix.lower() in MOTION_SUFFIXES:
