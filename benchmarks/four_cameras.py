@@ -1,0 +1,111 @@
+"""The same moment from another camera, on real videos: the demo's four synchronised cameras, all 12 ordered pairs.
+
+    python benchmarks/four_cameras.py [--weights MODEL.onnx] [--detections DIR] [--json]
+
+Every second frame (30 a second) of each camera is looked for among those of each other camera: single frames, the
+likeliest match only. Detection takes a minute or two and is kept as pose files in DIR, so that other weights are
+measured in seconds. The baseline is the same run with the 2D keypoints themselves and Procrustes per pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from samepose.demo import cache_folder, fetch_videos
+from samepose.detect import detect
+from samepose.detect.movenet import MoveNet
+from samepose.embed import Embedder
+from samepose.evaluation.crossview import CrossView, VisibleKeypoints2D, cross_view
+from samepose.evaluation.retrieval import PrVipe
+from samepose.formats.keypoints import load_poses, save_poses
+from samepose.poses import Poses
+
+FPS = 30.0
+BASELINE = "2d-procrustes"
+
+
+def most_prominent(video: Path, detector: MoveNet, folder: Path) -> Poses:
+    """The most prominent person of every second frame, from the folder if they are there."""
+    kept = folder / f"{video.stem}-{FPS:g}fps-{detector.name}.npz"
+    if not kept.exists():
+        print(f"detecting in {video.name}", file=sys.stderr)
+        people = Poses.concatenate([p[int(p.prominence().argmax())] for p in detect(video, detector, FPS) if len(p)])
+        save_poses(kept, people, [video.name] * len(people))
+    return load_poses(kept).poses
+
+
+def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
+    videos = fetch_videos(cache_folder() / "four_cameras")
+    folder.mkdir(parents=True, exist_ok=True)
+    detector, embedder = MoveNet("balanced"), Embedder.load(weights)
+    people = [most_prominent(video, detector, folder) for video in videos]
+    people = [p[embedder.searchable(p)] for p in people]
+    keypoints, times = [embedder.keypoints(p) for p in people], [p.times for p in people]
+    model = PrVipe(embedder.embed_keypoints, embedder.matching)
+    return {
+        embedder.name: cross_view(keypoints, times, model),
+        BASELINE: cross_view(keypoints, times, VisibleKeypoints2D()),
+    }
+
+
+def as_json(results: dict[str, CrossView]) -> dict[str, object]:
+    return {
+        "machine": {"cpu": cpu(), "cores": os.cpu_count()},
+        "versions": {p: version(p) for p in ("samepose", "onnxruntime", "numpy")},
+        "models": {
+            name: {
+                "median_offset": result.median_offset, "mean_offset": result.mean_offset, "tau": result.tau,
+                "pairs": [
+                    {"query": p.query + 1, "index": p.index + 1, "median_offset": float(np.median(np.abs(p.offsets))),
+                     "tau": p.tau, "top_score": float(np.median(p.top)), "frames": len(p.offsets)}
+                    for p in result.pairs
+                ],
+            } for name, result in results.items()
+        },
+    }
+
+
+def show(results: dict[str, CrossView]) -> None:
+    packages = ", ".join(f"{p} {version(p)}" for p in ("samepose", "onnxruntime", "numpy"))
+    print(f"{cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n")
+    (name, model), (_, baseline) = results.items()
+    print(f"{'':12}{name:>24}{BASELINE:>28}")
+    print(f"{'cameras':12}{'|dt| s':>8}{'tau':>8}{'score':>8}{'|dt| s':>20}{'tau':>8}")
+    for p, b in zip(model.pairs, baseline.pairs):
+        print(f"{p.query + 1} in {p.index + 1:<7}{np.median(np.abs(p.offsets)):8.3f}{p.tau:8.2f}{np.median(p.top):8.2f}"
+              f"{np.median(np.abs(b.offsets)):20.3f}{b.tau:8.2f}")
+    for label, field in (("median |dt|", "median_offset"), ("mean |dt|", "mean_offset"), ("mean tau", "tau")):
+        print(f"{label:12}{getattr(model, field):8.3f}{getattr(baseline, field):36.3f}")
+
+
+def cpu() -> str:
+    """The processor's name, where the system tells it."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text().splitlines() if names.exists() else []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, help="an exported Pr-VIPE model; the shipped one by default")
+    parser.add_argument("--detections", type=Path, default=cache_folder() / "four_cameras", help="folder of pose files")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args()
+    results = measure(args.detections, args.weights)
+    if args.json:
+        print(json.dumps(as_json(results)))
+    else:
+        show(results)
+
+
+if __name__ == "__main__":
+    main()
