@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,26 +87,17 @@ def _add_media(
 def _add_keypoints(
     file: Path, media: tuple[Path, ...], embedder: Embedder, label: str | None, options: Options
 ) -> Report:
-    import numpy as np
-
     from samepose.formats.keypoints import load_poses
-    from samepose.index import Index, Report, index_poses
+    from samepose.index import Index, index_poses
 
-    started = time.perf_counter()
 
     loaded = load_poses(file)
-    names = np.array(loaded.media, np.str_)
-    if not len(names):
+    if not len(loaded.poses):
         raise SameposeError(f"{file}: holds no pose; there is nothing to index")
-    target, total = Index.create(options.index, embedder), Report()
-    pictures = np.unique(names)
-    with options.progress("file") as progress:
-        for n, name in enumerate(pictures):
-            progress(n, len(pictures), str(name))
-            place = _place(str(name), media, file, alone=len(pictures) == 1)
-            one = index_poses(target, loaded.poses[names == name], place, embedder, label=label)
-            total = Report(*(getattr(total, f.name) + getattr(one, f.name) for f in fields(Report)))
-    return replace(total, seconds=time.perf_counter() - started)
+    names = set(loaded.media)
+    places = {name: _place(name, media, file, alone=len(names) == 1) for name in names}
+    target = Index.create(options.index, embedder)
+    return index_poses(target, loaded.poses, [places[name] for name in loaded.media], embedder, label=label)
 
 
 def _place(name: str, media: tuple[Path, ...], file: Path, alone: bool) -> Path:

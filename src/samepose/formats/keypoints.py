@@ -52,6 +52,7 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
 
     Raises:
         UsageError: another suffix, not one name for each pose, or 3D poses as .json.
+        FormatError: it cannot be written, e.g. because the disk is full; an existing file is as before.
     """
     path = Path(path)
     file = KeypointFile(poses, ("",) * len(poses) if media is None else tuple(media))
@@ -62,5 +63,9 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
     else:
         raise UsageError(f"{path}: poses are saved as .npz or .json; choose one of them")
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from error

@@ -149,6 +149,9 @@ class _Run:
     def take(self, file: Path, detector: Any, fps: float | None) -> None:
         """One file: skipped, renamed, copied or read."""
         path, new = self._stored(file), None
+        if path.encode(errors="ignore").decode() != path:
+            self.report.failed.append((path, "its name is not valid UTF-8; rename it"))
+            return
         known = self.by_path.get(path)
         self._tell(0.0, path)
         try:
