@@ -70,3 +70,46 @@ def video(path: Path, people: int, frames: int = 12, rate: int = 10, seed: int =
             out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         out.mux(stream.encode())
     return path
+
+
+def rows(index: object) -> tuple[list[dict], list[dict]]:
+    """Everything in both tables, in order of id."""
+    people, media = (t.search().limit(None).to_arrow().sort_by("id") for t in (index.people, index.media))  # type: ignore[attr-defined]
+    return people.to_pylist(), media.to_pylist()
+
+
+def impatient() -> None:
+    """Commit, merge and build indices all the time, so that a kill hits them."""
+    from samepose.index import batch, upkeep
+
+    batch._SECONDS, batch._PEOPLE, batch._MEDIA, batch.SMALL_FILES = 0.0, 40, 3, 4
+    upkeep.SMALL_FILES, upkeep.SCALAR_FROM_ROWS, upkeep.IVF_FROM_ROWS, upkeep.UNINDEXED_ROWS = 3, 20, 256, 20
+
+
+def serve_writers() -> None:
+    """For each line "FOLDER_OF_MEDIA INDEX" on stdin: print the id of a new process that indexes, then its fate.
+
+    The imports are done once, before the forks; LanceDB itself is first used after them.
+    """
+    import os
+    import sys
+
+    import lancedb  # noqa: F401
+
+    import samepose.detect.track  # noqa: F401
+    from samepose.index import Index, index_media
+
+    impatient()
+    for line in sys.stdin:
+        media, target = line.split()
+        child = os.fork()
+        if child == 0:
+            embedder = FakeEmbedder()
+            index_media(Index.create(target, embedder, root=media), [media], FakeDetector(), embedder)
+            os._exit(0)
+        print(child, flush=True)
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    serve_writers()

@@ -50,4 +50,4 @@ def exists(uri: str) -> bool:
     if folder is not None:
         return any((folder / "media.lance" / "_versions").glob("*.manifest"))
     with store_errors(uri):
-        return "media" in connect(uri).table_names()
+        return "media" in connect(uri).list_tables().tables

@@ -144,7 +144,7 @@ class Index:
                 folder.mkdir(parents=True, exist_ok=True)
             if not exists(uri):
                 with write_lock(folder):  # `media` comes last: it marks the index as whole
-                    remains = set(db.table_names())  # of a creation that was killed
+                    remains = db.list_tables().tables  # of a creation that was killed
                     schema = people_schema(embedder, Path(root or ".").resolve().as_posix())
                     for name, columns in (("people", schema), ("media", MEDIA)):
                         db.create_table(name, schema=columns, mode="overwrite" if name in remains else "create")
