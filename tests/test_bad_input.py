@@ -218,9 +218,12 @@ def test_folders_without_permission(run: Shell, tmp_path: Path) -> None:
     (tmp_path / "locked").chmod(0)
     (tmp_path / "samepose-index").chmod(0o500)
     try:
-        run.fails("index", "locked", code=3, says=["locked"])
+        for verb in ("index", "detect"):
+            for code, more in ((3, ()), (1, ("good.png",))):
+                run(verb, "locked", *more, code=code)
+                assert run.err == "error: locked: the folder may not be looked into; change its permissions\n"
         run.fails("index", "good.png", "--index", "locked/index", code=3, says=["locked/index", "permission"])
-        run.fails("detect", "good.png", "--out", "locked/poses.npz", code=2, says=["locked"])
+        run.fails("detect", "good.png", "--out", "locked/poses.npz", code=3, says=["locked"])
     finally:
         (tmp_path / "locked").chmod(0o700)
         (tmp_path / "samepose-index").chmod(0o700)

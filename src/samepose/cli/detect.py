@@ -101,6 +101,9 @@ class _Run:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
         from samepose.detect import detect as people_in
 
+        if file.is_dir():  # see `media_files`
+            self.failed.append(f"{file}: the folder may not be looked into; change its permissions")
+            return
         pictures = _pictures(file, self.fps) if self.draw else None
         try:
             for poses in people_in(file, self.detector, self.fps):

@@ -292,12 +292,14 @@ def kind_of(file: Path) -> str:
     from samepose.media.image import IMAGE_SUFFIXES
     from samepose.media.video import VIDEO_SUFFIXES
 
+    if file.is_dir():  # see `media_files`
+        raise MediaError(f"{file}: the folder may not be looked into; change its permissions")
     suffix = file.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return "image"
     if suffix in VIDEO_SUFFIXES:
         return "video"
-    raise MediaError(f"{file}: neither an image nor a video by its name")
+    raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
 
 
 def file_hash(file: Path) -> str:

@@ -14,7 +14,8 @@ from samepose.media.video import VIDEO_SUFFIXES
 def media_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The files named, whatever they are, and the photos and videos in the folders named, sorted within each.
 
-    Hidden files and folders and the folders of an index are left out, links to folders are not followed.
+    Hidden files and folders and the folders of an index are left out, links to folders are not followed. A folder
+    that may not be looked into stands for itself, so that whoever reads the files reports it.
 
     Raises:
         UsageError: a path does not exist.
@@ -22,7 +23,7 @@ def media_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += [f for f in _walk(path) if f.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
+            found += _walk(path)
         elif path.exists():
             found.append(path)
         else:
@@ -31,6 +32,10 @@ def media_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
+    unreadable: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and not Path(parent, f, "media.lance").exists())
-        yield from (Path(parent, f) for f in sorted(files) if not f.startswith("."))
+        for file in (Path(parent, f) for f in sorted(files) if not f.startswith(".")):
+            if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+                yield file
+    yield from unreadable
