@@ -247,8 +247,8 @@ def _best_of_each(index: Index, query: Query, embedder: Embedder, media: Sequenc
 
 def _write_page(demo: Demo, root: Path, credit: str) -> None:
     sections = [
-        Section(moment.query, moment.hits, f"{moment.query.time or 0:.2f} s",
-                [_offset(o) for o in moment.offsets()] if demo.synchronised else ())
+        Section(moment.query, moment.hits, f"At {moment.query.time or 0:.2f} s",
+                [_offset(o) for o in moment.offsets()] if demo.synchronised else (), ranked=False)
         for moment in demo.moments
     ]
     title = "The same moment, seen by other cameras" if demo.synchronised else "The same pose in other videos"

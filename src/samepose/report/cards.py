@@ -37,12 +37,22 @@ class Section:
         hits: best first.
         title: above it, "" for none.
         notes: a few words for each hit, or none at all.
+        ranked: the hits compete; else each is the best of its own video, and gets no number.
     """
 
     query: Query
     hits: Sequence[Hit]
     title: str = ""
     notes: Sequence[str] = ()
+    ranked: bool = True
+
+    def cards(self, root: Path, size: int) -> tuple[Card, list[Card]]:
+        """The query's card and the hits', pictures at most `size` pixels wide and high."""
+        notes = list(self.notes) or [""] * len(self.hits)
+        hits = [_hit_card(hit, note, root, size) for hit, note in zip(self.hits, notes)]
+        if self.ranked:
+            hits = [replace(card, rank=rank) for rank, card in enumerate(hits, 1)]
+        return _query_card(self.query, size), hits
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +62,7 @@ class Card:
     Attributes:
         picture: at most `size` pixels wide and high, the skeleton drawn.
         problem: why the skeleton stands on an empty canvas, None when it does not.
-        rank: from 1; None for a query.
+        rank: from 1; None for a query, and where hits do not compete.
         score: matching probability; None for a query.
         name, folder: of the file, as stored.
         when: time in the video, and the span of a hit; "" for an image.
@@ -72,8 +82,7 @@ class Card:
     id: str = ""
 
 
-def query_card(query: Query, size: int) -> Card:
-    """The card of a query, its picture at most `size` pixels wide and high."""
+def _query_card(query: Query, size: int) -> Card:
     picture, problem = _picture(query.image, query.time, query.pose, size)
     path = query.image or PurePath(query.source)
     when = "" if query.time is None else clock(query.time)
@@ -83,15 +92,14 @@ def query_card(query: Query, size: int) -> Card:
     return Card(picture, problem, None, None, path.name, _folder(path), when, facts)
 
 
-def hit_card(hit: Hit, rank: int, note: str, root: Path, size: int) -> Card:
-    """The card of a hit, its picture at most `size` pixels wide and high."""
+def _hit_card(hit: Hit, note: str, root: Path, size: int) -> Card:
     picture, problem = _picture(root / hit.path, hit.time, hit.pose, size)
     when = "" if hit.time is None else clock(hit.time)
     if hit.span and hit.span[1] > hit.span[0]:
         when += f"  in {clock(hit.span[0])} to {clock(hit.span[1])}"
     facts = (note, hit.label or "", f"person {hit.person}")
     path = PurePath(hit.path)
-    return Card(picture, problem, rank, hit.score, path.name, _folder(path), when, tuple(f for f in facts if f),
+    return Card(picture, problem, None, hit.score, path.name, _folder(path), when, tuple(f for f in facts if f),
                 hit.mirrored, hit.id)
 
 
@@ -141,16 +149,14 @@ def _read(file: Path, time: float | None) -> UInt8[np.ndarray, "height width 3"]
 def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1: a square around the joints, moved into the image and cut where it is larger than that."""
     low, high = _extent(pose, shape)
-    side = max(float((high - low).max()) * _MARGIN, _SMALLEST_SIDE)
-    corner = (low + high - side) / 2
-    if shape is None:
-        x0, y0 = np.floor(corner).astype(int)
-        return int(x0), int(y0), int(x0 + np.ceil(side)), int(y0 + np.ceil(side))
-    bounds = np.array([shape[1], shape[0]])
-    start = np.where(side >= bounds, 0, np.clip(corner, 0, np.maximum(bounds - side, 0)))
-    x0, y0 = np.floor(start).astype(int)
-    x1, y1 = np.minimum(np.ceil(start + side), bounds).astype(int)
-    return int(x0), int(y0), int(x1), int(y1)
+    side = int(np.ceil(max(float((high - low).max()) * _MARGIN, _SMALLEST_SIDE)))
+    corner = np.round((low + high - side) / 2).astype(int)
+    size = np.array([side, side])
+    if shape is not None:
+        bounds = np.array([shape[1], shape[0]])
+        size = np.minimum(size, bounds)
+        corner = np.clip(corner, 0, bounds - size)
+    return int(corner[0]), int(corner[1]), int(corner[0] + size[0]), int(corner[1] + size[1])
 
 
 def _extent(pose: Poses, shape: tuple[int, ...] | None) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
-from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section, hit_card, query_card
+from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
 _SIZE = 440  # pixels: sharp on dense screens at some 220 points
 _QUALITY = 82
@@ -63,15 +63,13 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
 
 
 def _section(section: Section, root: Path) -> str:
-    notes = list(section.notes) or [""] * len(section.hits)
-    hits = "\n".join(
-        _card(hit_card(hit, rank, note, root, _SIZE)) for rank, (hit, note) in enumerate(zip(section.hits, notes), 1)
-    )
+    query, cards = section.cards(root, _SIZE)
+    hits = "\n".join(map(_card, cards))
     few = f' few" style="--hits:{len(section.hits)}' if 0 < len(section.hits) <= _FEW else ""
     title = f"<h2>{escape(section.title)}</h2>\n" if section.title else ""
     return f"""<section>
 {title}<div class="row{few}">
-<div class="query">{_card(query_card(section.query, _SIZE))}</div>
+<div class="query">{_card(query)}</div>
 <div class="hits">{hits or '<p class="none">Nothing matches.</p>'}</div>
 </div>
 </section>"""
@@ -79,8 +77,9 @@ def _section(section: Section, root: Path) -> str:
 
 def _card(card: Card) -> str:
     name = f"{card.name} {card.when}".strip()
-    alt = f"Query: {name}" if card.rank is None else f"Match {card.rank}: {name}"
-    rank = "Query" if card.rank is None else str(card.rank)
+    tag = "Query" if card.score is None else str(card.rank or "")
+    alt = f"Query: {name}" if card.score is None else f"Match {tag}: {name}".replace(" :", ":")
+    rank = f'<b class="rank">{tag}</b>' if tag else ""
     badge = '<b class="mirrored">mirrored</b>' if card.mirrored else ""
     lines = [
         "" if card.score is None else _score(card.score),
@@ -93,7 +92,7 @@ def _card(card: Card) -> str:
     ]
     return f"""<article>
 <figure><img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" \
-height="{card.picture.shape[0]}"><b class="rank">{rank}</b>{badge}</figure>
+height="{card.picture.shape[0]}">{rank}{badge}</figure>
 {"".join(line for line in lines if line)}
 </article>"""
 

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
-from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section, hit_card, query_card
+from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
 Colour = tuple[int, int, int]
 
@@ -44,7 +44,7 @@ class _Line:
 
 def sheet(sections: Sequence[Section], root: Path, title: str, note: str) -> bytes:
     """The PNG file."""
-    rows = [_cards(section, root) for section in sections]
+    rows = [section.cards(root, _CELL) for section in sections]
     columns = max(min(max((len(hits) for _, hits in rows), default=0), _COLUMNS), 2)
     width = 2 * _EDGE + (columns + 1) * _CELL + columns * _GAP
     heights = [_section_height(section, *cards, columns) for section, cards in zip(sections, rows)]
@@ -62,12 +62,6 @@ def sheet(sections: Sequence[Section], root: Path, title: str, note: str) -> byt
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _cards(section: Section, root: Path) -> tuple[Card, list[Card]]:
-    notes = list(section.notes) or [""] * len(section.hits)
-    hits = [hit_card(h, rank, note, root, _CELL) for rank, (h, note) in enumerate(zip(section.hits, notes), 1)]
-    return query_card(section.query, _CELL), hits
 
 
 def _header(pen: ImageDraw.ImageDraw, title: str, width: int) -> None:
@@ -104,7 +98,7 @@ def _draw_section(
 
 def _draw_card(canvas: Image.Image, x: int, y: int, card: Card, height: int) -> None:
     pen = ImageDraw.Draw(canvas)
-    outline, line = (_ACCENT, 3) if card.rank is None else (_LINE, 1)
+    outline, line = (_ACCENT, 3) if card.score is None else (_LINE, 1)
     pen.rounded_rectangle((x, y, x + _CELL - 1, y + height - 1), _ROUND, _CARD)
     well = Image.new("RGB", (_CELL, _CELL), _WELL)
     tall, wide = card.picture.shape[:2]
@@ -113,9 +107,9 @@ def _draw_card(canvas: Image.Image, x: int, y: int, card: Card, height: int) -> 
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, _CELL - 1, _CELL + _ROUND), _ROUND, 255)
     canvas.paste(well, (x, y), mask.crop((0, 0, _CELL, _CELL)))
     pen.rounded_rectangle((x, y, x + _CELL - 1, y + height - 1), _ROUND, None, outline, line)
-    if card.rank is None:
+    if card.score is None:
         _badge(pen, x + 9, y + 9, "Query", _ACCENT)
-    else:
+    elif card.rank is not None:
         _badge(pen, x + 9, y + 9, str(card.rank), _INK)
     if card.mirrored:
         _badge(pen, x + _CELL - 9, y + 9, "mirrored", _MIRRORED, right=True)
