@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -183,13 +184,25 @@ def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) ->
 
 
 def load_weights(run: Path, model: nn.Module) -> nn.Module:
-    """The averaged weights of a run's checkpoint, in evaluation mode."""
+    """The averaged weights of a run's checkpoint, in evaluation mode; the model must be of the same shape."""
+    model.load_state_dict(averaged_weights(run))
+    return model.eval()
+
+
+def averaged_weights(run: Path) -> dict[str, Tensor]:
+    """The averaged weights of a run's checkpoint by name.
+
+    Raises:
+        FormatError: there is no checkpoint, or it is damaged.
+    """
     path = run / "checkpoint.safetensors"
     if not path.exists():
         raise FormatError(f"{run}: holds no checkpoint.safetensors; train first, or name the run's folder")
-    tensors = load_file(path)
-    model.load_state_dict({k[9:]: v for k, v in tensors.items() if k.startswith("averaged.")})
-    return model.eval()
+    try:
+        tensors = load_file(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); train again, or name another run") from None
+    return {k[9:]: v for k, v in tensors.items() if k.startswith("averaged.")}
 
 
 def _rate(step: int, config: LoopConfig) -> float:
