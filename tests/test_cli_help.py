@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -124,10 +125,16 @@ def test_an_interrupt_ends_with_130(run: Shell, monkeypatch: pytest.MonkeyPatch)
 def test_a_verb_is_a_row_and_a_module(run: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "extra_verb.py").write_text("def wave(*, hand: str = 'left') -> int:\n    print(hand)\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    rows = (("wave", "", "extra_verb:wave", "Wave.", Group("More")), ("gone", "", "no_such:f", "Gone.", Group("More")))
+    (tmp_path / "extra_verbs.py").write_text(
+        "from cyclopts import App\napp = App(name='both')\n@app.command\ndef clap():\n    print('clap')\n")
+    more = Group("More")
+    rows = (("wave", "", "extra_verb:wave", "Wave.", more), ("both", None, "extra_verbs:app", "Both hands.", more),
+            ("gone", "", "no_such:f", "Gone.", more))
     monkeypatch.setattr(app, "VERBS", (*app.VERBS, *rows))
     assert run("wave", "--hand", "right", code=1).out == "right\n"
-    assert "Gone." not in run("--help").out
+    assert run("both", "clap").out == "clap\n"
+    assert "Both hands." in run("--help").out and "Gone." not in run.out
+    run.fails("both", "--nothing", code=2, says=["samepose both --help"])
 
 
 def test_doctor(run: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -143,6 +150,26 @@ def test_doctor(run: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setitem(movenet.WEIGHTS_SHA256, "thunder", "0" * 64)
     run("doctor", code=3)
     assert any(line.startswith("FAIL weights movenet-thunder") and "reinstall" in line for line in run.out.splitlines())
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    screens = [_Terminal(), io.StringIO(), _Terminal()]
+    for screen, options in zip(screens, (Options(), Options(), Options(quiet=True))):
+        monkeypatch.setattr(sys, "stderr", screen)
+        with options.progress("file") as progress:
+            time.sleep(0.15)  # drawn before anything is known
+            for done in range(1, 4):
+                progress(done, 8, "folder/[red]picture.jpg")
+                time.sleep(0.15)
+    terminal, pipe, quiet = (s.getvalue() for s in screens)
+    assert "3/8" in terminal and "folder/[red]picture.jpg" in terminal and re.search(r"\d files?/s", terminal)
+    assert pipe == quiet == ""
 
 
 def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:

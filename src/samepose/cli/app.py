@@ -20,7 +20,8 @@ _LOOK = Group("Try it", sort_key=0)
 _INDEX = Group("Search by pose", sort_key=1)
 
 # name, arguments, "module:function", one line of help, group. The module is only imported when the verb is used.
-VERBS: tuple[tuple[str, str, str, str, Group], ...] = (
+# With None for the arguments it is "module:app", an App of that name with verbs of its own.
+VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("demo", "", "samepose.cli.demo:demo", "See what samepose does, without any data of your own.", _LOOK),
     ("doctor", "", "samepose.cli.doctor:doctor", "Check the installation: versions, weights, threads, extras.", _LOOK),
     ("detect", "MEDIA…", "samepose.cli.detect:detect", "Find people and their joints in photos and videos.", _INDEX),
@@ -45,8 +46,9 @@ def build_app() -> App:
     app["--help"].group = app["--version"].group = Group("Help", sort_key=9)
     for name, form, target, text, group in VERBS:
         if find_spec(target.partition(":")[0]):
-            usage = " ".join(["Usage: samepose", name, *([form] if form else []), "[OPTIONS]"])
-            app.command(target, name=name, help=text, group=group, usage=usage)
+            words = ["Usage: samepose", name, form, "[OPTIONS]"]
+            usage = {} if form is None else {"usage": " ".join(word for word in words if word)}
+            app.command(target, name=name, help=text, group=group, **usage)
     return app
 
 

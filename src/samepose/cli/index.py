@@ -80,7 +80,7 @@ def _add_media(
     with options.progress("file") as progress:
         return index_media(
             target, media, options.detector(mode), embedder, fps=fps, label=label, prune=prune,
-            progress=lambda done, total, path, people: progress(done, total, f"{people_text(people)}, {path}"),
+            progress=lambda done, total, path, n: progress(done, total, f"{people_text(n)}, {Path(path).name}"),
         )
 
 

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from samepose.cli import options
 
 
+class _Count(ProgressColumn):
+    """So many of so many; nothing before the first report."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
+
+
 class _Rate(ProgressColumn):
     """So many a second, or seconds for each."""
 
@@ -33,7 +40,7 @@ class _Rate(ProgressColumn):
 def bar(unit: str) -> Iterator[options.Progress]:
     """A bar on stderr that vanishes when all is done; yields what updates it."""
     columns = (
-        BarColumn(30), TextColumn("{task.completed:.0f}/{task.total:.0f}"), _Rate(unit), TimeRemainingColumn(),
+        BarColumn(30), _Count(), _Rate(unit), TimeRemainingColumn(),
         TextColumn("{task.fields[what]}", markup=False),
     )
     with Progress(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as progress:
