@@ -226,3 +226,20 @@ def test_empty_index(tmp_path: Path) -> None:
     index = Index.create(tmp_path / "ix", EMBEDDER)
     assert search(index, next(queries(1))[:1]) == []
     assert index.info().people == 0
+
+
+def test_shortlist_grows_when_its_end_is_likelier_than_its_start(tmp_path: Path) -> None:
+    """From the 170th nearest by E r² on, every tenth person is uncertain and so matches with more probability."""
+    n = 800
+    e, number = np.linspace(3.5, 5, n), np.arange(n)
+    uncertain = (number >= 170) & (number % 10 == 0)
+    mean, var = np.zeros((n, 16), np.float32), np.zeros((n, 16), np.float32)
+    mean[:, 1], var[:, 0] = np.sqrt(e) * ~uncertain, e * uncertain
+    index = Index.create(tmp_path / "ix", EMBEDDER, root=tmp_path)
+    medium = with_id(Medium(0, "a.jpg", 1, 1, "a", "image", None, "test", people=n, skeleton="COCO17"), {})
+    poses = Poses.of(np.random.default_rng(0).random((n, 17, 2)), COCO17)
+    with index.writing():
+        index.add_people([people_batch(medium, 0, poses, vectors_of(Embeddings(mean, var), np.ones(n, bool)))])
+        index.put_media([medium], key="")
+    query = Embeddings(np.zeros((1, 16), np.float32), np.zeros((1, 16), np.float32))
+    assert [h.person for h in search(index, query)] == list(range(170, 270, 10))
