@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import FormatError, UsageError
-from samepose.geometry.camera import project
+from samepose.evaluation.detector_noise import movenet_noise
+from samepose.geometry.camera import project, to_camera
 from samepose.geometry.normalise import normalise_3d, torso_scale_2d
 from samepose.skeleton import BODY13, H36M17
 
-Keypoints = Literal["perfect", "noisy"]
+Keypoints = Literal["perfect", "noisy", "detected"]
 DISTANCE = 8.0  # torso lengths; real cameras are 4 to 12 away (ours: the figure moves with it, so it is fixed)
 NOISE = 0.02  # standard deviation where the largest shoulder-hip distance is 0.5 (ours)
 
@@ -46,6 +47,11 @@ class Camera:
             raise UsageError(f"camera angles must be finite degrees, not {self}")
         if abs(self.elevation) > 90:
             raise UsageError(f"camera elevation {self.elevation} is outside -90..90 degrees")
+
+    def radians(self) -> tuple[np.float64, np.float64, np.float64]:
+        """Azimuth, elevation and roll, as `geometry.camera` takes them."""
+        azimuth, elevation, roll = (np.float64(math.radians(v)) for v in (self.azimuth, self.elevation, self.roll))
+        return azimuth, elevation, roll
 
 
 CHEST4 = (Camera(20), Camera(110), Camera(200), Camera(290))
@@ -95,29 +101,44 @@ def project_views(
 
     The unit is that of Sun 2020's keypoints: the largest of the six distances among shoulders and hips is 0.5.
     """
-    body = H36M17.convert(normalise_3d(np.asarray(points, np.float64)), BODY13)
-    views = []
-    for camera in cameras:
-        azimuth, elevation, roll = (np.float64(np.radians(v)) for v in (camera.azimuth, camera.elevation, camera.roll))
-        views.append(_unit_torso(project(body, azimuth, elevation, roll, np.float64(distance))))
-    return np.stack(views).astype(np.float32)
+    return _project_body(_body13(points), cameras, distance)
 
 
 def keypoint_views(
     points: Float[np.ndarray, "n 17 3"], cameras: Sequence[Camera], keypoints: Keypoints = "perfect", seed: int = 0
 ) -> Float[np.ndarray, "camera n 13 2"]:
-    """`project_views`, with Gaussian noise of `NOISE` and the unit restored when `keypoints` is "noisy".
+    """`project_views` as a detector might see them.
+
+    "noisy" adds Gaussian noise of `NOISE` and restores the unit; "detected" has the faults of MoveNet
+    (`evaluation.detector_noise`), with NaN where it misses a joint, in the unit of the true keypoints.
 
     Raises:
-        UsageError: `keypoints` is neither.
+        UsageError: `keypoints` is none of these.
     """
-    if keypoints not in ("perfect", "noisy"):
-        raise UsageError(f"no keypoints {keypoints!r}; use perfect or noisy")
-    views = project_views(points, cameras)
+    if keypoints not in ("perfect", "noisy", "detected"):
+        raise UsageError(f"no keypoints {keypoints!r}; use perfect, noisy or detected")
+    if keypoints == "perfect":
+        return project_views(points, cameras)
+    rng = np.random.default_rng(seed)
     if keypoints == "noisy":
-        rng = np.random.default_rng(seed)
-        views = _unit_torso(views + rng.normal(0, NOISE, views.shape)).astype(np.float32)
-    return views
+        views = project_views(points, cameras)
+        return _unit_torso(views + rng.normal(0, NOISE, views.shape)).astype(np.float32)
+    noise = movenet_noise()
+    body = noise.redefine(_body13(points), rng)
+    views = _project_body(body, cameras, DISTANCE)
+    turned = (to_camera(body, *camera.radians()) for camera in cameras)
+    return np.stack([noise.disturb(view, body, rng) for view, body in zip(views, turned)])
+
+
+def _body13(points: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, "n 13 3"]:
+    return H36M17.convert(normalise_3d(np.asarray(points, np.float64)), BODY13)
+
+
+def _project_body(
+    body: Float[np.ndarray, "n 13 3"], cameras: Sequence[Camera], distance: float
+) -> Float[np.ndarray, "camera n 13 2"]:
+    views = [project(body, *camera.radians(), np.float64(distance)) for camera in cameras]
+    return np.stack([_unit_torso(view) for view in views]).astype(np.float32)
 
 
 def _unit_torso(points: Float[np.ndarray, "*batch 13 2"]) -> Float[np.ndarray, "*batch 13 2"]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from samepose.evaluation.detector_noise import movenet_noise
 from samepose.geometry.camera import project, to_camera
 from samepose.skeleton import BODY13, H36M17, PARTS
 
@@ -41,9 +44,10 @@ class AugmentConfig:
         clean: share of views without any noise.
         swap: probability that a view has one left-right limb swap.
         hide: probability that joints are hidden in a view (reference code: 0.3).
+        detector: share of views with the measured faults of MoveNet in place of `nose`, `jitter` and `swap`.
     """
 
-    cameras: str = "random"
+    cameras: Literal["random", "mixed", "chest4"] = "random"
     elevation: float = 30.0
     roll: float = 30.0
     distance: tuple[float, float] = (3.0, 14.0)
@@ -55,6 +59,7 @@ class AugmentConfig:
     clean: float = 0.4
     swap: float = 0.02
     hide: float = 0.35
+    detector: float = 0.0
 
 
 def random_bodies(
@@ -91,9 +96,15 @@ def random_views(points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: to
     azimuth, elevation, roll = random_cameras(n, config, rng)
     low, high = (math.log(d) for d in config.distance)
     distance = torch.exp(_uniform((n,), low, high, rng))
-    keypoints = project(body13(points, config.nose, rng), azimuth, elevation, roll, distance, xp=torch)
-    keypoints = _disturb(keypoints, config, rng)
+    body = body13(points, config.nose, rng)
+    keypoints = _disturb(project(body, azimuth, elevation, roll, distance, xp=torch), config, rng)
     visible = ~_hidden(n, config.hide, rng)
+    if config.detector:
+        chosen = torch.nonzero(_coin(n, config.detector, rng))[:, 0]
+        camera = (azimuth[chosen], elevation[chosen], roll[chosen], distance[chosen])
+        keypoints[chosen], found = _detected(points[chosen], camera, rng)
+        both = visible[chosen] & found
+        visible[chosen] = torch.where(both.sum(1, keepdim=True) >= 4, both, found)
     turned = to_camera(points, azimuth, elevation, roll, xp=torch)
     return Views(normalise(keypoints, visible), visible, turned)
 
@@ -200,6 +211,20 @@ def _disturb(points: Tensor, config: AugmentConfig, rng: torch.Generator) -> Ten
                 order[swapped, i], order[swapped, j] = j, i
         points = points.gather(1, order[..., None].expand(-1, -1, 2))
     return points
+
+
+def _detected(
+    points: Float[Tensor, "n 17 3"], camera: tuple[Tensor, ...], rng: torch.Generator
+) -> tuple[Float[Tensor, "n 13 2"], Bool[Tensor, "n 13"]]:
+    """What MoveNet makes of bodies seen at azimuth, elevation, roll and distance: keypoints, and which it finds."""
+    noise = movenet_noise()
+    draw = np.random.default_rng(int(torch.randint(2**62, (), generator=rng)))
+    body = torch.from_numpy(noise.redefine(body13(points, 0.0, rng).numpy(), draw))
+    azimuth, elevation, roll, distance = camera
+    turned = to_camera(body, azimuth, elevation, roll, xp=torch)
+    keypoints = turned[..., :2] / (turned[..., 2] + distance[:, None])[..., None]
+    seen = torch.from_numpy(noise.disturb(keypoints.numpy(), turned.numpy(), draw))
+    return seen.nan_to_num(0.0), ~seen.isnan().any(2)
 
 
 def _torso_scale(points: Tensor) -> Tensor:
