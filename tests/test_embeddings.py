@@ -93,14 +93,25 @@ def test_calibration_is_monotone_and_moves_the_logit() -> None:
     assert (np.argsort(plain.ravel()) == np.argsort(moved.ravel())).mean() > 0.99
 
 
-def test_tiles_do_not_show() -> None:
-    """More pairs than one tile holds: the same numbers as pair by pair."""
-    query, other = random_embeddings(70, 10), random_embeddings(40_000, 11)
+@pytest.mark.parametrize("dim", [16, 6])
+def test_tiles_do_not_show(dim: int) -> None:
+    """More pairs than one tile holds, and dimensions that fill no vector: the same numbers as pair by pair."""
+    query, other = random_embeddings(270, 10, dim=dim), random_embeddings(1100, 11, dim=dim)
     matrix = MATCHING.probability(query, other)
-    for i in (0, 51, 52, 69):
-        np.testing.assert_allclose(
-            matrix[i, -3:], [MATCHING.probability_rows(query[i], other[39_997 + j])[0] for j in range(3)], atol=1e-5
-        )
+    for i in (0, 255, 256, 269):
+        rows = MATCHING.probability_rows(query[np.full(len(other), i)], other)
+        np.testing.assert_allclose(matrix[i], rows, atol=1e-5)
+    assert MATCHING.probability(query[:0], other).shape == (0, 1100)
+    assert MATCHING.probability(query, other[:0]).shape == (270, 0)
+
+
+def test_calibration_keeps_the_order_of_far_pairs() -> None:
+    far = Matching(MATCHING.a, MATCHING.b, slope=1.8, offset=-0.4)
+    one = Embeddings(np.zeros((1, 16), np.float32), np.full((1, 16), 0.01, np.float32))
+    steps = np.linspace(1, 5, 20, dtype=np.float32)[:, None] * np.ones(16, np.float32)
+    plain, moved = (m.probability(one, Embeddings(steps, np.full_like(steps, 0.01)))[0] for m in (MATCHING, far))
+    assert (np.diff(moved) < 0).all()
+    np.testing.assert_allclose(np.log(moved), 1.8 * np.log(plain) - 0.4, rtol=1e-3)
 
 
 def test_gamma_polynomial() -> None:

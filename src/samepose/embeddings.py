@@ -7,8 +7,8 @@ A pose is a diagonal Gaussian z ~ N(mean, var). Two poses match with probability
 The paper estimates the expectation with 20 x 20 samples (`probability_monte_carlo`). Here it has a closed form:
 z1 - z2 is Gaussian with mean m and variances s, so r² = ||z1 - z2||² has mean e = Σm² + Σs and variance
 w = 2Σs² + 4Σm²s; a Gamma of that mean and variance gives the mean and variance of r, and five Gauss-Hermite nodes
-integrate the sigmoid over a Gaussian r. e and w are sums of products, so all pairs are two matrix products and one
-vectorised pass.
+integrate the sigmoid over a Gaussian r. All of it is one compiled pass over the pairs (`_kernels`): computing e and w
+there costs no more than the matrix products they could be written as, and nothing cancels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ GAUSS_HERMITE_WEIGHTS = (0.5333333333333333, 0.2220759220056126, 0.0112574113277
 # (1 - R²/k) / u with R = Γ(k+½)/Γ(k) and u = 1/k in (0, 2], as a polynomial in u: Var r = e * u * poly(u).
 # Least squares on Chebyshev nodes, largest error 2e-5; k >= 1/2 always, because e² >= w/2.
 GAMMA_POLY = (0.25000465, -0.03121815, -0.00858266, 0.00524543, -0.00084565)
-_TILE_PAIRS = 1 << 21  # pairs in flight: two float32 matrices of 8 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,31 +87,32 @@ class Matching:
             (Q, N) float32 in 0..1.
         """
         _check(query, other)
-        left, right = _moment_factors(query), _moment_factors(other)
+        # Imported on first use: numba and the kernel's cached machine code cost more than everything else here.
+        from samepose._kernels import ROWS, TILE, all_pairs, tile
+
+        sides = [np.ascontiguousarray(x, np.float32) for x in (query.mean, query.var, other.mean, other.var)]
         out = np.empty((len(query), len(other)), np.float32)
-        rows = max(1, _TILE_PAIRS // max(len(other), 1))
-        for start in range(0, len(query), rows):
-            tile = slice(start, start + rows)
-            e, w = left.first[tile] @ right.first_t, left.second[tile] @ right.second_t
-            self._fill(e, w, out[tile])
+        if len(query) <= ROWS and len(other) <= TILE:  # waking threads would take longer
+            tile(*sides[:2], (0, len(query)), *sides[2:], (0, len(other)), self._parameters(), out)
+        else:
+            all_pairs(*sides, self._parameters(), out)
         return out
 
     def probability_rows(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, " n"]:
         """Calibrated matching probability of row i of `query` with row i of `other`: (N,) float32."""
         _check(query, other)
-        m2, s = (query.mean - other.mean) ** 2, query.var + other.var
-        out = np.empty(len(query), np.float32)
-        self._fill((m2 + s).sum(axis=1), (2 * s * s + 4 * m2 * s).sum(axis=1), out)
-        return out
-
-    def _fill(self, e: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
-        # Imported on first use: numba and the kernel's cached machine code cost more than everything else here.
         from samepose._kernels import moments_to_probability
 
-        moments_to_probability(
-            e.astype(np.float32, copy=False).reshape(-1), w.astype(np.float32, copy=False).reshape(-1),
-            self.a, self.b, self.slope, self.offset, out.reshape(-1),
-        )
+        m2, s = (query.mean - other.mean) ** 2, query.var + other.var
+        e, w = (m2 + s).sum(axis=1, dtype=np.float32), (2 * s * s + 4 * m2 * s).sum(axis=1, dtype=np.float32)
+        out = np.empty(len(query), np.float32)
+        moments_to_probability(e, w, self._parameters(), out)
+        return out
+
+    def _parameters(self) -> Float[np.ndarray, "5"]:
+        """As the compiled passes take them."""
+        plain = self.slope == 1 and self.offset == 0
+        return np.array([self.a, self.b, self.slope, np.exp(-self.offset), plain], np.float32)
 
     def probability_monte_carlo(
         self, query: Embeddings, other: Embeddings, rng: np.random.Generator, samples: int = 20
@@ -131,29 +131,6 @@ class Matching:
             gap = np.linalg.norm(draws[0][i][None, :, None] - draws[1][:, None], axis=-1)
             out[i] = (1 / (1 + np.exp(self.a * gap - self.b))).mean(axis=(1, 2))
         return out
-
-
-@dataclass(frozen=True, eq=False)
-class _Factors:
-    """What one side gives to the moments of every pair: e = first @ first_t, w = second @ second_t."""
-
-    first: np.ndarray
-    first_t: np.ndarray
-    second: np.ndarray
-    second_t: np.ndarray
-
-
-def _moment_factors(x: Embeddings) -> _Factors:
-    mu, v = x.mean.astype(np.float32, copy=False), x.var.astype(np.float32, copy=False)
-    mu2, muv = mu * mu, mu * v
-    e_own = (mu2 + v).sum(axis=1, keepdims=True)
-    w_own = (2 * v * v + 4 * mu2 * v).sum(axis=1, keepdims=True)
-    one = np.ones_like(e_own)
-    first, first_t = np.hstack([-2 * mu, e_own, one]), np.hstack([mu, one, e_own])
-    second, second_t = np.hstack([4 * v, 4 * mu2, -8 * muv, -8 * mu, w_own, one]), np.hstack(
-        [v + mu2, v, mu, muv, one, w_own]
-    )
-    return _Factors(first, np.ascontiguousarray(first_t.T), second, np.ascontiguousarray(second_t.T))
 
 
 def _check(query: Embeddings, other: Embeddings) -> None:

@@ -67,7 +67,7 @@ class _Fused(torch.autograd.Function):
 
         p, *gradients = (torch.empty_like(e, memory_format=torch.contiguous_format) for _ in range(5))
         arrays = (x.detach().contiguous().view(-1).numpy() for x in (e, w))
-        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))  # type: ignore[call-arg]
+        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))
         ctx.save_for_backward(*gradients)
         return p
 
