@@ -52,7 +52,8 @@ def test_closed_form_is_nearer_to_many_samples_than_the_papers_twenty() -> None:
 
 
 def test_point_embeddings_reduce_to_the_sigmoid_of_their_distance() -> None:
-    query, other = (Embeddings(e.mean, np.zeros_like(e.var)) for e in (random_embeddings(5, 4), random_embeddings(7, 5)))
+    drawn = random_embeddings(5, 4), random_embeddings(7, 5)
+    query, other = (Embeddings(e.mean, np.zeros_like(e.var)) for e in drawn)
     distance = np.linalg.norm(query.mean[:, None] - other.mean, axis=-1)
     expected = 1 / (1 + np.exp(MATCHING.a * distance - MATCHING.b))
     np.testing.assert_allclose(MATCHING.probability(query, other), expected, atol=2e-3)

@@ -14,7 +14,8 @@ RNG = np.random.default_rng(0)
 def standing() -> np.ndarray:
     """A person who faces +z, arms out, left hand higher: (17, 3) metres, y up."""
     body = {
-        "pelvis": (0, 1, 0), "spine": (0, 1.25, 0), "thorax": (0, 1.5, 0), "neck": (0, 1.6, 0.02), "head_top": (0, 1.8, 0),
+        "pelvis": (0, 1, 0), "spine": (0, 1.25, 0), "thorax": (0, 1.5, 0),
+        "neck": (0, 1.6, 0.02), "head_top": (0, 1.8, 0),
         "left_hip": (0.1, 1, 0), "left_knee": (0.1, 0.5, 0.03), "left_ankle": (0.1, 0.08, 0),
         "left_shoulder": (0.2, 1.45, 0), "left_elbow": (0.45, 1.5, 0), "left_wrist": (0.6, 1.8, 0.1),
     }
