@@ -165,7 +165,7 @@ class Ranking:
 
     def best(self) -> list[Found]:
         """Shortlists, each longer than the last, until the best k are certain enough or there is no more."""
-        total, first = self.index.people.count_rows(), max(_SHORTLIST, 20 * self.k)
+        first = max(_SHORTLIST, 20 * self.k)
         in_store = self.filter.narrow
         widen = 1.0 if in_store else 1 / max(self.filter.part, _BROAD)
         limit, probes = round(first * widen), 0 if in_store else round(_PROBES * widen)
@@ -174,7 +174,7 @@ class Ranking:
             candidates = self._rank(shortlist, in_store)
             found = self._fold(candidates)
             short = len(shortlist) < limit * len(self.queries)
-            if short and (probes == 0 or limit >= total):
+            if short and (probes == 0 or limit >= self.index.people.count_rows()):
                 return found
             enough = len(found) == self.k or self.min_score > 0
             worst = found[-1].score if len(found) == self.k else self.min_score
