@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -38,6 +39,8 @@ def store_errors(uri: str) -> Iterator[None]:
 
 def connect(uri: str) -> Any:
     """A LanceDB connection that always reads the latest state."""
+    # Its warnings speak to developers ("partition 7 is empty"); it reads this once, when it is imported.
+    os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
     with store_errors(uri):
