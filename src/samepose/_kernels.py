@@ -158,15 +158,6 @@ def all_pairs(mean, var, other_mean, other_var, parameters, out):  # type: ignor
         tile(mean, var, rows, other_mean, other_var, columns, parameters, out)
 
 
-@njit(parallel=True, **_FAST)
-def moments_to_probability(e, w, parameters, out):  # type: ignore[no-untyped-def]
-    """e, w: mean and variance of r² per pair, (n,) float32 -> calibrated P in `out`; parameters as in `all_pairs`."""
-    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
-    for block in prange((len(e) + _BLOCK - 1) // _BLOCK):
-        part = slice(block * _BLOCK, min((block + 1) * _BLOCK, len(e)))
-        _fill(e[part], w[part], a, b, slope, odds, plain, out[part])
-
-
 @njit(**_FAST)
 def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
     for i in range(len(e)):
@@ -194,7 +185,7 @@ def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-unty
 
 @njit(parallel=True, **_FAST)
 def probability_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
-    """As above, uncalibrated, with dP/de, dP/dw, dP/da, dP/db: flat float32 arrays, filled in one pass."""
+    """e, w: moments of r² per pair -> uncalibrated P, dP/de, dP/dw, dP/da, dP/db; flat float32 arrays, filled."""
     a32, b32 = np.float32(a), np.float32(b)
     for block in prange((len(e) + _BLOCK - 1) // _BLOCK):
         part = slice(block * _BLOCK, min((block + 1) * _BLOCK, len(e)))

@@ -28,6 +28,7 @@ GAUSS_HERMITE_WEIGHTS = (0.5333333333333333, 0.2220759220056126, 0.0112574113277
 # (1 - R²/k) / u with R = Γ(k+½)/Γ(k) and u = 1/k in (0, 2], as a polynomial in u: Var r = e * u * poly(u).
 # Least squares on Chebyshev nodes, largest error 2e-5; k >= 1/2 always, because e² >= w/2.
 GAMMA_POLY = (0.25000465, -0.03121815, -0.00858266, 0.00524543, -0.00084565)
+_FEW_PAIRS = 1 << 15  # up to so many pairs numpy is done before numba is loaded and its threads are awake
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,27 +88,38 @@ class Matching:
             (Q, N) float32 in 0..1.
         """
         _check(query, other)
-        # Imported on first use: numba and the kernel's cached machine code cost more than everything else here.
-        from samepose._kernels import ROWS, TILE, all_pairs, tile
+        if len(query) * len(other) <= _FEW_PAIRS:
+            return self._few(query.mean[:, None], query.var[:, None], other.mean, other.var)
+        # Imported on first use: loading numba and its kernels takes longer than anything else here.
+        from samepose._kernels import all_pairs
 
         sides = [np.ascontiguousarray(x, np.float32) for x in (query.mean, query.var, other.mean, other.var)]
         out = np.empty((len(query), len(other)), np.float32)
-        if len(query) <= ROWS and len(other) <= TILE:  # waking threads would take longer
-            tile(*sides[:2], (0, len(query)), *sides[2:], (0, len(other)), self._parameters(), out)
-        else:
-            all_pairs(*sides, self._parameters(), out)
+        all_pairs(*sides, self._parameters(), out)
         return out
 
     def probability_rows(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, " n"]:
         """Calibrated matching probability of row i of `query` with row i of `other`: (N,) float32."""
         _check(query, other)
-        from samepose._kernels import moments_to_probability
+        return self._few(query.mean, query.var, other.mean, other.var)
 
-        m2, s = (query.mean - other.mean) ** 2, query.var + other.var
-        e, w = (m2 + s).sum(axis=1, dtype=np.float32), (2 * s * s + 4 * m2 * s).sum(axis=1, dtype=np.float32)
-        out = np.empty(len(query), np.float32)
-        moments_to_probability(e, w, self._parameters(), out)
-        return out
+    def _few(
+        self, mean_1: np.ndarray, var_1: np.ndarray, mean_2: np.ndarray, var_2: np.ndarray
+    ) -> Float[np.ndarray, "*pair"]:
+        """The closed form as one reads it, for broadcast pairs (..., D); `_kernels` holds its compiled twin."""
+        m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
+        e, w = np.maximum((m2 + s).sum(axis=-1), 1e-12), (2 * s * s + 4 * m2 * s).sum(axis=-1)
+        u = np.minimum(w / (e * e), 2)
+        q = u * np.polynomial.polynomial.polyval(u, GAMMA_POLY)
+        r, deviation = np.sqrt(e * (1 - q)), np.sqrt(e * q)
+        p = np.zeros_like(e)
+        for weight, node in zip(GAUSS_HERMITE_WEIGHTS, (0.0, *GAUSS_HERMITE_NODES)):
+            for sign in (-1, 1) if node else (1,):
+                p += weight / (1 + np.exp(np.minimum(self.a * (r + sign * node * deviation) - self.b, 80)))
+        if (self.slope, self.offset) != (1, 0):
+            against = np.maximum((1 - p) / np.maximum(p, 1e-30), 1e-30)
+            p = 1 / (1 + np.exp(np.clip(self.slope * np.log(against) - self.offset, -80, 80)))
+        return p.astype(np.float32)
 
     def _parameters(self) -> Float[np.ndarray, "5"]:
         """As the compiled passes take them."""
