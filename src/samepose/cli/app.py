@@ -18,6 +18,7 @@ from samepose.errors import SameposeError, UsageError
 
 _LOOK = Group("Try it", sort_key=0)
 _INDEX = Group("Search by pose", sort_key=1)
+_MODELS = Group("Models", sort_key=5)
 
 # name, arguments, "module:function", one line of help, group. The module is only imported when the verb is used.
 # With None for the arguments it is "module:app", an App of that name with verbs of its own.
@@ -30,6 +31,10 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("info", "", "samepose.cli.contents:info", "Say what an index holds.", _INDEX),
     ("label", "GLOB|ID… NAME", "samepose.cli.contents:label", "Label files or people of an index.", _INDEX),
     ("remove", "GLOB|ID…", "samepose.cli.contents:remove", "Remove files or people from an index.", _INDEX),
+    ("export", "RUN", "samepose.cli.train:export", "Write the model of a training run as ONNX.", _MODELS),
+    ("train", None, "samepose.cli.train:app", "Train a model.", _MODELS),
+    ("eval", None, "samepose.cli.evaluate:app", "Measure models by the protocols of the papers.", _MODELS),
+    ("explain", None, "samepose.cli.explain:app", "Show in pictures what a model has learned.", _MODELS),
 )
 
 

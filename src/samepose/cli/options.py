@@ -111,6 +111,24 @@ class Progress(Protocol):
     def __call__(self, done: float, total: float, what: str, /) -> None: ...
 
 
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around imports that only an extra brings.
+
+    Raises:
+        SameposeError: it is not installed; says how to.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("samepose"):
+            raise
+        from samepose.errors import SameposeError
+
+        message = f"this needs {error.name}, which is not installed: pip install 'samepose[{extra}]'"
+        raise SameposeError(message) from None
+
+
 def counted(n: int, what: str) -> str:
     """ "1 file", "2 files"."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"

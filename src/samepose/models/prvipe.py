@@ -8,9 +8,10 @@ that are there, so that a missing joint is a case the network knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from cyclopts import Parameter
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ class PrVipeConfig:
     blocks: int = 2
     dim: int = 16
     dropout: float = 0.0
-    joints: int = 13
+    joints: Annotated[int, Parameter(parse=False)] = 13  # a fact, no flag
 
 
 class _Layer(nn.Sequential):

@@ -32,9 +32,10 @@ class AugmentConfig:
     """Ranges of the random views and faults. Angles in degrees, lengths in torso lengths.
 
     Attributes:
-        cameras: "chest4" = the four fixed views, "mixed" = half those, half random (Sun 2020, section 4.2),
-            "random" = only random ones.
-        elevation, roll: uniform in ± this for random views (Sun 2020, section 3.4: 30).
+        cameras: chest4 = the four fixed views, mixed = half those, half random (Sun 2020, section 4.2), random = only
+            random ones.
+        elevation: uniform in ± this for random views (Sun 2020, section 3.4: 30).
+        roll: likewise (Sun 2020, section 3.4: 30).
         distance: range of the camera distance, log-uniform (reference code: fixed at 2; real cameras are farther).
         mirror: probability that a body is mirrored.
         limbs: probability per limb that it is exchanged for another body's.

@@ -13,6 +13,15 @@ from torch import nn
 from samepose.embed import ModelInfo
 from samepose.errors import UsageError
 from samepose.models.prvipe import PrVipe
+from samepose.training.validate import matching_of
+
+JOINT_SCORE = 0.25  # a detected keypoint that scores less is taken as missing (ours; MoveNet's scores)
+MIN_JOINTS = 6  # fewer BODY13 joints are no pose to look for (ours)
+
+
+def info_of(model: PrVipe, name: str) -> ModelInfo:
+    """What an export says about itself; its probabilities are as learned, uncalibrated."""
+    return ModelInfo(name, matching_of(model), JOINT_SCORE, MIN_JOINTS)
 
 
 def export(model: PrVipe, info: ModelInfo, path: Path) -> None:

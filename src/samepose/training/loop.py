@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
+from cyclopts import Parameter
 from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -35,11 +36,15 @@ class LoopConfig:
         warmup: share of the steps in which the rate rises.
         weight_decay: AdamW's (reference code: none).
         ema: decay of the averaged weights that validation and export use (ours: shorter runs than 0.9999's).
-        validate_every, save_every: steps.
+        validate_every: steps from one validation to the next.
+        save_every: steps from one checkpoint to the next.
         seed: of the weights and of every random choice.
         threads: CPU threads; 0 leaves PyTorch's choice.
-        precision: Lightning Fabric's, e.g. "32-true" or "bf16-mixed".
+        precision: Lightning Fabric's.
         deterministic: bitwise repeatable on the CPU.
+
+    Raises:
+        UsageError: a number that is no number of steps, or no rate.
     """
 
     steps: int = 20_000
@@ -50,15 +55,24 @@ class LoopConfig:
     validate_every: int = 2_000
     save_every: int = 1_000
     seed: int = 0
-    threads: int = 0
-    precision: str = "32-true"
+    threads: Annotated[int, Parameter(parse=False)] = 0  # the command line has its own --threads
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.validate_every, self.save_every) < 1:
+            raise UsageError("steps, validate-every and save-every must be at least 1")
+        if not (self.learning_rate > 0 and 0 <= self.ema < 1 and 0 <= self.warmup <= 1):
+            raise UsageError("learning-rate must be above 0, ema in 0..1 (without 1), warmup in 0..1")
 
 
 class Recipe(Protocol):
     """What a model's recipe gives the loop."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """The model to train."""
+        ...
 
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
         """Loss of one fresh batch, and figures to log."""
@@ -74,17 +88,20 @@ class Recipe(Protocol):
 
 
 def fit(
-    recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, progress: Progress | None = None
+    recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, progress: Progress | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> nn.Module:
     """Train and return the averaged model; `run` receives checkpoints, `config.json` and TensorBoard events.
 
+    Args:
+        origin: what else makes the run what it is (its data, its first weights), JSON-able; goes into `config.json`.
+
     Raises:
-        UsageError: `run` holds another run and `resume` is off, or the configuration changed.
+        UsageError: `run` holds another run and `resume` is off, or the configuration or the origin changed.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    _limit_threads(config.threads)
     torch.use_deterministic_algorithms(config.deterministic)
-    fabric = Fabric(precision=config.precision)  # type: ignore[arg-type]
+    fabric = Fabric(precision=config.precision)
     fabric.launch()
     averaged = _copy(recipe.model)
     model, optimiser = fabric.setup(
@@ -92,7 +109,7 @@ def fit(
     )
     rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
     state = _State(recipe.model, averaged, optimiser, rng)
-    described = {"loop": asdict(config), "recipe": recipe.config()}
+    described = {"loop": asdict(config), "recipe": recipe.config(), **({"origin": origin} if origin else {})}
     first = _begin(run, described, state, resume)
     writer = _writer(run) if fabric.is_global_zero else None
     started, last_log = time.monotonic(), first
@@ -131,6 +148,18 @@ def fit(
     return averaged.eval()
 
 
+def _limit_threads(threads: int) -> None:
+    """Numba's first parallel loop sets OpenMP's number of threads for PyTorch too, so both must be told the same.
+
+    Else the first step sums in another order than the rest, and a resumed run is not bitwise the undisturbed one.
+    """
+    import numba
+
+    threads = min(threads or torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    torch.set_num_threads(threads)
+    numba.set_num_threads(threads)
+
+
 class _State:
     """Everything a run needs to go on: weights, averages, optimiser moments, generator, step."""
 
@@ -167,20 +196,42 @@ class _State:
 
 
 def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) -> int:
+    may_begin(run, resume)
     run.mkdir(parents=True, exist_ok=True)
     settings, checkpoint = run / "config.json", run / "checkpoint.safetensors"
-    if resume and checkpoint.exists():
+    if checkpoint.exists():
         try:
             before = json.loads(settings.read_text())
         except (OSError, ValueError) as error:
             raise FormatError(f"{settings}: not readable ({error}); start again in another folder") from error
-        if before != json.loads(json.dumps(described)):
-            raise UsageError(f"{run}: was started with other settings; resume with the same, or use another folder")
+        if changed := _difference(before, json.loads(json.dumps(described))):
+            raise UsageError(f"{run}: was started with other settings ({changed}); resume with the same, or use "
+                             "another folder")
         return state.load(checkpoint)
-    if checkpoint.exists():
-        raise UsageError(f"{run}: already holds a run; add --resume to continue it, or use another folder")
     settings.write_text(json.dumps(described, indent=1))
     return 0
+
+
+def may_begin(run: Path, resume: bool) -> None:
+    """Refuse to overwrite a run; worth asking before the data is read.
+
+    Raises:
+        UsageError: `run` holds a checkpoint and `resume` is off.
+    """
+    if not resume and (run / "checkpoint.safetensors").exists():
+        raise UsageError(f"{run}: already holds a run; add --resume to continue it, or use another folder")
+
+
+def _difference(before: Any, now: Any, name: str = "settings") -> str:
+    """The first setting that differs, "" if none does."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return "" if before == now else f"{name} was {_brief(before)}, now {_brief(now)}"
+    return next((d for k in {**before, **now} if (d := _difference(before.get(k), now.get(k), k))), "")
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def load_weights(run: Path, model: nn.Module) -> nn.Module:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from samepose.errors import UsageError
 from samepose.geometry.normalise import normalise_3d
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.losses.matching import (
@@ -34,16 +35,21 @@ class PrVipeRecipeConfig:
     Attributes:
         batch: pairs of views per step (reference code: 256).
         kappa: NP-MPJPE below which two poses match (Sun 2020, section 3.1: 0.1).
-        beta: ratio of the triplet loss, margin = log beta (Sun 2020, section 3.3: 2); L2-VIPE's margin on squared
-            distances of unit vectors is `l2_margin`.
+        beta: ratio of the triplet loss, margin = log beta (Sun 2020, section 3.3: 2).
+        l2_margin: L2-VIPE's margin in its place, on squared distances of unit vectors (ours).
         samples: per pose for the paper's Monte-Carlo probability; 0 = closed form (ours).
         smoothing: s of P = (1 - s) sigmoid + s / 2 when sampled (reference code: 0.1).
-        triplet, positive, prior: weights (Sun 2020: 1, 0.005, 0.001).
+        triplet: weight of the triplet ratio loss (Sun 2020: 1).
+        positive: weight of the positive pairwise loss (Sun 2020: 0.005).
+        prior: weight of the Gaussian prior (Sun 2020: 0.001).
         contrast: weight of our ratio loss against all negatives of the batch at once (see `contrast_loss`).
         pairs: weight of our all-pairs loss: binary cross-entropy of P against "NP-MPJPE < kappa" for every pair of
             the batch, which keeps P near the truth. contrast = pairs = 0: the paper's losses alone.
         lift: weight of our auxiliary task: the 3D pose in the torso's own frame, from the backbone; 0 = none.
         neighbours: share of the batch taken a moment later from the same clip as another pose: hard negatives.
+
+    Raises:
+        UsageError: a batch that has no negatives.
     """
 
     model: PrVipeConfig = field(default_factory=PrVipeConfig)
@@ -61,6 +67,10 @@ class PrVipeRecipeConfig:
     contrast: float = 0.0
     lift: float = 0.0
     neighbours: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.batch < 2:
+            raise UsageError(f"batch is {self.batch}; a pose needs others to be told from, so at least 2")
 
 
 @dataclass(eq=False)

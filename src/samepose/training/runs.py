@@ -1,25 +1,52 @@
-"""What a finished or unfinished run is good for: its model, its likeness as a retrieval scorer, a start for another."""
+"""Runs of Pr-VIPE and its rivals: start one, go on with one, take its model."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from samepose.embeddings import Embeddings, Matching
 from samepose.errors import FormatError, UsageError
-from samepose.evaluation.retrieval import Lifting, PointEmbedding, Scorer
-from samepose.evaluation.retrieval import PrVipe as GaussianEmbedding
-from samepose.geometry.normalise import normalise_2d
+from samepose.formats.poseset import PoseSet
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.loop import averaged_weights
+from samepose.training.data import present
+from samepose.training.loop import LoopConfig, Progress, averaged_weights, fit
+from samepose.training.prvipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.validate import CrossViewHits
 
 _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
+
+
+def train_prvipe(
+    train: PoseSet, validation: PoseSet | None, run: Path, recipe: PrVipeRecipeConfig, loop: LoopConfig, *,
+    init: Path | None = None, resume: bool = False, progress: Progress | None = None,
+) -> dict[str, float]:
+    """Train on a pose set, begun anew, from another run's weights (`init`), or where `run` stopped (`resume`).
+
+    Returns:
+        The last validation's hit rates (see `CrossViewHits`), none without `validation`.
+
+    Raises:
+        UsageError: `run` holds another run, or one with other settings; `init` has a network of another shape.
+        FormatError: `init` is no run.
+    """
+    torch.manual_seed(loop.seed)
+    pool = MotionPool.of(train.points, train.clip)
+    started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points) if validation else None)
+    if init and not (run / "checkpoint.safetensors").exists():
+        initialise(started.model, init)
+    origin = {
+        "init": str(init) if init else None, "poses": len(pool.points), "subjects": present(train),
+        "sha256": hashlib.sha256(pool.points.tobytes()).hexdigest(),
+    }
+    fit(started, loop, run, resume=resume, progress=progress, origin=origin)
+    if validation is None:
+        return {}
+    *_, last = (run / "validation.jsonl").read_text().splitlines()
+    return {name: rate for name, rate in json.loads(last).items() if name != "step"}
 
 
 def model_config(run: Path) -> PrVipeConfig:
@@ -68,29 +95,3 @@ def _take_over(model: nn.Module, weights: dict[str, Tensor]) -> str:
     if not odd:
         model.load_state_dict({**ours, **fits})
     return odd[0] if odd else ""
-
-
-def matching_of(model: PrVipe) -> Matching:
-    """The matching probability that the model learned, uncalibrated."""
-    return Matching(float(model.a.detach()), float(model.raw_b.detach()))
-
-
-def scorer_of(model: PrVipe) -> Scorer:
-    """The model as a contestant of cross-view retrieval, on whatever device its weights are."""
-    device = next(model.parameters()).device
-
-    @torch.no_grad()
-    def run(keypoints: Float[np.ndarray, "n 13 2"]) -> tuple[np.ndarray, np.ndarray]:
-        points, visible = normalise_2d(np.asarray(keypoints, np.float32))
-        mean, var = model.eval()(torch.from_numpy(points).to(device), torch.from_numpy(visible).to(device))
-        return _numpy(mean), _numpy(var)
-
-    if model.config.kind == "lifting":
-        return Lifting(lambda keypoints: run(keypoints)[0].reshape(-1, 17, 3))
-    if model.config.kind == "gaussian":
-        return GaussianEmbedding(lambda keypoints: Embeddings(*run(keypoints)), matching_of(model))
-    return PointEmbedding(lambda keypoints: run(keypoints)[0])
-
-
-def _numpy(x: Tensor) -> Any:
-    return x.float().cpu().numpy()
