@@ -18,7 +18,7 @@ from samepose.geometry.normalise import normalise_2d
 from samepose.poses import Poses
 from samepose.skeleton import BODY13
 
-_BATCH = 2048  # poses per call: the activations of one layer stay in the cache
+_BATCH = 512  # poses per call: the activations of one layer, 1 MB, stay in the cache
 
 
 @dataclass(frozen=True)
