@@ -1,8 +1,7 @@
-"""Is the shown probability right? Reliability of the matching probability, and the monotone map that mends it.
+"""How far a matching probability can be taken at its word (Sun 2020, section 4.4, "Retrieval Confidence").
 
-Sun 2020, section 4.4 "Retrieval confidence": 100 queries and their top 5 retrievals per camera pair; the event is
-NP-MPJPE <= kappa. Calibrated in Platt's way on the logit, P' = sigmoid(slope * logit(P) + offset), which keeps every
-ranking.
+The paper draws queries and their best retrievals from every pair of cameras and bins them by confidence; we add the
+usual two numbers, the expected calibration error and the Brier score.
 """
 
 from __future__ import annotations
@@ -17,85 +16,117 @@ from jaxtyping import Bool, Float
 from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
 
-BINS = 15
-
 
 @dataclass(frozen=True, eq=False)
-class Reliability:
-    """How probabilities compare with what happened, in equal-mass bins.
+class TopPairs:
+    """Queries with what they retrieved.
 
     Attributes:
-        confidence, accuracy: (bins,) mean probability and share of matches of each bin, rising confidence.
-        ece: expected calibration error, mean |confidence - accuracy| over pairs.
-        brier: mean squared error of the probability.
-        base_rate: share of matches among all pairs.
-        pairs: how many.
+        probability: (N,) float32 matching probability, 0..1.
+        hit: (N,) whether the 3D poses match.
     """
 
-    confidence: Float[np.ndarray, " bins"]
-    accuracy: Float[np.ndarray, " bins"]
-    ece: float
-    brier: float
-    base_rate: float
-    pairs: int
+    probability: Float[np.ndarray, " n"]
+    hit: Bool[np.ndarray, " n"]
 
 
 def top_pairs(
-    views: Sequence[Embeddings], matching: Matching, errors: Float[np.ndarray, "n n"], kappa: float = 0.1,
-    queries: int = 100, top: int = 5, seed: int = 0,
-) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
-    """Probability of each query's best retrievals, and whether they match, over all ordered camera pairs.
+    embeddings: Sequence[Embeddings], matching: Matching, errors: Float[np.ndarray, "n n"], *,
+    kappa: float = 0.1, queries: int = 100, top: int = 5, seed: int = 0,
+) -> TopPairs:
+    """Random queries and their most probable poses, from every ordered pair of different cameras.
 
     Args:
-        views: embeddings of the same N poses, one per camera.
-        errors: NP-MPJPE of the poses.
-        queries: drawn anew for each camera pair, without repeats.
+        embeddings: of the same N frames, one for each camera.
+        errors: NP-MPJPE of frame i (query) and frame j.
+        kappa: the largest error of a match.
+        queries: per pair of cameras; all frames where there are fewer.
+        top: retrievals per query, the most probable.
+
+    Raises:
+        UsageError: fewer than two cameras, no frames, or another number of frames than errors.
     """
+    n = len(errors)
+    if len(embeddings) < 2 or n == 0 or any(len(e) != n for e in embeddings):
+        raise UsageError(f"need two cameras or more of the same frames, got {[len(e) for e in embeddings]} frames in "
+                         f"{len(embeddings)} cameras and {n} in the errors")
     rng = np.random.default_rng(seed)
-    chances, hits = [], []
-    for q, e in itertools.permutations(range(len(views)), 2):
-        rows = rng.choice(len(errors), min(queries, len(errors)), replace=False)
-        p = matching.probability(views[q][rows], views[e])
+    probability, hit = [], []
+    for q, e in itertools.permutations(embeddings, 2):
+        rows = rng.choice(n, min(queries, n), replace=False)
+        p = matching.probability(q[rows], e)
         best = np.argsort(-p, axis=1, kind="stable")[:, :top]
-        chances.append(np.take_along_axis(p, best, axis=1).ravel())
-        hits.append((np.take_along_axis(errors[rows], best, axis=1) <= kappa).ravel())
-    return np.concatenate(chances), np.concatenate(hits)
+        probability.append(np.take_along_axis(p, best, axis=1).ravel())
+        hit.append((errors[rows[:, None], best] <= kappa).ravel())
+    return TopPairs(np.concatenate(probability), np.concatenate(hit))
 
 
-def reliability(p: Float[np.ndarray, " pairs"], match: Bool[np.ndarray, " pairs"], bins: int = BINS) -> Reliability:
-    """Reliability over `bins` bins of equal mass."""
-    if len(p) < bins:
-        raise UsageError(f"{len(p)} pairs do not fill {bins} bins; use more poses")
-    groups = np.array_split(np.argsort(p, kind="stable"), bins)
-    confidence = np.array([p[g].mean(dtype=np.float64) for g in groups])
-    accuracy = np.array([match[g].mean() for g in groups])
-    sizes = np.array([len(g) for g in groups])
-    ece = float((sizes * np.abs(confidence - accuracy)).sum() / len(p))
-    brier = float(((p.astype(np.float64) - match) ** 2).mean())
-    return Reliability(confidence, accuracy, ece, brier, float(match.mean()), len(p))
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Pairs of like probability put together.
+
+    Attributes:
+        probability: mean of each bin, ascending.
+        accuracy: share of the bin that matches.
+        count: pairs in the bin.
+    """
+
+    probability: Float[np.ndarray, " bin"]
+    accuracy: Float[np.ndarray, " bin"]
+    count: Float[np.ndarray, " bin"]
+
+
+def reliability(probability: Float[np.ndarray, " n"], hit: Bool[np.ndarray, " n"], bins: int = 15) -> Bins:
+    """Equal-mass bins in order of probability: as many pairs in each, give or take one; no bin is empty.
+
+    Raises:
+        UsageError: nothing to bin, or arrays of different length.
+    """
+    p, right = np.asarray(probability, np.float64), np.asarray(hit, np.float64)
+    if p.ndim != 1 or p.shape != right.shape or len(p) == 0:
+        raise UsageError(f"probabilities {p.shape} and hits {right.shape} must be two lists of one length, not empty")
+    order = np.argsort(p, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    return Bins(np.array([p[part].mean() for part in parts]), np.array([right[part].mean() for part in parts]),
+                np.array([float(len(part)) for part in parts]))
+
+
+def expected_calibration_error(
+    probability: Float[np.ndarray, " n"], hit: Bool[np.ndarray, " n"], bins: int = 15
+) -> float:
+    """Mean over pairs of |accuracy - mean probability| of their equal-mass bin: 0 is honest."""
+    table = reliability(probability, hit, bins)
+    return float((table.count * np.abs(table.accuracy - table.probability)).sum() / table.count.sum())
+
+
+def brier_score(probability: Float[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> float:
+    """Mean squared error of the probabilities as forecasts; always saying the base rate r gives r (1 - r)."""
+    gap = np.asarray(probability, np.float64) - np.asarray(hit, np.float64)
+    return float((gap * gap).mean())
 
 
 def calibrated(
-    matching: Matching, p: Float[np.ndarray, " pairs"], match: Bool[np.ndarray, " pairs"]
+    matching: Matching, probability: Float[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]
 ) -> Matching:
     """`matching` with the slope and offset of largest likelihood, fitted to its own uncalibrated probabilities.
+
+    Platt's way, on the logit: monotone, so that no ranking changes.
 
     Raises:
         UsageError: no match or nothing but matches, or the probability says nothing about them (slope <= 0).
     """
     from scipy.optimize import minimize
 
-    if match.all() or not match.any():
+    if hit.all() or not hit.any():
         raise UsageError("calibration needs pairs that match and pairs that do not")
-    chance = np.clip(p.astype(np.float64), 1e-9, 1 - 1e-9)
+    chance = np.clip(np.asarray(probability, np.float64), 1e-9, 1 - 1e-9)
     logit = np.log(chance / (1 - chance))
 
     def cost(x: np.ndarray) -> tuple[float, np.ndarray]:
         t = x[0] * logit + x[1]
-        residual = 1 / (1 + np.exp(-t)) - match
-        return float(np.logaddexp(0, np.where(match, -t, t)).mean()), np.array(
-            [(residual * logit).mean(), residual.mean()]
-        )
+        residual = 1 / (1 + np.exp(-t)) - hit
+        loss = float(np.logaddexp(0, np.where(hit, -t, t)).mean())
+        return loss, np.array([(residual * logit).mean(), residual.mean()])
 
     slope, offset = (float(v) for v in minimize(cost, np.array([1.0, 0.0]), jac=True).x)
     if slope <= 0:
