@@ -1,10 +1,11 @@
 """How fast, how exact and how big is a search among a million people?
 
-    python benchmarks/search_million.py [--people 1000000] [--dir DIR] [--embeddings FILE.npz]
+    python benchmarks/search_million.py [--people 1000000] [--dir DIR] [--mocap FILE.npz]
 
 Nine tenths of the people are in videos (600 rows each: one person at 10 frames a second), a tenth in photos (two each).
-Without `--embeddings` (arrays mean and var, N x 16, repeated with a little noise up to the number of people) they are
-made up: tracks that wander between 2,000 centres, with variances that differ tenfold between people.
+With `--mocap` (an array `points`, N x 17 x 3, H36M17, y up) they are what the shipped model makes of frames in random
+cameras, a third of them with 2 to 5 joints hidden, queries too. Without, they are made up: tracks that wander between
+2,000 centres, with variances that differ tenfold between people.
 Baselines of the same run: LanceDB without a vector index, and the probabilities of everybody in memory.
 """
 
@@ -23,7 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
+from samepose.embed import Embedder
 from samepose.embeddings import Embeddings, Matching
+from samepose.evaluation.views import Camera, project_views
 from samepose.index import Index, Medium, search
 from samepose.index.schema import PEOPLE, embeddings_of, people_batch, vectors_of, with_id
 from samepose.poses import Poses
@@ -50,13 +53,18 @@ def made_up(people: int, rng: np.random.Generator) -> Embeddings:
     return Embeddings(mean.astype(np.float32), np.exp(spread).astype(np.float32))
 
 
-def given(path: Path, people: int, rng: np.random.Generator) -> Embeddings:
-    """Embeddings of a file, repeated with noise of a tenth of their own standard deviation."""
+def seen(path: Path, people: int, rng: np.random.Generator, block: int = VIDEO_ROWS) -> Embeddings:
+    """Runs of `block` frames of a file from random places, each in a random camera."""
     with np.load(path) as file:
-        mean, var = file["mean"].astype(np.float32), file["var"].astype(np.float32)
-    pick = np.arange(people) % len(mean)
-    noise = rng.standard_normal((people, 16), np.float32) * (pick != np.arange(people))[:, None]
-    return Embeddings(mean[pick] + 0.1 * np.sqrt(var[pick]) * noise, var[pick])
+        points = file["points"]
+    keypoints = np.empty((people, 13, 2), np.float32)
+    for start in range(0, people, block):
+        rows = (rng.integers(len(points)) + np.arange(min(block, people - start))) % len(points)
+        camera = Camera(rng.uniform(-180, 180), rng.uniform(-30, 30), rng.uniform(-15, 15))
+        keypoints[start : start + block] = project_views(points[rows], [camera])[0]
+    rank, hide = rng.random((people, 13)).argsort(axis=1), rng.integers(2, 6, (people, 1))
+    keypoints[(rank < hide) & (rng.random((people, 1)) < 1 / 3)] = np.nan
+    return Embedder.load().embed_keypoints(keypoints)
 
 
 def media(people: int) -> Iterator[tuple[Medium, int]]:
@@ -114,12 +122,19 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def queries_of(embeddings: Embeddings, n: int, rng: np.random.Generator) -> list[Embeddings]:
-    """People of the table, moved by half their standard deviation; each with another one as its mirror image."""
-    pick = rng.integers(0, len(embeddings), 2 * n)
-    some = embeddings[pick]
-    moved = Embeddings(some.mean + 0.5 * np.sqrt(some.var) * rng.standard_normal(some.mean.shape, np.float32), some.var)
-    return [moved[[2 * i, 2 * i + 1]] for i in range(n)]
+def queries_of(index: Index, mocap: Path | None, n: int, rng: np.random.Generator) -> list[Embeddings]:
+    """Fresh views of the file's frames; else people of the table, moved by half their standard deviation.
+
+    Each with another one as its mirror image.
+    """
+    if mocap:
+        some = seen(mocap, 2 * n, rng, block=1)
+    else:
+        rows = index.people.take_offsets(rng.integers(0, index.people.count_rows(), 2 * n).tolist())
+        some = embeddings_of(rows.select(PEOPLE.names).to_arrow())
+        noise = rng.standard_normal(some.mean.shape, np.float32)
+        some = Embeddings(some.mean + 0.5 * np.sqrt(some.var) * noise, some.var)
+    return [some[[2 * i, 2 * i + 1]] for i in range(n)]
 
 
 def table_embeddings(index: Index) -> tuple[list[str], Embeddings]:
@@ -148,12 +163,14 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--dir", type=Path, help="keep the table here and use it again")
-    parser.add_argument("--embeddings", type=Path)
+    parser.add_argument("--mocap", type=Path)
     parser.add_argument("--build", action="store_true", help="build only (what the run does in a process of its own)")
     args = parser.parse_args()
     rng = np.random.default_rng(0)
+    if args.mocap:
+        Stub.matching = Embedder.load().matching
     if args.build:
-        embeddings = given(args.embeddings, args.people, rng) if args.embeddings else made_up(args.people, rng)
+        embeddings = seen(args.mocap, args.people, rng) if args.mocap else made_up(args.people, rng)
         build(args.dir / "index", embeddings, rng)
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -166,7 +183,7 @@ def measure(args: argparse.Namespace, folder: Path, rng: np.random.Generator) ->
           + f", load {os.getloadavg()[0]:.1f} when it began")
     if not (folder / "index").exists():
         start = time.perf_counter()
-        kept = ["--dir", str(folder)] + (["--embeddings", str(args.embeddings)] if args.embeddings else [])
+        kept = ["--dir", str(folder)] + (["--mocap", str(args.mocap)] if args.mocap else [])
         subprocess.run([sys.executable, __file__, "--build", "--people", str(args.people), *kept], check=True)
         print(f"{'built, with its indices':44s}{time.perf_counter() - start:9.1f} s")
     for text in ("process start to printed results, first", "process start to printed results, again"):
@@ -174,9 +191,7 @@ def measure(args: argparse.Namespace, folder: Path, rng: np.random.Generator) ->
     start = time.perf_counter()
     index = Index.open(folder / "index", Stub())  # type: ignore[arg-type]
     print(f"{'open':44s}{1e3 * (time.perf_counter() - start):9.1f} ms")
-    sample = embeddings_of(index.people.take_offsets(rng.integers(0, index.people.count_rows(), 4000).tolist())
-                           .select(PEOPLE.names).to_arrow())
-    queries = queries_of(sample, args.queries, rng)
+    queries = queries_of(index, args.mocap, args.queries, np.random.default_rng(1))
     cases: dict[str, Callable[[int], object]] = {
         "search, k=10": lambda i: search(index, queries[i][:1]),
         "search, k=10, every frame (distinct off)": lambda i: search(index, queries[i][:1], distinct=None),

@@ -8,12 +8,13 @@ that are there, so that a missing joint is a case the network knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from cyclopts import Parameter
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from samepose.skeleton import BODY13
 
 Kind = Literal["gaussian", "point", "l2", "lifting"]
 
@@ -28,7 +29,6 @@ class PrVipeConfig:
         blocks: residual blocks of two layers (reference code: 2).
         dim: embedding dimensions (Sun 2020, section 4: 16).
         dropout: after each hidden layer (reference code: 0.3; ours is less, the augmentation regularises).
-        joints: 2D keypoints in, BODY13.
     """
 
     kind: Kind = "gaussian"
@@ -36,7 +36,6 @@ class PrVipeConfig:
     blocks: int = 2
     dim: int = 16
     dropout: float = 0.0
-    joints: Annotated[int, Parameter(parse=False)] = 13  # a fact, no flag
 
 
 class _Layer(nn.Sequential):
@@ -67,7 +66,7 @@ class PrVipe(nn.Module):
     def __init__(self, config: PrVipeConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = _Layer(3 * config.joints, config.width, config.dropout)
+        self.stem = _Layer(3 * len(BODY13), config.width, config.dropout)
         self.blocks = nn.Sequential(*(_Block(config.width, config.dropout) for _ in range(config.blocks)))
         self.mean = nn.Linear(config.width, 51 if config.kind == "lifting" else config.dim)
         self.deviation = nn.Linear(config.width, config.dim) if config.kind == "gaussian" else None

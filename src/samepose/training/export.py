@@ -13,10 +13,11 @@ from torch import nn
 from samepose.embed import ModelInfo
 from samepose.errors import UsageError
 from samepose.models.prvipe import PrVipe
+from samepose.skeleton import BODY13
 from samepose.training.validate import matching_of
 
 JOINT_SCORE = 0.25  # a detected keypoint that scores less is taken as missing (ours; MoveNet's scores)
-MIN_JOINTS = 6  # fewer BODY13 joints are no pose to look for (ours)
+MIN_JOINTS = 7  # the best hit is right for 39 % with 7 joints, 31 % with 6, 90 % with 13 (docs/results.md)
 
 
 def info_of(model: PrVipe, name: str) -> ModelInfo:
@@ -51,7 +52,7 @@ def export(model: PrVipe, info: ModelInfo, path: Path) -> None:
         deviation = graph.add("Add", [elu, graph.constant(np.float32(1))])
         graph.add("Mul", [deviation, deviation], output="var")
     shape = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
-             for name, size in (("x", 3 * config.joints), ("mean", config.dim), ("var", config.dim))}
+             for name, size in (("x", 3 * len(BODY13)), ("mean", config.dim), ("var", config.dim))}
     proto = helper.make_model(
         helper.make_graph(graph.nodes, "prvipe", [shape["x"]], [shape["mean"], shape["var"]], graph.tensors),
         opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="samepose",
