@@ -28,28 +28,23 @@ class _Track:
     Attributes:
         person: the last sighting, one pose.
         path: (seconds, x, y) of the middle of the body at the sightings of the last `_MEMORY` seconds, the last last.
+        velocity: (2,) pixels per second at the last sighting.
     """
 
     number: int
     person: Poses
     path: list[tuple[float, float, float]]
+    velocity: Float[np.ndarray, "2"]
 
     @property
     def time(self) -> float:
         return self.path[-1][0]
 
-    def expected(self, time: float) -> Poses:
-        """Where the person would be by now, going on in a straight line."""
-        shift = (_velocity(self.path) * min(time - self.time, _LONGEST_GUESS)).astype(np.float32)
-        return replace(
-            self.person, points=self.person.points + shift, boxes=self.person.boxes + np.tile(shift, 2)
-        )
-
-    def follow(self, person: Poses, time: float) -> None:
+    def follow(self, person: Poses, middle: Float[np.ndarray, "2"], time: float) -> None:
         """Add a sighting."""
-        x, y = _middles(person)[0]
         self.person = person
-        self.path = [p for p in self.path if time - p[0] <= _MEMORY] + [(time, float(x), float(y))]
+        self.path = [p for p in self.path if time - p[0] <= _MEMORY] + [(time, float(middle[0]), float(middle[1]))]
+        self.velocity = _velocity(self.path)
 
 
 class Tracker:
@@ -69,23 +64,30 @@ class Tracker:
         from scipy.optimize import linear_sum_assignment
 
         self._tracks = [t for t in self._tracks if time - t.time <= _FORGET]
-        ids = np.full(len(poses), -1, np.int64)
+        ids, middles = np.full(len(poses), -1, np.int64), _middles(poses.hide(below=JOINT_SCORE))
         if self._tracks and len(poses):
-            expected = Poses.concatenate([t.expected(time) for t in self._tracks])
             gone = np.array([time - t.time for t in self._tracks])
-            likeness = _likeness(expected, poses) * (1 - gone / _FORGET * _FADING)[:, None]
+            likeness = _likeness(_expected(self._tracks, gone), poses) * (1 - gone / _FORGET * _FADING)[:, None]
             for row, column in zip(*linear_sum_assignment(likeness, maximize=True)):
                 if likeness[row, column] >= _LEAST_LIKENESS:
                     track = self._tracks[row]
                     ids[column] = track.number
-                    track.follow(poses[int(column)], time)
+                    track.follow(poses[int(column)], middles[column], time)
         for i in np.flatnonzero(ids < 0):
             ids[i] = self._next
-            track = _Track(self._next, poses[int(i)], [])
-            track.follow(poses[int(i)], time)
+            track = _Track(self._next, poses[int(i)], [], np.zeros(2))
+            track.follow(track.person, middles[i], time)
             self._tracks.append(track)
             self._next += 1
         return replace(poses, tracks=ids)
+
+
+def _expected(tracks: list[_Track], gone: Float[np.ndarray, " n"]) -> Poses:
+    """Where each person would be by now, `gone` seconds after the last sighting, going on in a straight line."""
+    seen = Poses.concatenate([t.person for t in tracks])
+    guess = np.minimum(gone, _LONGEST_GUESS)[:, None]
+    shifts = (np.array([t.velocity for t in tracks]) * guess).astype(np.float32)
+    return replace(seen, points=seen.points + shifts[:, None], boxes=seen.boxes + np.tile(shifts, 2))
 
 
 def _velocity(path: list[tuple[float, float, float]]) -> Float[np.ndarray, "2"]:
@@ -99,8 +101,8 @@ def _velocity(path: list[tuple[float, float, float]]) -> Float[np.ndarray, "2"]:
 
 
 def _middles(people: Poses) -> Float[np.ndarray, "n 2"]:
-    """Of the trunk where it is seen, for limbs swing; else of the box."""
-    trunk = people.hide(below=JOINT_SCORE).points[:, _TRUNK].mean(axis=1)
+    """Of the trunk where it is seen, for limbs swing; else of the box. Joints of low score must be hidden."""
+    trunk = people.points[:, _TRUNK].mean(axis=1)
     box = people.boxes.reshape(-1, 2, 2).mean(axis=1)
     middles: np.ndarray = np.where(np.isnan(trunk), box, trunk)
     return middles
@@ -111,9 +113,10 @@ def _likeness(a: Poses, b: Poses) -> Float[np.ndarray, "n m"]:
 
     The joints' is OKS with areas nine times as large, for limbs move between frames.
     """
+    a, b = a.hide(below=JOINT_SCORE), b.hide(below=JOINT_SCORE)
     areas = np.maximum((a.boxes[:, 2:] - a.boxes[:, :2]).prod(axis=1), 1.0)
     squares = ((_middles(a)[:, None] - _middles(b)[None]) ** 2).sum(axis=-1)
     nearness = np.exp(-squares / (2 * _NEAR**2 * areas[:, None]))
-    joints = oks(a.hide(below=JOINT_SCORE), b.hide(below=JOINT_SCORE), 9 * areas)
+    joints = oks(a, b, 9 * areas)
     likeness: np.ndarray = (overlap(a.boxes, b.boxes) + nearness + joints) / 3
     return likeness
