@@ -17,7 +17,7 @@ from samepose.skeleton import BODY13
 from samepose.training.validate import matching_of
 
 JOINT_SCORE = 0.25  # a detected keypoint that scores less is taken as missing (ours; MoveNet's scores)
-MIN_JOINTS = 7  # the best hit is right for 39 % with 7 joints, 31 % with 6, 90 % with 13 (docs/results.md)
+MIN_JOINTS = 7  # the best hit is right for 41 % with 7 joints, 32 % with 6, 89 % with 13 (docs/results.md)
 
 
 def info_of(model: PrVipe, name: str) -> ModelInfo:
