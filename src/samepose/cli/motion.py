@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from samepose.cli.options import Options, counted
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from samepose.formats.poseset import PoseSet
 
+Frames = Annotated[int, Parameter(validator=Number(gte=2))]
 Data = Annotated[list[Path], Parameter(consume_multiple=True, negative="")]
 
 
@@ -39,3 +43,16 @@ def subjects_of(path: Path | None, poses: PoseSet, options: Options) -> tuple[st
     if path is not None and missing:
         options.note(f"{path}: the data has no {', '.join(n for n in names if n in missing)}")
     return names
+
+
+def drawn_frames(poses: PoseSet, subjects: Path | None, n: int, options: Options) -> np.ndarray:
+    """`n` frames without near duplicates, of the subjects in a file if one is given: (n, 17, 3), or fewer."""
+    from samepose.evaluation.retrieval import select_frames
+    from samepose.training.data import only
+
+    if subjects is not None:
+        poses = only(poses, subjects_of(subjects, poses, options))
+    points = poses.points[select_frames(poses.points, n)]
+    if len(points) < n:
+        options.note(f"only {len(points):,} frames differ enough; hit rates of {n:,} would be lower")
+    return points

@@ -49,19 +49,19 @@ class Options:
         """The people detector."""
         from samepose.detect.movenet import MoveNet
 
-        self._limit_threads()
+        self.limit_threads()
         return MoveNet(mode, self.threads)
 
     def embedder(self) -> Embedder:
         """The shipped embedder."""
-        self._limit_threads()
+        self.limit_threads()
         from samepose.embed import Embedder
 
         return Embedder.load(threads=self.threads)
 
     def open_index(self, embedder: Embedder | None = None) -> Index:
         """The index named; to search it, give the embedder."""
-        self._limit_threads()
+        self.limit_threads()
         from samepose.index import Index
 
         return Index.open(self.index, embedder)
@@ -95,11 +95,13 @@ class Options:
         with bar(unit) as update:
             yield update
 
-    def _limit_threads(self) -> None:
+    def limit_threads(self) -> int | None:
+        """Tell the libraries that have not been loaded yet; the number, if one is given."""
         if self.threads:
             for library, variable in _POOLS.items():
                 if library not in sys.modules:
                     os.environ.setdefault(variable, str(self.threads))
+        return self.threads
 
 
 DEFAULTS = Options()

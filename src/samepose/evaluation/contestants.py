@@ -1,0 +1,61 @@
+"""Models named on a command line as contestants of cross-view retrieval; torch only where a training run is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from samepose.embed import Embedder
+from samepose.errors import FormatError, SameposeError
+from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Scorer
+
+SHIPPED = "prvipe"
+_KINDS = {"gaussian": "prvipe", "point": "vipe", "l2": "l2-vipe", "lifting": "lifting"}
+
+
+def contestants(
+    models: Sequence[str] = (), *, baselines: bool = False, threads: int | None = None
+) -> dict[str, Scorer]:
+    """Name -> model under test.
+
+    The shipped model is "prvipe". An exported one has the name it carries, a training run that of its kind (prvipe,
+    vipe, l2-vipe, lifting); where a name is taken, the file or folder is added.
+
+    Args:
+        models: "prvipe" for the shipped weights, .onnx files, folders of training runs; none: the shipped weights.
+        baselines: add "keypoints2d", 2D Procrustes, which needs no model.
+
+    Raises:
+        FormatError: not a model.
+        SameposeError: a training run, but no torch.
+    """
+    found: dict[str, Scorer] = {}
+    for model in models or (SHIPPED,):
+        path = Path(model)
+        name, scorer = _run(path) if path.is_dir() else _onnx(model, threads)
+        taken = name in found or (name == SHIPPED != model and SHIPPED in models)
+        found[f"{name} ({path.name})" if taken else name] = scorer
+    if baselines:
+        found["keypoints2d"] = Keypoints2D()
+    return found
+
+
+def _onnx(model: str, threads: int | None) -> tuple[str, Scorer]:
+    shipped = model == SHIPPED and not Path(model).exists()
+    if not shipped and not Path(model).is_file():
+        raise FormatError(f"{model}: does not exist; give an exported .onnx, a training run's folder, or {SHIPPED}")
+    embedder = Embedder.load(None if shipped else model, threads)
+    return SHIPPED if shipped else embedder.name, PrVipe(embedder.embed_keypoints, embedder.matching)
+
+
+def _run(run: Path) -> tuple[str, Scorer]:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SameposeError(f"{run}: a training run needs {error.name}, which is not installed: pip install "
+                            "'samepose[train]'; or export the run where torch is") from None
+    from samepose.training.runs import load_model
+    from samepose.training.validate import scorer_of
+
+    model = load_model(run)
+    return _KINDS[model.config.kind], scorer_of(model)
