@@ -309,7 +309,7 @@ def test_keypoints_that_cannot_be_used(run: Shell, tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     run("index", "a.png")
     save_poses(tmp_path / "nan.npz", Poses.of(np.full((1, 17, 2), np.nan), COCO17))
-    run.fails("search", "nan.npz", code=3, says=["nan.npz", "only 0 of 13 joints", "6 are needed"])
+    run.fails("search", "nan.npz", code=3, says=["nan.npz", "only 0 of 13 joints", "7 are needed"])
     person = {"image_id": 1, "category_id": 1, "keypoints": [float("nan")] * 51, "score": 0.9}
     (tmp_path / "nan.json").write_text(json.dumps([person]))
     run.fails("search", "nan.json", code=3, says=["nan.json"])
