@@ -87,7 +87,7 @@ class MoveNet:
                 people = self._coarse(image[y0:y1, x0:x1], halvings - 1)
                 people = _moved(people, x0, y0)
                 found.append(people[~_cut(people, (x0, y0, x1, y1), image.shape)])
-        return _one_each(Poses.concatenate(found))
+        return _one_each(found[0] if len(found) == 1 else Poses.concatenate(found))
 
     def _multipose(self, image: UInt8[np.ndarray, "height width 3"], size: int) -> Poses:
         """Up to six people, from the image shrunk to `size` pixels on its longer side."""

@@ -84,7 +84,9 @@ def resize(
         image = image[step // 2 :: step, step // 2 :: step]
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
+    whole = Image.new("RGB", (image.shape[1], image.shape[0]), None)  # `fromarray` would black it out first
+    whole.frombytes(np.ascontiguousarray(image))
+    return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
 def _orientation(image: Image.Image) -> int:
