@@ -1,0 +1,70 @@
+"""`samepose explain`: pictures of what a model has learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import App
+
+from samepose.cli.motion import Data, Frames, drawn_frames, load_motion
+from samepose.cli.options import DEFAULTS, Options, needs
+
+app = App(name="explain", help="Show in pictures what a model has learned.", help_format="plaintext", version_flags=[])
+
+
+@app.command(usage="Usage: samepose explain prvipe [OPTIONS]")
+def prvipe(
+    *,
+    data: Data,
+    out: Path,
+    model: Path | None = None,
+    cameras: str = "chest4",
+    keypoints: Literal["perfect", "noisy"] = "perfect",
+    frames: Frames = 1500,
+    held_out: Path | None = None,
+    joint_map: Path | None = None,
+    options: Options = DEFAULTS,
+) -> int:
+    """Confidence against accuracy, variance against ambiguity, the embedding space, and retrievals, in four pictures.
+
+    With --json the numbers behind the pictures are printed (Sun 2020, section 4.4).
+
+    Args:
+        data: Motion capture that the model never saw: BVH, AMC, C3D or .npz files, or folders of them.
+        out: Folder for the pictures.
+        model: An exported .onnx; the shipped weights by default.
+        cameras: chest4, all11, or a .json or .csv file of azimuth, elevation, roll in degrees.
+        keypoints: perfect or noisy.
+        frames: How many poses to draw.
+        held_out: Text file of the only subjects to use, one a line.
+        joint_map: TOML file that says which joints are which, as ours = "theirs".
+    """
+    from samepose.evaluation.views import cameras_of
+
+    with needs("eval"):
+        from samepose.explain import pictures
+    from samepose.embed import Embedder
+    from samepose.explain import prvipe as explain
+
+    views, embedder = cameras_of(cameras), Embedder.load(model, options.limit_threads())
+    out.mkdir(parents=True, exist_ok=True)
+    poses = load_motion(data, joint_map, options)
+    points = drawn_frames(poses, held_out, frames, options)
+    scene = explain.Scene.of(points, views, embedder, cameras_name=cameras, keypoints=keypoints)
+    confidence, ambiguity = explain.confidence(scene), explain.ambiguity(scene)
+    space, found = explain.space(scene), explain.retrievals(scene)
+    pictures.confidence_picture(confidence, scene, out / "confidence.png")
+    pictures.ambiguity_picture(ambiguity, scene, out / "ambiguity.png")
+    pictures.space_picture(space, scene, out / "space.png")
+    pictures.retrieval_picture(found, scene, out / "retrievals.png")
+    options.done(
+        {"model": embedder.name, "frames": len(points), "cameras": cameras, "keypoints": keypoints,
+         "confidence": confidence.to_json(), "ambiguity": ambiguity.to_json(), "space": space.to_json(),
+         "retrievals": found.to_json()},
+        f"{embedder.name}: expected calibration error {confidence.ece:.3f}, Brier score {confidence.brier:.3f} "
+        f"(base rate {confidence.base_rate:.3f}, N = {len(confidence.pairs.hit):,} pairs); rank correlation of "
+        f"variance and ambiguity {ambiguity.rank_correlation:+.2f}\n"
+        f"pictures in {out}: confidence, ambiguity, space, retrievals",
+    )
+    return 1 if poses.failed else 0
