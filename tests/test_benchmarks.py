@@ -1,0 +1,93 @@
+"""The benchmarks run, in sizes too small to say anything about speed, and measure what they say they measure."""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
+    if request.param == "probability":
+        for package in ("onnx", "torch"):
+            pytest.importorskip(package, reason=f"{package} is not installed; it comes with samepose[train]")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Six frames of noise."""
+    import av
+
+    path = tmp_path / "noise.avi"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(6):
+            image = rng.integers(0, 256, (64, 96, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("benchmark", ["_machine"], indirect=True)
+def test_interleaved_calls_take_turns_and_the_clock_is_read_around_each(benchmark: ModuleType) -> None:
+    order, now = [], iter(range(100))
+    seconds = benchmark.interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2,
+                                    lambda: float(next(now)))
+    assert "".join(order) == "ababab"  # the first round warms up
+    assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+    assert "met" in benchmark.verdict("x", 1.0, 1.1) and "MISSED" in benchmark.verdict("x", 1.0, 1.1, most=False)
+    assert re.search(r"\d+ cores, .*Python 3\.\d+", benchmark.describe("numpy"))
+
+
+@pytest.mark.parametrize("benchmark", ["indexing"], indirect=True)
+def test_indexing(benchmark: ModuleType, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["--quick", "--video", str(video)])
+    out = capsys.readouterr().out
+    assert re.search(r"0 people, 6 calls of onnxruntime", out)  # one per frame
+    assert "indexing / (decoding + networks)" in out
+
+
+@pytest.mark.parametrize("benchmark", ["probability"], indirect=True)
+def test_probability(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["--quick"])
+    out = capsys.readouterr().out
+    assert len(re.findall(r"target .*: (?:met|MISSED)", out)) == 6
+    errors = [float(x) for x in re.findall(r"error of .* mean (\d\.\d+)", out)]
+    assert errors[0] < errors[1] < 0.05
+
+
+@pytest.mark.parametrize("benchmark", ["probability"], indirect=True)
+def test_the_baseline_for_the_probability_is_the_papers_estimate(benchmark: ModuleType) -> None:
+    """Against the library's own plain Monte Carlo: both are noisy, so compared over many pairs."""
+    from samepose.embeddings import Embeddings, Matching
+
+    rng = np.random.default_rng(0)
+    query, other = (Embeddings(rng.normal(0, 0.4, (n, 16)).astype(np.float32),
+                               rng.uniform(0.01, 0.2, (n, 16)).astype(np.float32)) for n in (9, 70))
+    matching = Matching(1.7, 2.5)
+    fast = benchmark.monte_carlo(matching, query, other, rng)
+    plain = matching.probability_monte_carlo(query, other, rng)
+    assert abs((fast - plain).mean()) < 0.02
+    assert np.abs(fast - plain).max() < 0.4
+    certain = [Embeddings(e.mean, np.zeros_like(e.var)) for e in (query, other)]
+    np.testing.assert_allclose(benchmark.monte_carlo(matching, *certain, rng),
+                               matching.probability_monte_carlo(*certain, rng), atol=1e-4)
+
+
+@pytest.mark.parametrize("benchmark", ["startup"], indirect=True)
+def test_startup(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["--quick"])
+    assert len(re.findall(r"target .*: (?:met|MISSED)", capsys.readouterr().out)) == 2
+    before = benchmark.disk_bytes(tmp_path)
+    (tmp_path / "file").write_bytes(bytes(10_000))
+    (tmp_path / "link").hardlink_to(tmp_path / "file")
+    assert 10_000 <= benchmark.disk_bytes(tmp_path) - before < 20_000
