@@ -52,7 +52,7 @@ def test_interleaved_calls_take_turns_and_the_clock_is_read_around_each(benchmar
 def test_indexing(benchmark: ModuleType, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark.main(["--quick", "--video", str(video)])
     out = capsys.readouterr().out
-    assert re.search(r"0 people, 6 calls of onnxruntime", out)  # one per frame
+    assert re.search(r"0 people, 6 calls of the detector's networks", out)  # one per frame
     assert "indexing / (decoding + networks)" in out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from drawn_people import picture
-from samepose.detect import _ahead, detect, movenet
+from samepose.detect import _detected, detect, movenet
 from samepose.detect.likeness import COCO_SIGMAS, distinct, overlap
 from samepose.detect.movenet import JOINT_SCORE, PERSON_SCORE, WEIGHTS_SHA256, MoveNet, load_weights, oks
 from samepose.errors import MediaError, SameposeError, UsageError
@@ -192,17 +193,38 @@ def test_detect_photos_and_videos(tmp_path: Path) -> None:
         next(detect(tmp_path / "a.doc", Dots()))
 
 
-def test_frames_ahead_keep_order_and_errors() -> None:
+def test_frames_looked_at_together_keep_their_order_and_a_cut_comes_last() -> None:
     def frames() -> Any:
-        for i in range(5):
-            yield Frame(i, i / 10, np.zeros((1, 1, 3), np.uint8))
+        for i in range(7):
+            yield Frame(i, i / 10, np.full((1, 1, 3), i, np.uint8))
         raise MediaError("a.mp4: cut; copy it again")
 
-    got = []
-    with pytest.raises(MediaError):
-        for frame in _ahead(frames()):
-            got.append(frame.index)
-    assert got == list(range(5))
-    stopped = _ahead(frames())
+    class Uneven(MoveNet):
+        """Later frames take less time."""
+
+        def detect(self, image: np.ndarray) -> Poses:
+            time.sleep((7 - image.mean()) / 200)
+            return Dots().detect(image)
+
+    slow = Uneven("fast", threads=3)
+    slow.__dict__["on_one_thread"] = slow
+    for detector in (Dots(), slow):
+        got = []
+        with pytest.raises(MediaError):
+            for frame, people in _detected(frames(), detector):
+                got.append((frame.index, people.points[0, 0, 0]))
+        assert got == [(i, i) for i in range(7)]
+    stopped = _detected(frames(), Dots())
     next(stopped)
     stopped.close()
+
+
+def test_frames_on_a_core_each_give_what_one_gives_on_all(tmp_path: Path) -> None:
+    images = [np.asarray(picture(people=1 + i % 2, size=256)) for i in range(4)]
+    detector = MoveNet("balanced", threads=2)
+    frames = iter([Frame(i, i / 10, image) for i, image in enumerate(images)])
+    for (_, together), image in zip(_detected(frames, detector), images, strict=True):
+        alone = detector.detect(image)
+        np.testing.assert_allclose(together.points, alone.points, atol=1e-2)
+        np.testing.assert_allclose(together.scores, alone.scores, atol=1e-4)
+    assert detector.on_one_thread.name == detector.name

@@ -11,6 +11,7 @@ import os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +49,8 @@ class MoveNet:
 
     Args:
         mode: "fast", "balanced" or "accurate".
-        threads: that onnxruntime may use; None = as many as this process may run on.
+        threads: that may be used; None = as many as this process may run on. All work on the one image of `detect`;
+            of a video as many frames are worked on at once, see `on_one_thread`.
     """
 
     def __init__(self, mode: Mode = "balanced", threads: int | None = None) -> None:
@@ -58,12 +60,18 @@ class MoveNet:
             raise UsageError(f"threads is {threads}; it must be 1 or more")
         self.mode = mode
         self.threads = threads or _cores()
+        self._sessions: dict[str, Any] = _Sessions(self.threads)
 
     @cached_property
     def name(self) -> str:
         """Mode and weights: poses of equal names come from equal detectors."""
         used = "".join(WEIGHTS_SHA256[n] for n in (("multipose",) if self.mode == "fast" else WEIGHTS_SHA256))
         return f"movenet-{self.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def on_one_thread(self) -> MoveNet:
+        """The same, to be called from several threads at once: a core for each image wastes no time on waiting."""
+        return self if self.threads == 1 else MoveNet(self.mode, threads=1)
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
         """All people in an upright RGB image, the most prominent first.
@@ -129,10 +137,6 @@ class MoveNet:
         joints = (out[:, 1::-1] * side + corner)[None]
         return _people(joints, out[None, :, 2], person.boxes, person.person_scores, image.shape)
 
-    @cached_property
-    def _sessions(self) -> dict[str, Any]:
-        return _Sessions(self.threads)
-
 
 class _Sessions(dict[str, Any]):
     """onnxruntime sessions by network, each made at its first use."""
@@ -140,16 +144,19 @@ class _Sessions(dict[str, Any]):
     def __init__(self, threads: int) -> None:
         super().__init__()
         self._threads = threads
+        self._loading = Lock()
 
     def __missing__(self, network: str) -> Any:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        self[network] = onnxruntime.InferenceSession(
-            load_weights(network), options, providers=["CPUExecutionProvider"]
-        )
+        with self._loading:
+            if network not in self:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = self._threads
+                options.inter_op_num_threads = 1
+                self[network] = onnxruntime.InferenceSession(
+                    load_weights(network), options, providers=["CPUExecutionProvider"]
+                )
         return self[network]
 
 
