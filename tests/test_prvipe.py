@@ -1,5 +1,6 @@
 """The Pr-VIPE network, its recipe, the loop, and the way to ONNX."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from samepose.training.augment import AugmentConfig, body13, random_bodies, rand
 from samepose.training.export import export
 from samepose.training.loop import LoopConfig, fit, load_weights
 from samepose.training.prvipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.runs import widened
 
 RNG = np.random.default_rng(0)
 
@@ -98,6 +100,18 @@ def test_eight_bodies_are_told_apart(tmp_path: Path) -> None:
     matching = Matching(float(model.a), float(model.raw_b))
     p = matching.probability(*(Embeddings(m.numpy(), v.numpy()) for m, v in views))
     assert (p.argmax(axis=1) == np.arange(8)).mean() >= 0.75
+
+
+def test_a_widened_model_computes_the_same_and_its_copies_part(tmp_path: Path) -> None:
+    narrow, wide = small_model(), PrVipe(replace(small_model().config, width=3 * small_model().config.width)).eval()
+    wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
+    x = torch.randn(20, 13, 2)
+    visible = torch.ones(x.shape[:2], dtype=torch.bool)
+    for ours, theirs in zip(wide(x, visible), narrow(x, visible)):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    wide(x, visible)[0].square().sum().backward()
+    gradient, n = wide.blocks[0].layers[0][0].weight.grad, narrow.config.width
+    assert gradient is not None and not torch.allclose(gradient[:n], gradient[n : 2 * n], rtol=0.01)
 
 
 def tiny_recipe() -> PrVipeRecipe:

@@ -17,6 +17,7 @@ from samepose.training.loop import LoopConfig, Progress, averaged_weights, fit
 from samepose.training.prvipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.validate import CrossViewHits
 
+_HEADS = ("mean", "deviation", "lifter")  # what they put out is no unit that could be there twice
 _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
 
 
@@ -79,12 +80,35 @@ def load_model(run: Path) -> PrVipe:
 def initialise(model: nn.Module, run: Path) -> None:
     """Start `model` from the averaged weights of another run. An auxiliary lifter is taken over if both have one.
 
+    A network of twice the run's width, or any other multiple, begins as the same function; see `widened`.
+
     Raises:
         FormatError: no such run, or no checkpoint in it yet.
         UsageError: the run's network has another shape.
     """
-    if odd := _take_over(model, averaged_weights(run)):
+    if odd := _take_over(model, widened(averaged_weights(run), model.state_dict())):
         raise UsageError(f"{run}: its network has another shape (at {odd}); give the --model settings of that run")
+
+
+def widened(weights: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a narrow network for a wider one that computes the same (Chen et al. 2016, Net2WiderNet).
+
+    Every unit is there as often as the width grows, and its outgoing weight is shared out among the copies, at random,
+    so that they learn different things from then on. What is not a multiple of the other's shape stays as it is.
+    """
+    rng, wide = torch.Generator().manual_seed(0), dict(weights)
+    for name, w in weights.items():
+        to = like[name].shape if name in like else w.shape
+        if len(to) != w.ndim or any(n % m for n, m in zip(to, w.shape)):
+            continue
+        times = [n // m for n, m in zip(to, w.shape)]
+        if not times or times[0] > 1 and name.split(".")[0] in _HEADS:
+            continue
+        wide[name] = w.repeat(times)
+        if w.ndim == 2 and times[1] > 1:
+            shares = torch.rand((to[0], times[1], w.shape[1]), generator=rng) + 0.5
+            wide[name] = wide[name] * (shares / shares.sum(1, keepdim=True)).flatten(1)
+    return wide
 
 
 def _take_over(model: nn.Module, weights: dict[str, Tensor]) -> str:
