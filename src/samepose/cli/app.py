@@ -18,6 +18,7 @@ from samepose.errors import SameposeError, UsageError
 
 _LOOK = Group("Try it", sort_key=0)
 _INDEX = Group("Search by pose", sort_key=1)
+_SEQUENCES = Group("Compare movements", sort_key=2)
 _MODELS = Group("Models", sort_key=5)
 
 # name, arguments, "module:function", one line of help, group. The module is only imported when the verb is used.
@@ -31,6 +32,11 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("info", "", "samepose.cli.contents:info", "Say what an index holds.", _INDEX),
     ("label", "GLOB|ID… NAME", "samepose.cli.contents:label", "Label files or people of an index.", _INDEX),
     ("remove", "GLOB|ID…", "samepose.cli.contents:remove", "Remove files or people from an index.", _INDEX),
+    ("align", "A B", "samepose.cli.align:align", "Align two performances and show where they differ.", _SEQUENCES),
+    ("find", "EXAMPLE --in WHERE", "samepose.cli.find:find", "Find a move in long clips or in an index.", _SEQUENCES),
+    ("count", "EXAMPLE --in CLIP", "samepose.cli.find:count", "Count the repetitions of a move.", _SEQUENCES),
+    ("recognise", "CLIP…", "samepose.cli.recognise:recognise", "Name actions by their nearest examples.", _SEQUENCES),
+    ("synth", "MOCAP…", "samepose.cli.synth:synth", "Render people from motion capture, to train on.", _MODELS),
     ("export", "RUN", "samepose.cli.train:export", "Write the model of a training run as ONNX.", _MODELS),
     ("train", None, "samepose.cli.train:app", "Train a model.", _MODELS),
     ("eval", None, "samepose.cli.evaluate:app", "Measure models by the protocols of the papers.", _MODELS),
