@@ -1,0 +1,66 @@
+"""The distance of two moments of two clips (Sun 2020, section 4.3 and the supplement's "Downstream Task Experiments").
+
+Two frames are -log P apart, P being the matching probability. That is averaged over a dilated temporal kernel "of size
+7 and rate 3": the frame pairs before and after at the same offsets. Offsets are frames at 30 a second, as in the videos
+of the paper; a clip of another rate takes the moments nearest to the same fractions of a second.
+
+Mirrored: the paper takes, "when we compare two frames", the minimum over the four combinations of original and
+mirrored embeddings "as the frame distance", and the kernel averages frame distances. So the minimum comes first, frame
+pair by frame pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from samepose.embeddings import Embeddings, Matching
+from samepose.errors import UsageError
+from samepose.sequences.clip import PAPER_RATE, Clip
+
+OFFSETS = (-9, -6, -3, 0, 3, 6, 9)  # frames at 30 per second: size 7, rate 3
+FIVE = (-6, -3, 0, 3, 6)  # what the authors list in a later answer
+SINGLE = (0,)
+LEAST_PROBABILITY = 1e-12  # -log of it, 27.6, is the largest distance
+
+
+def frame_distances(
+    a: Clip, b: Clip, matching: Matching, *, offsets: Sequence[int] = OFFSETS, mirror: bool = False
+) -> Float[np.ndarray, "a b"]:
+    """Distance of every moment of `a` to every moment of `b`: the mean over `offsets` of -log P.
+
+    Offsets that lead out of a clip take its first or last moment; pairs with a moment where nobody is found are left
+    out of the mean. Where no pair is left at all, the distance is the mean of the others: such moments neither draw
+    nor repel an alignment. The result is always finite.
+
+    Args:
+        offsets: in frames at 30 per second.
+        mirror: the minimum of the four combinations of original and mirrored, before the mean (see the module).
+
+    Returns:
+        (len(a), len(b)) float32, >= 0.
+    """
+    if not len(offsets):
+        raise UsageError("a kernel needs at least one offset, such as 0")
+    from samepose.sequences._kernels import kernel_mean
+
+    plain = minus_log(a.embeddings, b.embeddings, matching)
+    if mirror:
+        for x, y in ((a.embeddings, b.mirrored), (a.mirrored, b.embeddings), (a.mirrored, b.mirrored)):
+            np.minimum(plain, minus_log(x, y, matching), out=plain)
+    return kernel_mean(plain, a.found, b.found, taps(a, offsets), taps(b, offsets))
+
+
+def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndarray, "a b"]:
+    """-log P of every pair of frames, no kernel: float32 in 0..27.6."""
+    p = matching.probability(a, b)
+    return -np.log(np.clip(p, LEAST_PROBABILITY, 1, out=p), out=p)
+
+
+def taps(clip: Clip, offsets: Sequence[int]) -> Int[np.ndarray, "tap time"]:
+    """Which moment each offset leads to from each moment, clamped at the ends: int32."""
+    steps = np.rint(np.array(offsets) * (clip.rate / PAPER_RATE)).astype(np.int32)
+    rows: np.ndarray = np.clip(np.arange(len(clip), dtype=np.int32) + steps[:, None], 0, len(clip) - 1)
+    return rows
