@@ -13,7 +13,7 @@ from numba import njit
 
 _FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
 _EXACT: Any = {"error_model": "numpy", "cache": True, "nogil": True}  # infinities must stay infinite
-DIAGONAL, DOWN, RIGHT = np.uint8(0), np.uint8(1), np.uint8(2)  # the step that leads to a cell
+DIAGONAL, DOWN, RIGHT, BEGIN = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)  # what leads to a cell
 _INF = np.inf
 
 
@@ -86,31 +86,36 @@ def mean_along(distance):  # type: ignore[no-untyped-def]
 
 
 @njit(**_EXACT)
-def steps_to(distance, first, last, free, step):  # type: ignore[no-untyped-def]
-    """Fill in the step that leads to each cell on its cheapest path; the costs of the last row.
+def steps_to(distance, first, last, skip_a, skip_b, step):  # type: ignore[no-untyped-def]
+    """Fill in the step that leads to each cell on its cheapest path; the costs of the last row and column.
 
-    Of equally cheap steps the diagonal is taken, then the one along the rows (down), then along the columns (right).
+    Of equally cheap steps the diagonal is taken, then the one along the rows (down), then along the columns (right),
+    and a beginning where it is no dearer than any step.
 
     Args:
         distance: (n, m) floats, finite.
         first, last: (n,) int64, the columns first[i] <= j < last[i] that a path may use; neither may decrease.
-        free: whether a path may begin anywhere in the first row.
+        skip_a, skip_b: cost of each row, or column, before the beginning of the path; infinite: begin with the first.
         step: (n, m) uint8, filled where a path may go.
 
     Returns:
-        (m,) float64 costs of ending at each column of the last row, infinite outside the band.
+        (m,), (n,) float64 costs of the paths that end in the last row, and in the last column; infinite outside the
+        band.
     """
     n, m = distance.shape
-    cost = np.full(m, _INF)
+    cost, ends = np.full(m, _INF), np.full(n, _INF)
     left = _INF
     for j in range(first[0], last[0]):
-        start = j == 0 or free
-        left = distance[0, j] + (0.0 if start else left)
-        cost[j], step[0, j] = left, DIAGONAL if start else RIGHT
+        start = skip_b * j if j > 0 else 0.0  # 0 times infinity is no number
+        step[0, j] = BEGIN if start <= left else RIGHT
+        left = min(start, left) + distance[0, j]
+        cost[j] = left
+    ends[0] = cost[m - 1]
     for i in range(1, n):
         low, high = first[i], last[i]
-        diagonal = cost[low - 1] if low > 0 else _INF
-        left = _INF
+        diagonal, left = _INF, _INF
+        if low > 0:
+            diagonal = cost[low - 1]
         for j in range(low, high):
             best, way = diagonal, DIAGONAL
             diagonal = cost[j]
@@ -118,25 +123,27 @@ def steps_to(distance, first, last, free, step):  # type: ignore[no-untyped-def]
                 best, way = diagonal, DOWN
             if left < best:
                 best, way = left, RIGHT
+            if j == 0 and skip_a * i <= best:
+                best, way = skip_a * i, BEGIN
             left = best + distance[i, j]
             cost[j], step[i, j] = left, way
         for j in range(first[i - 1], low):  # behind the band
             cost[j] = _INF
-    return cost
+        ends[i] = cost[m - 1]
+    return cost, ends
 
 
 @njit(**_EXACT)
-def walk_back(step, end, free):  # type: ignore[no-untyped-def]
-    """The pairs of the path that ends at (n - 1, end), from its beginning: (k, 2) int64."""
-    i, j = len(step) - 1, end
+def walk_back(step, i, j):  # type: ignore[no-untyped-def]
+    """The pairs of the path that ends at (i, j), from its beginning: (k, 2) int64."""
     pairs = np.empty((i + j + 1, 2), np.int64)
     k = len(pairs)
     while True:
         k -= 1
         pairs[k, 0], pairs[k, 1] = i, j
-        if i == 0 and (j == 0 or free):
-            return pairs[k:].copy()
         way = step[i, j]
+        if way == BEGIN:
+            return pairs[k:].copy()
         if way != RIGHT:
             i -= 1
         if way != DOWN:

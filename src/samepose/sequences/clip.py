@@ -29,8 +29,8 @@ class Clip:
         mirrored: T rows, of the left-right mirrored poses.
         times: (T,) float64 seconds of the grid.
         found: (T,) False where nobody is there, or with too few joints.
-        poses: T rows, 2D; `times` and `frames` are those of the sighting nearest to the moment; without one all joints
-            are NaN.
+        poses: T rows, 2D, what the model took for seen: joints of a low score are NaN, and all of them where no sighting
+            is near. `times` and `frames` are those of the nearest sighting.
     """
 
     embeddings: Embeddings
@@ -81,7 +81,7 @@ def clip_of(poses: Poses, embedder: Embedder, *, rate: float | None = None) -> C
         raise SameposeError(f"nobody to compare: of {len(poses)} poses none shows more than {seen} joints, and "
                             f"{embedder.info.min_joints} are needed; choose another person or clip")
     embeddings, mirrored = embedder.embed(poses), embedder.embed(poses.mirrored())
-    moments = poses[nearest]
+    moments = poses.hide(below=embedder.info.joint_score)[nearest]
     points = np.where(found[:, None, None], moments.points, np.float32(np.nan))
     moments = replace(moments, points=points, scores=np.where(found[:, None], moments.scores, np.float32(0)))
     return Clip(embeddings[nearest], mirrored[nearest], times, found & searchable[nearest], moments)

@@ -57,9 +57,40 @@ def dtw(
 
     first, last = _band(values.shape[0], values.shape[1], band)
     step = np.empty(values.shape, np.uint8)
-    costs = steps_to(values, first, last, open_begin, step)
+    costs, _ = steps_to(values, first, last, np.inf, 0.0 if open_begin else np.inf, step)
     end = int(costs.argmin()) if open_end else len(costs) - 1
-    return Path(walk_back(step, end, open_begin), float(costs[end]))
+    return Path(walk_back(step, len(step) - 1, end), float(costs[end]))
+
+
+def dtw_overlap(distance: Float[np.ndarray, "a b"], skip: float) -> Path:
+    """The path through what two clips share, when each may begin or end without the other.
+
+    A path may begin with the first moment of either clip and end with the last of either; each moment of the other
+    that is left out before or after costs `skip`. So what is farther apart than twice `skip` is rather left out.
+
+    Args:
+        distance: (A, B) finite distances >= 0.
+
+    Returns:
+        the path; `total` is without the cost of what is left out.
+
+    Raises:
+        UsageError: no or infinite distances, or a negative `skip`.
+    """
+    values = _checked(distance)
+    if not skip >= 0:
+        raise UsageError(f"skip is {skip}; it must be 0 or more")
+    from samepose.sequences._kernels import steps_to, walk_back
+
+    n, m = values.shape
+    step = np.empty(values.shape, np.uint8)
+    last_row, last_column = steps_to(values, *_band(n, m, None), skip, skip, step)
+    last_row += skip * np.arange(m - 1, -1, -1)
+    last_column += skip * np.arange(n - 1, -1, -1)
+    row, column = int(last_column.argmin()), int(last_row.argmin())
+    end = (n - 1, column) if last_row[column] <= last_column[row] else (row, m - 1)
+    pairs = walk_back(step, *end)
+    return Path(pairs, float(values[pairs[:, 0], pairs[:, 1]].sum(dtype=np.float64)))
 
 
 def dtw_mean(distance: Float[np.ndarray, "a b"]) -> float:

@@ -1,0 +1,170 @@
+"""Two performances brought to one pace, and where they differ.
+
+WHEN they differ is told by the distance of embeddings, which does not depend on the camera angle. WHICH joint differs
+is told by the angles at elbows, shoulders, hips and knees in the picture. Those are angles between projected limbs: of
+two cameras at different angles they differ even where the poses are the same, so degrees are only to be compared
+between clips from like angles, or between moments of the same two clips.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.embeddings import Matching
+from samepose.errors import UsageError
+from samepose.poses import Poses
+from samepose.sequences.clip import Clip
+from samepose.sequences.distance import frame_distances
+from samepose.sequences.dtw import Path, dtw, dtw_overlap
+
+Mirror = Literal["off", "also", "only"]
+# The angle at the middle joint of three.
+ANGLES: dict[str, tuple[str, str, str]] = {
+    f"{side}_{joint}": (f"{side}_{before}", f"{side}_{joint}", f"{side}_{after}")
+    for joint, before, after in (("elbow", "shoulder", "wrist"), ("shoulder", "elbow", "hip"),
+                                 ("hip", "shoulder", "knee"), ("knee", "hip", "ankle"))
+    for side in ("left", "right")
+}
+SKIP = 0.25  # of the mean distance: what leaving a moment out at an open end costs (see `dtw_overlap`)
+_MOST_PAIRS = 150_000_000  # of moments: 1.5 GB of matrices
+_SMOOTH = 2  # moments before and after whose median is the angle: a joint misplaced in one frame is no difference
+_APART = 0.5  # seconds between two of the worst moments
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One of the moments that differ most.
+
+    Attributes:
+        time_a, time_b: seconds.
+        distance: of the two moments, mean -log P over the kernel.
+        joint: whose angle in the picture differs most; None where no angle is seen in both.
+        degrees: that difference.
+    """
+
+    time_a: float
+    time_b: float
+    distance: float
+    joint: str | None
+    degrees: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """The moments of clip A and of clip B that belong together.
+
+    Attributes:
+        a, b: the clips, on grids of one rate.
+        matrix: (A, B) distance of every two moments.
+        path: which belong together.
+        mirrored: B was taken mirrored; `b` still holds it as it was.
+    """
+
+    a: Clip
+    b: Clip
+    matrix: Float[np.ndarray, "a b"]
+    path: Path
+    mirrored: bool
+
+    @property
+    def times(self) -> Float[np.ndarray, "k 2"]:
+        """Seconds in A and B of each pair."""
+        return np.stack([self.a.times[self.path.pairs[:, 0]], self.b.times[self.path.pairs[:, 1]]], axis=1)
+
+    @property
+    def distance(self) -> Float[np.ndarray, " k"]:
+        """Distance of each pair; NaN where nobody is found in A or B."""
+        i, j = self.path.pairs.T
+        return np.where(self.a.found[i] & self.b.found[j], self.matrix[i, j], np.nan)
+
+    @cached_property
+    def degrees(self) -> Float[np.ndarray, "k 8"]:
+        """By how many degrees each of `ANGLES` in the picture differs in each pair, >= 0; NaN where one is not seen."""
+        other = self.b.poses.mirrored() if self.mirrored else self.b.poses
+        a, b = _smoothed(joint_angles(self.a.poses)), _smoothed(joint_angles(other))
+        return np.abs(a[self.path.pairs[:, 0]] - b[self.path.pairs[:, 1]])
+
+    def worst(self, count: int = 5) -> list[Moment]:
+        """The moments that differ most, worst first, at least half a second of A apart."""
+        found: list[int] = []
+        order = np.argsort(-np.nan_to_num(self.distance, nan=-1), kind="stable")
+        for k in order[~np.isnan(self.distance[order])]:
+            if len(found) < count and all(abs(self.times[k, 0] - self.times[f, 0]) >= _APART for f in found):
+                found.append(int(k))
+        return [self._moment(k) for k in found]
+
+    def to_json(self) -> dict[str, Any]:
+        """As other programs read it; null where somebody or a joint is not seen."""
+        return {
+            "pairs": self.path.pairs.tolist(), "times": np.round(self.times, 4).tolist(),
+            "distance": _rounded(self.distance, 4), "mean_distance": round(self.path.mean, 4),
+            "mirrored": self.mirrored,
+            "degrees": {name: _rounded(self.degrees[:, k], 1) for k, name in enumerate(ANGLES)},
+            "worst": [{"time_a": round(m.time_a, 4), "time_b": round(m.time_b, 4), "distance": round(m.distance, 4),
+                       "joint": m.joint, "degrees": m.degrees} for m in self.worst()],
+        }
+
+    def _moment(self, k: int) -> Moment:
+        degrees, (time_a, time_b) = self.degrees[k], self.times[k].tolist()
+        distance = float(self.distance[k])
+        if np.isnan(degrees).all():
+            return Moment(time_a, time_b, distance, None, None)
+        joint = int(np.nanargmax(degrees))
+        return Moment(time_a, time_b, distance, list(ANGLES)[joint], round(float(degrees[joint]), 1))
+
+
+def align(
+    a: Clip, b: Clip, matching: Matching, *, mirror: Mirror = "off", open_ends: bool = False
+) -> Alignment:
+    """The path of least distance through two clips.
+
+    Args:
+        a, b: of one rate, see `clip_of`.
+        mirror: take B as it is, mirrored, or whichever of the two is nearer to A.
+        open_ends: either clip may begin and end without the other: only what they share is aligned.
+
+    Raises:
+        UsageError: so long that the distances would fill the memory.
+    """
+    if len(a) * len(b) > _MOST_PAIRS:
+        raise UsageError(f"clips of {len(a):,} and {len(b):,} moments are too long to compare every pair; "
+                         "take fewer with --fps, or cut them")
+    choices = {"off": [False], "only": [True], "also": [False, True]}[mirror]
+    return min((_aligned(a, b, matching, flip, open_ends) for flip in choices), key=lambda found: found.path.mean)
+
+
+def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
+    """Degrees 0..180 in the picture at each of `ANGLES`, 180 = straight; NaN where a joint is not seen."""
+    out = np.full((len(poses), len(ANGLES)), np.nan)
+    for k, joints in enumerate(ANGLES.values()):
+        if set(joints) <= set(poses.skeleton.joints):
+            before, middle, after = (poses.points[:, poses.skeleton.index(joint)].astype(float) for joint in joints)
+            u, v = before - middle, after - middle
+            cross, dot = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)
+            out[:, k] = np.degrees(np.arctan2(np.abs(cross), dot))
+    return out
+
+
+def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) -> Alignment:
+    other = replace(b, embeddings=b.mirrored, mirrored=b.embeddings) if flip else b
+    matrix = frame_distances(a, other, matching)
+    path = dtw_overlap(matrix, SKIP * float(matrix.mean())) if open_ends else dtw(matrix)
+    return Alignment(a, b, matrix, path, flip)
+
+
+def _smoothed(angles: Float[np.ndarray, "n angle"]) -> Float[np.ndarray, "n angle"]:
+    padded = np.pad(angles, ((_SMOOTH, _SMOOTH), (0, 0)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _SMOOTH + 1, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a joint that is nowhere seen stays NaN
+        return np.where(np.isnan(angles), np.nan, np.nanmedian(windows, axis=-1))
+
+
+def _rounded(values: Float[np.ndarray, " k"], digits: int) -> list[float | None]:
+    return [None if np.isnan(v) else round(float(v), digits) for v in values]
