@@ -23,8 +23,8 @@ from samepose.demo import cache_folder, fetch_videos
 from samepose.detect import detect
 from samepose.detect.movenet import MoveNet
 from samepose.embed import Embedder
-from samepose.evaluation.crossview import CrossView, VisibleKeypoints2D, cross_view
-from samepose.evaluation.retrieval import PrVipe
+from samepose.evaluation.crossview import CrossView, cross_view
+from samepose.evaluation.retrieval import Keypoints2D, PrVipe
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.poses import Poses
 
@@ -52,7 +52,7 @@ def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
     model = PrVipe(embedder.embed_keypoints, embedder.matching)
     return {
         embedder.name: cross_view(keypoints, times, model),
-        BASELINE: cross_view(keypoints, times, VisibleKeypoints2D()),
+        BASELINE: cross_view(keypoints, times, Keypoints2D()),
     }
 
 

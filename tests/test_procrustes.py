@@ -144,15 +144,43 @@ def test_within_prunes_without_loss(kappa: float) -> None:
     assert ((matrix <= kappa) == found)[sure].all()
 
 
+def in_the_plane(a: np.ndarray, b: np.ndarray) -> float:
+    """One pair over the joints that both show, as complex numbers."""
+    z, w = a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]
+    both = ~np.isnan(z + w)
+    z, w = z[both] - z[both].mean(), w[both] - w[both].mean()
+    return float(np.abs(z - np.vdot(w, z) / np.vdot(w, w) * w).mean())
+
+
 def test_in_the_plane_against_complex_numbers() -> None:
     rng = np.random.default_rng(6)
     a, b = rng.normal(size=(20, 13, 2)) * 100 + 300, rng.normal(size=(70, 13, 2))
-    expected = np.empty((20, 70))
-    for i, j in np.ndindex(20, 70):
-        z, w = a[i, :, 0] + 1j * a[i, :, 1], b[j, :, 0] + 1j * b[j, :, 1]
-        z, w = z - z.mean(), w - w.mean()
-        expected[i, j] = np.abs(z - np.vdot(w, z) / np.vdot(w, w) * w).mean()
+    expected = [[in_the_plane(x, y) for y in b] for x in a]
     np.testing.assert_allclose(np_mpjpe_2d_matrix(a, b), expected, rtol=1e-4)
     turned = a @ np.array([[0.6, -0.8], [0.8, 0.6]]) * 3 + 7
     assert np.diag(np_mpjpe_2d_matrix(a, turned)).max() < 1e-3
     assert np.diag(np_mpjpe_2d_matrix(a, a * [-1, 1])).min() > 1
+
+
+def test_in_the_plane_each_pair_takes_the_joints_it_shares() -> None:
+    rng = np.random.default_rng(7)
+    whole = rng.normal(size=(90, 13, 2))
+    a, b = whole[:20] * 100 + 300, whole[10:] @ np.array([[0.6, -0.8], [0.8, 0.6]]) + 3
+    a[rng.random((20, 13)) < 0.3] = np.nan
+    b[rng.random((80, 13)) < 0.3] = np.nan
+    a[3, 2:] = np.nan  # two joints fit anything
+    a[4, 3:], b[5, :11], b[6] = np.nan, np.nan, np.nan
+    found = np_mpjpe_2d_matrix(a, b)
+    for i, j in np.ndindex(found.shape):
+        if (~np.isnan(a[i] + b[j])).all(axis=1).sum() < 3:
+            assert np.isnan(found[i, j])
+        else:
+            assert found[i, j] == pytest.approx(in_the_plane(a[i], b[j]), rel=1e-4, abs=1e-3)
+    assert np.isnan(found[3]).all() and np.isnan(found[4, 5]) and np.isnan(found[:, 6]).all()
+    moved = [(i, i - 10) for i in range(10, 20) if not np.isnan(found[i, i - 10])]
+    assert moved and max(found[i, j] for i, j in moved) < 1e-3  # the same pose, with other joints missing in each
+    clear = np_mpjpe_2d_matrix(whole[:20], whole)
+    one = whole.copy()
+    one[50, 4] = np.nan  # what is missing in one frame changes nothing for the others
+    np.testing.assert_allclose(np.delete(np_mpjpe_2d_matrix(whole[:20], one), 50, axis=1),
+                               np.delete(clear, 50, axis=1), atol=1e-5)

@@ -64,8 +64,6 @@ def retrieval(
 
     if hide and hidden_pairs:
         raise UsageError("--hidden-pairs hides every two joints; leave out --hide, or --hidden-pairs")
-    if baselines and keypoints == "detected":
-        raise UsageError("--baselines compares frames with the same joints; use --keypoints perfect or noisy")
     if markdown is not None:
         check_output(markdown, (".md",))
     condition = _Condition(cameras_of(cameras), cameras.lower() if cameras.lower() in CAMERAS else cameras, keypoints,

@@ -16,7 +16,6 @@ from jaxtyping import Float
 
 from samepose.errors import UsageError
 from samepose.evaluation.retrieval import Scorer
-from samepose.geometry.procrustes import np_mpjpe_2d_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,29 +60,6 @@ class CrossView:
     @property
     def _offsets(self) -> Float[np.ndarray, " n"]:
         return np.concatenate([pair.offsets for pair in self.pairs])
-
-
-@dataclass(frozen=True)
-class VisibleKeypoints2D:
-    """No model: Procrustes distance in the image, for every two frames over the joints that both show.
-
-    Unlike `retrieval.Keypoints2D`, one frame that hides a joint does not take it from the others.
-    """
-
-    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 13 2"]:
-        return keypoints
-
-    def scores(
-        self, query: Float[np.ndarray, "q 13 2"], index: Float[np.ndarray, "e 13 2"]
-    ) -> Float[np.ndarray, "q e"]:
-        out = np.full((len(query), len(index)), -np.inf, np.float32)
-        seen = [~np.isnan(points[..., 0]) for points in (query, index)]
-        for mask_q, mask_e in itertools.product(*(np.unique(s, axis=0) for s in seen)):
-            shared = mask_q & mask_e
-            if shared.sum() >= 3:  # two points always fit
-                rows, columns = ((s == mask).all(axis=1) for s, mask in zip(seen, (mask_q, mask_e)))
-                out[np.ix_(rows, columns)] = -np_mpjpe_2d_matrix(query[rows][:, shared], index[columns][:, shared])
-        return out
 
 
 def cross_view(

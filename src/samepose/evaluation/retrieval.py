@@ -75,7 +75,7 @@ class PointEmbedding:
 
 @dataclass(frozen=True)
 class Keypoints2D:
-    """No model: Procrustes distance in the image, over the joints seen in both views."""
+    """No model: Procrustes distance in the image, for every two frames over the joints that both show."""
 
     def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 13 2"]:
         return keypoints
@@ -83,8 +83,9 @@ class Keypoints2D:
     def scores(
         self, query: Float[np.ndarray, "q 13 2"], index: Float[np.ndarray, "e 13 2"]
     ) -> Float[np.ndarray, "q e"]:
-        seen = ~(np.isnan(query).any(axis=(0, 2)) | np.isnan(index).any(axis=(0, 2)))
-        return -np_mpjpe_2d_matrix(query[:, seen], index[:, seen])
+        distance = np_mpjpe_2d_matrix(query, index)
+        scores: np.ndarray = np.where(np.isnan(distance), np.float32(-np.inf), -distance)
+        return scores
 
 
 @dataclass(frozen=True)

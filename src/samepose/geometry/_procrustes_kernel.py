@@ -250,3 +250,55 @@ def all_pairs_2d(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
                 mean[j] += share * np.sqrt(dx * dx + dy * dy)
         used = min(TILE, out.shape[1] - start)
         out[i, start : start + used] = mean[:used]
+
+
+@njit(parallel=True, fastmath=_FAST, error_model="numpy", cache=True)
+def shared_pairs_2d(a, seen, tiles, seen_tiles, fewest, out):  # type: ignore[no-untyped-def]
+    """`all_pairs_2d` over the joints that both poses of a pair show; NaN for fewer than `fewest` of them.
+
+    a (N, J, 2), seen (N, J) 1 or 0; tiles (T, J * 2 * TILE), seen_tiles (T, J * TILE); points are 0 where not seen.
+    """
+    joints, one = a.shape[1], np.float32(1)
+    for task in prange(a.shape[0] * tiles.shape[0]):
+        tile, i = task // a.shape[0], task % a.shape[0]
+        start, sums = tile * TILE, np.zeros(8 * TILE, np.float32)
+        for k in range(joints):
+            if seen[i, k] == 0:
+                continue
+            ax, ay = a[i, k, 0], a[i, k, 1]
+            joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
+            there = seen_tiles[tile, k * TILE : (k + 1) * TILE]
+            for j in range(TILE):
+                bx, by = joint[j], joint[TILE + j]
+                sums[j] += there[j]
+                sums[TILE + j] += ax * there[j]
+                sums[2 * TILE + j] += ay * there[j]
+                sums[3 * TILE + j] += bx
+                sums[4 * TILE + j] += by
+                sums[5 * TILE + j] += bx * bx + by * by
+                sums[6 * TILE + j] += ax * bx + ay * by
+                sums[7 * TILE + j] += ay * bx - ax * by
+        for j in range(TILE):  # to the centroids of the shared joints, then turn and scale, and what is left to move
+            share = one / max(sums[j], one)
+            ax, ay = sums[TILE + j] * share, sums[2 * TILE + j] * share
+            bx, by = sums[3 * TILE + j] * share, sums[4 * TILE + j] * share
+            b2 = max(sums[5 * TILE + j] - sums[j] * (bx * bx + by * by), np.float32(1e-12))
+            real = (sums[6 * TILE + j] - sums[j] * (ax * bx + ay * by)) / b2
+            imaginary = (sums[7 * TILE + j] - sums[j] * (ay * bx - ax * by)) / b2
+            sums[TILE + j], sums[2 * TILE + j] = real, imaginary
+            sums[3 * TILE + j] = ax - real * bx + imaginary * by
+            sums[4 * TILE + j] = ay - imaginary * bx - real * by
+            sums[5 * TILE + j], sums[6 * TILE + j] = 0, share
+        for k in range(joints):
+            if seen[i, k] == 0:
+                continue
+            ax, ay = a[i, k, 0], a[i, k, 1]
+            joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
+            there = seen_tiles[tile, k * TILE : (k + 1) * TILE]
+            for j in range(TILE):
+                bx, by, real, imaginary = joint[j], joint[TILE + j], sums[TILE + j], sums[2 * TILE + j]
+                dx = ax - sums[3 * TILE + j] - real * bx + imaginary * by
+                dy = ay - sums[4 * TILE + j] - imaginary * bx - real * by
+                sums[5 * TILE + j] += there[j] * np.sqrt(dx * dx + dy * dy)
+        for j in range(min(TILE, out.shape[1] - start)):
+            out[i, start + j] = sums[5 * TILE + j] * sums[6 * TILE + j] if sums[j] >= fewest else np.float32(np.nan)
