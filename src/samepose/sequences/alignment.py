@@ -31,7 +31,7 @@ ANGLES: dict[str, tuple[str, str, str]] = {
                                  ("hip", "shoulder", "knee"), ("knee", "hip", "ankle"))
     for side in ("left", "right")
 }
-SKIP = 0.25  # of the mean distance: what leaving a moment out at an open end costs (see `dtw_overlap`)
+SKIP = 1 / 3  # of the mean distance: what leaving a moment out at an open end costs (see `dtw_overlap`)
 _MOST_PAIRS = 150_000_000  # of moments: 1.5 GB of matrices
 _SMOOTH = 2  # moments before and after whose median is the angle: a joint misplaced in one frame is no difference
 _APART = 0.5  # seconds between two of the worst moments
@@ -76,6 +76,14 @@ class Alignment:
     def times(self) -> Float[np.ndarray, "k 2"]:
         """Seconds in A and B of each pair."""
         return np.stack([self.a.times[self.path.pairs[:, 0]], self.b.times[self.path.pairs[:, 1]]], axis=1)
+
+    @property
+    def pace(self) -> float:
+        """How many times as fast A performs the movement as B, 1/4 to 4: over the path without a twentieth at each end,
+        where it may stand still in one clip."""
+        edge = len(self.path.pairs) // 20
+        seconds = np.ptp(self.times[edge : len(self.times) - edge], axis=0)
+        return float(np.clip(seconds[1] / seconds[0], 0.25, 4)) if (seconds > 0).all() else 1.0
 
     @property
     def distance(self) -> Float[np.ndarray, " k"]:
@@ -139,6 +147,15 @@ def align(
     return min((_aligned(a, b, matching, flip, open_ends) for flip in choices), key=lambda found: found.path.mean)
 
 
+def csv_text(found: Alignment) -> str:
+    """One line for each pair: times, distance, and the difference of each angle in degrees; empty where not seen."""
+    lines = [",".join(["time_a", "time_b", "distance", *ANGLES])]
+    for times, distance, degrees in zip(found.times, found.distance, found.degrees):
+        cells = [*(f"{t:.4f}" for t in times), f"{distance:.4f}", *(f"{d:.1f}" for d in degrees)]
+        lines.append(",".join("" if cell == "nan" else cell for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
 def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
     """Degrees 0..180 in the picture at each of `ANGLES`, 180 = straight; NaN where a joint is not seen."""
     out = np.full((len(poses), len(ANGLES)), np.nan)
@@ -152,10 +169,16 @@ def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
 
 
 def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) -> Alignment:
+    """Twice: the second time the kernel spans the same stretch of the movement in both (see `distance`)."""
     other = replace(b, embeddings=b.mirrored, mirrored=b.embeddings) if flip else b
-    matrix = frame_distances(a, other, matching)
-    path = dtw_overlap(matrix, SKIP * float(matrix.mean())) if open_ends else dtw(matrix)
-    return Alignment(a, b, matrix, path, flip)
+    found, pace = None, 1.0
+    for _ in range(2):
+        matrix = frame_distances(a, other, matching, pace=pace)
+        path = dtw_overlap(matrix, SKIP * float(matrix.mean())) if open_ends else dtw(matrix)
+        found = Alignment(a, b, matrix, path, flip)
+        pace = found.pace
+    assert found is not None
+    return found
 
 
 def _smoothed(angles: Float[np.ndarray, "n angle"]) -> Float[np.ndarray, "n angle"]:

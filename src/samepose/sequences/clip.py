@@ -29,8 +29,8 @@ class Clip:
         mirrored: T rows, of the left-right mirrored poses.
         times: (T,) float64 seconds of the grid.
         found: (T,) False where nobody is there, or with too few joints.
-        poses: T rows, 2D, what the model took for seen: joints of a low score are NaN, and all of them where no sighting
-            is near. `times` and `frames` are those of the nearest sighting.
+        poses: T rows, 2D, as the model took them: joints of a low score are NaN, and all of them where no sighting is
+            near. `times` and `frames` are those of the nearest sighting.
     """
 
     embeddings: Embeddings
@@ -85,6 +85,23 @@ def clip_of(poses: Poses, embedder: Embedder, *, rate: float | None = None) -> C
     points = np.where(found[:, None, None], moments.points, np.float32(np.nan))
     moments = replace(moments, points=points, scores=np.where(found[:, None], moments.scores, np.float32(0)))
     return Clip(embeddings[nearest], mirrored[nearest], times, found & searchable[nearest], moments)
+
+
+def clips_of(a: Poses, b: Poses, embedder: Embedder, names: tuple[str, str] = ("A", "B")) -> tuple[Clip, Clip]:
+    """Two people's poses as clips of one rate, the higher of the two; errors name which clip.
+
+    Raises:
+        SameposeError, UsageError: as `clip_of`.
+    """
+    try:
+        name, first = names[0], clip_of(a, embedder)
+        name, second = names[1], clip_of(b, embedder)
+        rates = [clip.rate for clip in (first, second) if len(clip) > 1] or [PAPER_RATE]
+        name, first = names[0], clip_of(a, embedder, rate=max(rates))
+        name, second = names[1], clip_of(b, embedder, rate=max(rates))
+    except SameposeError as error:
+        raise type(error)(f"{name}: {error}") from error
+    return first, second
 
 
 def _timed(poses: Poses) -> Poses:

@@ -2,7 +2,9 @@
 
 Two frames are -log P apart, P being the matching probability. That is averaged over a dilated temporal kernel "of size
 7 and rate 3": the frame pairs before and after at the same offsets. Offsets are frames at 30 a second, as in the videos
-of the paper; a clip of another rate takes the moments nearest to the same fractions of a second.
+of the paper; a clip of another rate takes the moments nearest to the same fractions of a second. Of two performances at
+different paces the kernel would compare different stretches of the movement, so the pace may be given: the fractions of
+a second then grow in the slower and shrink in the faster clip.
 
 Mirrored: the paper takes, "when we compare two frames", the minimum over the four combinations of original and
 mirrored embeddings "as the frame distance", and the kernel averages frame distances. So the minimum comes first, frame
@@ -27,7 +29,7 @@ LEAST_PROBABILITY = 1e-12  # -log of it, 27.6, is the largest distance
 
 
 def frame_distances(
-    a: Clip, b: Clip, matching: Matching, *, offsets: Sequence[int] = OFFSETS, mirror: bool = False
+    a: Clip, b: Clip, matching: Matching, *, offsets: Sequence[int] = OFFSETS, mirror: bool = False, pace: float = 1.0
 ) -> Float[np.ndarray, "a b"]:
     """Distance of every moment of `a` to every moment of `b`: the mean over `offsets` of -log P.
 
@@ -38,6 +40,7 @@ def frame_distances(
     Args:
         offsets: in frames at 30 per second.
         mirror: the minimum of the four combinations of original and mirrored, before the mean (see the module).
+        pace: how many times as fast A performs the movement as B.
 
     Returns:
         (len(a), len(b)) float32, >= 0.
@@ -50,7 +53,7 @@ def frame_distances(
     if mirror:
         for x, y in ((a.embeddings, b.mirrored), (a.mirrored, b.embeddings), (a.mirrored, b.mirrored)):
             np.minimum(plain, minus_log(x, y, matching), out=plain)
-    return kernel_mean(plain, a.found, b.found, taps(a, offsets), taps(b, offsets))
+    return kernel_mean(plain, a.found, b.found, taps(a, offsets, pace**-0.5), taps(b, offsets, pace**0.5))
 
 
 def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndarray, "a b"]:
@@ -59,8 +62,8 @@ def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndar
     return -np.log(np.clip(p, LEAST_PROBABILITY, 1, out=p), out=p)
 
 
-def taps(clip: Clip, offsets: Sequence[int]) -> Int[np.ndarray, "tap time"]:
-    """Which moment each offset leads to from each moment, clamped at the ends: int32."""
-    steps = np.rint(np.array(offsets) * (clip.rate / PAPER_RATE)).astype(np.int32)
+def taps(clip: Clip, offsets: Sequence[int], stretch: float = 1.0) -> Int[np.ndarray, "tap time"]:
+    """Which moment each offset, times `stretch`, leads to from each moment, clamped at the ends: int32."""
+    steps = np.rint(np.array(offsets) * (stretch * clip.rate / PAPER_RATE)).astype(np.int32)
     rows: np.ndarray = np.clip(np.arange(len(clip), dtype=np.int32) + steps[:, None], 0, len(clip) - 1)
     return rows
