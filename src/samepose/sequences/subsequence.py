@@ -1,0 +1,171 @@
+"""Finding a move in long clips, and counting how often it is repeated.
+
+The example is held against every part of a clip: the cheapest path through their distances (Sun 2020, section 4.3)
+that covers all of the example and any stretch of the clip, at half to twice the pace. The paper aligns whole clips;
+the open ends and the limits of the pace are ours (a path without them may squeeze the example into one moment of the
+clip). The best place is taken first, then the best in what is left before and after it, so that no two overlap.
+
+A distance alone does not tell whether a place shows the move: another person under another camera is farther away than
+oneself standing still. What tells is that the moments agree in their order, and so a place has a contrast,
+(mean over all pairs - mean along the path) / (mean over all pairs - that of the example with itself): 1 when it follows
+the example exactly, 0 when any order would have done. `Place.score` joins the two.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from samepose.embeddings import Matching
+from samepose.errors import UsageError
+from samepose.sequences.clip import Clip
+from samepose.sequences.distance import frame_distances
+
+Mirror = Literal["off", "also", "only"]
+RATE = 10.0  # moments per second that examples and clips are brought to: what `samepose index` reads videos with
+LEAST_MOMENTS = 3  # a shorter example is a pose
+LIKELY = 0.5  # score from which a place counts as a repetition
+# The logit of the score, ours: logistic regression on five actions of HDM05's five actors, each with noise, at another
+# pace and from another angle than the example, against the other four actions. docs/results.md has the figures.
+_CONTRAST, _DISTANCE, _OFFSET = 10.0, -0.4, 1.25
+_RELATIVE = 0.4  # of the best contrast in a clip: what follows the example much less well is another move
+_FOUND = 0.5  # share of a place's moments at which somebody has to be found
+_MOST_PAIRS = 150_000_000  # of moments: a gigabyte of distances
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a clip that may show the example.
+
+    Attributes:
+        start, end: seconds.
+        distance: mean of the frame distances along the path, each moment of the example weighing 1.
+        contrast: how much of it is owed to the order of the moments, see the module; up to 1.
+        mirrored: the mirrored example is nearer.
+    """
+
+    start: float
+    end: float
+    distance: float
+    contrast: float
+    mirrored: bool
+
+    @property
+    def score(self) -> float:
+        """How likely it is the move, 0..1; from `LIKELY` on it counts as one."""
+        return float(1 / (1 + np.exp(-(_CONTRAST * self.contrast + _DISTANCE * self.distance + _OFFSET))))
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A move to look for. Build with `Example.of`.
+
+    Attributes:
+        clip: the move, some `RATE` moments per second.
+        baseline: its mean distance to itself, moment by moment.
+    """
+
+    clip: Clip
+    matching: Matching
+    baseline: float
+
+    @classmethod
+    def of(cls, clip: Clip, matching: Matching) -> Example:
+        """From one person's clip.
+
+        Raises:
+            UsageError: it is shorter than three moments, or nobody is seen for most of it.
+        """
+        if len(clip) < LEAST_MOMENTS:
+            raise UsageError(f"the example lasts {len(clip) / RATE:.1f} s; a move takes {LEAST_MOMENTS / RATE:.1f} s "
+                             "at least. For a single pose there is `samepose search`")
+        if clip.found.mean() < _FOUND:
+            raise UsageError(f"the person is seen in {100 * clip.found.mean():.0f} % of the example only; choose "
+                             "another part of it, or another person")
+        return cls(clip, matching, float(np.diag(frame_distances(clip, clip, matching)).mean()))
+
+    def places(self, clip: Clip, *, mirror: Mirror = "off", most: int | None = None) -> list[Place]:
+        """Where in a clip of the same rate the example fits, nearest first, none overlapping another.
+
+        Places at which nobody is found for half of the time are left out. Every part of the clip that is long enough
+        fits somehow: `Place.score` says how well.
+
+        Args:
+            mirror: look for the example as it is, mirrored, or both.
+            most: how many at most.
+
+        Raises:
+            UsageError: so long that the distances would fill the memory.
+        """
+        if len(self.clip) * len(clip) > _MOST_PAIRS:
+            raise UsageError(f"an example of {len(self.clip):,} and a clip of {len(clip):,} moments are too long to "
+                             "compare every pair; choose a shorter part of the example with --span")
+        flips = {"off": (False,), "only": (True,), "also": (False, True)}[mirror]
+        sides = {flip: frame_distances(_mirrored(self.clip) if flip else self.clip, clip, self.matching)
+                 for flip in flips}
+        found = _cheapest(sides, clip.found)
+        return [self._place(clip, sides[flip], cost, first, last, flip)
+                for cost, first, last, flip in (found if most is None else islice(found, most))]
+
+    def count(self, clip: Clip, *, mirror: Mirror = "off") -> list[Place]:
+        """The repetitions of the example in a clip, in order of time.
+
+        A place is one when its score is at least `LIKELY`, and its contrast at least 0.4 of the best such place's.
+        """
+        likely = [p for p in self.places(clip, mirror=mirror) if p.score >= LIKELY]
+        least = _RELATIVE * max((p.contrast for p in likely), default=0.0)
+        return sorted((p for p in likely if p.contrast >= least), key=lambda p: p.start)
+
+    def _place(
+        self, clip: Clip, distance: Float[np.ndarray, "a b"], cost: float, first: int, last: int, flip: bool
+    ) -> Place:
+        any_order = float(distance[:, first : last + 1].mean())
+        contrast = (any_order - cost) / max(any_order - self.baseline, 1e-6)
+        return Place(float(clip.times[first]), float(clip.times[last]), cost, contrast, flip)
+
+
+def part_of(clip: Clip, begin: float | None, end: float | None) -> Clip:
+    """The moments of a clip from second `begin` to second `end`, both included; None: from its start, to its end.
+
+    Raises:
+        UsageError: nobody is found in that part, or the clip has no such part.
+    """
+    low, high = clip.times[0] if begin is None else begin, clip.times[-1] if end is None else end
+    half = 0.5 / clip.rate  # the grid begins with the person's first sighting, not at 0
+    inside = np.flatnonzero((clip.times >= low - half) & (clip.times <= high + half))
+    if not len(inside) or not clip.found[inside].any():
+        raise UsageError(f"nobody is found from {low:g} to {high:g} s; the person is there from {clip.times[0]:.2f} to "
+                         f"{clip.times[-1]:.2f} s")
+    return clip[slice(int(inside[0]), int(inside[-1]) + 1)]
+
+
+def _mirrored(clip: Clip) -> Clip:
+    return replace(clip, embeddings=clip.mirrored, mirrored=clip.embeddings)
+
+
+def _cheapest(
+    sides: dict[bool, Float[np.ndarray, "a b"]], found: Bool[np.ndarray, " b"]
+) -> Iterable[tuple[float, int, int, bool]]:
+    """(cost, first, last, mirrored) of the cheapest place, then of the cheapest that is left, and so on."""
+    from samepose.sequences._subsequence_kernel import best_place
+
+    heap: list[tuple[float, int, int, bool, int, int]] = []
+
+    def look(low: int, high: int) -> None:
+        best = min((*best_place(distance, low, high), flip) for flip, distance in sides.items())
+        if np.isfinite(best[0]):
+            heapq.heappush(heap, (float(best[0]), int(best[1]), int(best[2]), best[3], low, high))
+
+    look(0, len(found))
+    while heap:
+        cost, first, last, flip, low, high = heapq.heappop(heap)
+        if found[first : last + 1].mean() >= _FOUND:
+            yield cost, first, last, flip
+        look(low, first)
+        look(last + 1, high)
