@@ -1,4 +1,4 @@
-"""Clips, distances of their moments, and dynamic time warping."""
+"""Clips, distances of their moments, dynamic time warping, and alignments."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from moving_people import waving
 from samepose.embed import Embedder
 from samepose.embeddings import Embeddings, Matching
 from samepose.errors import SameposeError, UsageError
 from samepose.poses import Poses
-from samepose.sequences.clip import Clip, clip_of
+from samepose.sequences.alignment import ANGLES, align, csv_text, joint_angles
+from samepose.sequences.clip import Clip, clip_of, clips_of
 from samepose.sequences.distance import FIVE, OFFSETS, SINGLE, frame_distances, taps
-from samepose.sequences.dtw import dtw, dtw_mean
+from samepose.sequences.dtw import dtw, dtw_mean, dtw_overlap
 from samepose.skeleton import BODY13, COCO17
 
 matrices = arrays(np.float64, st.tuples(st.integers(1, 9), st.integers(1, 9)),
@@ -27,23 +29,6 @@ MATCHING = Matching(1.7, 2.5, 1.2, -0.1)
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     return Embedder.load(threads=1)
-
-
-def waving(times: np.ndarray, speed: float = 1.0) -> Poses:
-    """A person in pixels whose arms go round as time goes on."""
-    body = {"nose": (0, -90), "left_shoulder": (20, -60), "right_shoulder": (-20, -60), "left_hip": (12, 0),
-            "right_hip": (-12, 0), "left_knee": (14, 45), "right_knee": (-14, 45), "left_ankle": (15, 90),
-            "right_ankle": (-15, 90)}
-    points = np.zeros((len(times), 13, 2))
-    for name, at in body.items():
-        points[:, BODY13.index(name)] = at
-    for side, sign, pace in (("left", 1, 1.0), ("right", -1, 0.6)):
-        angle = speed * pace * times
-        way = np.stack([sign * np.sin(angle), np.cos(angle)], axis=-1)
-        shoulder = points[:, BODY13.index(f"{side}_shoulder")]
-        points[:, BODY13.index(f"{side}_elbow")] = shoulder + 30 * way
-        points[:, BODY13.index(f"{side}_wrist")] = shoulder + 58 * way
-    return Poses.of(points + 200, BODY13, times=times, frames=np.arange(len(times)), tracks=np.zeros(len(times)))
 
 
 def random_clip(rng: np.random.Generator, n: int, rate: float = 30.0, missing: float = 0.0) -> Clip:
@@ -218,7 +203,7 @@ def naive_dtw(d: np.ndarray, open_begin: bool = False, open_end: bool = False) -
     return pairs[::-1], total
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(matrices, st.booleans(), st.booleans())
 def test_paths_equal_a_naive_loop_ties_and_all(d: np.ndarray, open_begin: bool, open_end: bool) -> None:
     path = dtw(d, open_begin=open_begin, open_end=open_end)
@@ -233,7 +218,7 @@ def test_paths_equal_a_naive_loop_ties_and_all(d: np.ndarray, open_begin: bool, 
 def test_paths_equal_tslearns(shape: tuple[int, int]) -> None:
     metrics = pytest.importorskip("tslearn.metrics", reason="tslearn is not installed; it comes with samepose[test]")
     rng = np.random.default_rng(5)
-    for _ in range(10):
+    for _ in range(5):
         d = rng.random(shape)
         theirs, cost = metrics.dtw_path_from_metric(d, metric="precomputed")
         ours = dtw(d)
@@ -285,6 +270,116 @@ def test_a_performance_at_half_speed_is_aligned(embedder: Embedder) -> None:
     a, b = (clip_of(waving(np.arange(n) / 30, speed), embedder) for n, speed in ((60, 1.0), (120, 0.5)))
     path = dtw(frame_distances(a, b, embedder.matching))
     assert np.median(np.abs(b.times[path.pairs[:, 1]] - 2 * a.times[path.pairs[:, 0]])) < 0.1
+
+
+def naive_overlap(d: np.ndarray, skip: float) -> float:
+    """The least cost of any path with its skipped moments, by trying every beginning and end."""
+    n, m = d.shape
+    best = np.inf
+    for i, j in [(i, 0) for i in range(n)] + [(0, j) for j in range(1, m)]:
+        for k, end in [(k, m - 1) for k in range(i, n)] + [(n - 1, end) for end in range(j, m - 1)]:
+            if end >= j:
+                _, total = naive_dtw(d[i : k + 1, j : end + 1])
+                best = min(best, total + skip * (i + j + n - 1 - k + m - 1 - end))
+    return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 4).map(float)),
+       st.sampled_from([0.0, 0.5, 1.0, 3.0, 100.0]))
+def test_overlaps_cost_as_little_as_any_beginning_and_end(d: np.ndarray, skip: float) -> None:
+    path = dtw_overlap(d, skip)
+    (i, j), (k, end) = path.pairs[0].tolist(), path.pairs[-1].tolist()
+    n, m = d.shape
+    assert min(i, j) == 0 and (k == n - 1 or end == m - 1)
+    skipped = i + j + n - 1 - k + m - 1 - end
+    assert path.total == d[path.pairs[:, 0], path.pairs[:, 1]].sum()
+    assert path.total + skip * skipped == pytest.approx(naive_overlap(d, skip))
+    if skip == 100:
+        assert path.total == pytest.approx(dtw(d).total)
+
+
+def test_clips_that_share_only_their_middle_are_aligned_there(embedder: Embedder) -> None:
+    whole = clip_of(waving(np.arange(120) / 30, speed=2.0), embedder)
+    a, b = whole[:80], whole[30:]
+    found = align(a, b, embedder.matching, open_ends=True)
+    assert np.abs(found.path.pairs[0] - [30, 0]).max() <= 4 and np.abs(found.path.pairs[-1] - [79, 49]).max() <= 4
+    assert np.abs(found.times[:, 0] - found.times[:, 1]).max() < 0.15
+    whole_path = align(a, b, embedder.matching).times
+    assert np.abs(whole_path[:, 0] - whole_path[:, 1]).max() > 0.5  # closed ends must start and end together
+
+
+# -- alignments --------------------------------------------------------------------------------------------------
+
+
+def test_angles_are_those_of_known_triangles() -> None:
+    points = np.full((1, 13, 2), np.nan)
+    for joint, at in {"left_shoulder": (0, 0), "left_elbow": (10, 0), "left_wrist": (10, 7), "left_hip": (0, 20),
+                      "right_hip": (5, 0), "right_knee": (5, 5), "right_ankle": (5, 11)}.items():
+        points[0, BODY13.index(joint)] = at
+    angles = dict(zip(ANGLES, joint_angles(Poses.of(points, BODY13))[0]))
+    assert {k: round(float(v), 6) for k, v in angles.items() if not np.isnan(v)} == {
+        "left_elbow": 90.0, "left_shoulder": 90.0, "right_knee": 180.0}
+
+
+def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: Embedder) -> None:
+    times = np.arange(90) / 30
+    poses = waving(times)
+    bent = poses.points.copy()
+    knee = BODY13.index("left_ankle")
+    bent[40:55, knee] = bent[40:55, BODY13.index("left_knee")] + [45, 0]  # for half a second a foot goes to the side
+    other = Poses.of(bent, BODY13, times=times * 2)
+    a, b = clips_of(poses, other, embedder)
+    found = align(a, b, embedder.matching)
+    assert found.pace == pytest.approx(2, abs=0.1)
+    assert np.median(np.abs(2 * found.times[:, 0] - found.times[:, 1])) < 0.07
+    worst = found.worst(1)[0]
+    assert worst.joint == "left_knee" and 80 < (worst.degrees or 0) < 100 and 1.2 < worst.time_a < 1.95
+    assert all(abs(x.time_a - y.time_a) >= 0.5 for x in found.worst() for y in found.worst() if x != y)
+
+
+def test_a_mirrored_performance_is_taken_mirrored(embedder: Embedder) -> None:
+    poses = waving(np.arange(60) / 30)
+    a, b = clip_of(poses, embedder), clip_of(poses.mirrored(), embedder)
+    also, off = (align(a, b, embedder.matching, mirror=m) for m in ("also", "off"))  # type: ignore[arg-type]
+    assert also.mirrored and not off.mirrored and also.path.mean < off.path.mean
+    assert np.nanmax(also.degrees) < 1 and np.nanmax(off.degrees) > 30
+    assert not align(a, a, embedder.matching, mirror="also").mirrored
+
+
+def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: Embedder) -> None:
+    poses = waving(np.arange(90) / 30)
+    gap = poses[np.r_[0:30, 60:90]]
+    a, b = clips_of(poses, gap, embedder)
+    found = align(a, b, embedder.matching)
+    assert np.median(np.abs(found.times[:, 0] - found.times[:, 1])) < 0.1
+    away = (found.times[:, 1] > 0.98) & (found.times[:, 1] < 1.99)
+    assert np.isnan(found.distance[away]).all() and not np.isnan(found.distance[~away]).any()
+    result = found.to_json()
+    assert result["distance"].count(None) == away.sum() and None in result["degrees"]["left_knee"]
+    rows = csv_text(found).splitlines()
+    assert len(rows) == len(found.path.pairs) + 1 and rows[int(np.flatnonzero(away)[0]) + 1].split(",")[2] == ""
+    assert all(m.joint for m in found.worst())
+
+
+def test_clips_too_long_for_the_memory_are_refused(embedder: Embedder) -> None:
+    clip = clip_of(waving(np.array([0, 2000.0])), embedder, rate=10)
+    with pytest.raises(UsageError, match="20,001 and 20,001 moments are too long"):
+        align(clip, clip, embedder.matching)
+
+
+def test_the_pace_stretches_the_kernel() -> None:
+    rng = np.random.default_rng(6)
+    clip = random_clip(rng, 101)
+    np.testing.assert_array_equal(taps(clip, (-6, 0, 6), 4**0.5)[:, 50], [38, 50, 62])
+    a, b = random_clip(rng, 30), random_clip(rng, 40)
+    assert (frame_distances(a, b, MATCHING, pace=4.0) != frame_distances(a, b, MATCHING)).any()
+
+
+def test_errors_name_the_clip(embedder: Embedder) -> None:
+    poses = waving(np.arange(10) / 30)
+    with pytest.raises(SameposeError, match=r"^second\.mp4: nobody to compare"):
+        clips_of(poses, poses.hide(BODY13.joints[4:]), embedder, ("first.mp4", "second.mp4"))
 
 
 def test_what_is_no_matrix_of_distances_is_refused() -> None:

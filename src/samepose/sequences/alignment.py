@@ -31,7 +31,10 @@ ANGLES: dict[str, tuple[str, str, str]] = {
                                  ("hip", "shoulder", "knee"), ("knee", "hip", "ankle"))
     for side in ("left", "right")
 }
-SKIP = 1 / 3  # of the mean distance: what leaving a moment out at an open end costs (see `dtw_overlap`)
+# What leaving a moment out at an open end costs (see `dtw_overlap`), the lesser of two: as a share of the mean of all
+# distances, and of the mean along the path. Ours: on four cameras' videos any share from 1/5 to 1/2, and 2 to 4, did.
+_SKIP_OF_ALL, _SKIP_OF_PATH = 1 / 3, 3.0
+_ROUNDS = 3
 _MOST_PAIRS = 150_000_000  # of moments: 1.5 GB of matrices
 _SMOOTH = 2  # moments before and after whose median is the angle: a joint misplaced in one frame is no difference
 _APART = 0.5  # seconds between two of the worst moments
@@ -169,15 +172,17 @@ def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
 
 
 def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) -> Alignment:
-    """Twice: the second time the kernel spans the same stretch of the movement in both (see `distance`)."""
+    """Three times: the pace that the kernel needs (see `distance`) and the limit of open ends come from the path."""
     other = replace(b, embeddings=b.mirrored, mirrored=b.embeddings) if flip else b
-    found, pace = None, 1.0
-    for _ in range(2):
+    pace, near = 1.0, np.inf
+    for _ in range(_ROUNDS):
         matrix = frame_distances(a, other, matching, pace=pace)
-        path = dtw_overlap(matrix, SKIP * float(matrix.mean())) if open_ends else dtw(matrix)
+        if open_ends:
+            path = dtw_overlap(matrix, min(_SKIP_OF_ALL * float(matrix.mean()), _SKIP_OF_PATH * near))
+        else:
+            path = dtw(matrix)
         found = Alignment(a, b, matrix, path, flip)
-        pace = found.pace
-    assert found is not None
+        pace, near = found.pace, path.mean
     return found
 
 

@@ -26,10 +26,10 @@ def plot_alignment(found: Alignment, out: Path, names: tuple[str, str] = ("A", "
         top.plot(moment.time_a, moment.time_b, "o", ms=11, mfc="none", mec="white", mew=1.5)
         top.annotate(str(n + 1), (moment.time_a, moment.time_b), color="white", xytext=(8, -10),
                      textcoords="offset points")
-    top.set(ylabel=f"seconds in B{', mirrored' if found.mirrored else ''}\\n{_short(names[1])}",
+    top.set(ylabel=f"seconds in B{', mirrored' if found.mirrored else ''}\n{_short(names[1])}",
             title=f"mean distance along the path {found.path.mean:.2f}")
     bottom.plot(times[:, 0], distance, color="#ff7f0e", lw=1.5)
-    bottom.set(xlabel=f"seconds in A\\n{_short(names[0])}", ylabel="distance", ylim=(0, None))
+    bottom.set(xlabel=f"seconds in A\n{_short(names[0])}", ylabel="distance", ylim=(0, None))
     if np.isnan(distance).any():
         bottom.set_title("gaps: nobody seen in A or B", fontsize=9)
     figure.savefig(out, dpi=130)

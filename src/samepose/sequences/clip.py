@@ -93,15 +93,17 @@ def clips_of(a: Poses, b: Poses, embedder: Embedder, names: tuple[str, str] = ("
     Raises:
         SameposeError, UsageError: as `clip_of`.
     """
+    clips = [_named(name, poses, embedder, None) for name, poses in zip(names, (a, b))]
+    rate = max((clip.rate for clip in clips if len(clip) > 1), default=PAPER_RATE)
+    first, second = (_named(name, poses, embedder, rate) for name, poses in zip(names, (a, b)))
+    return first, second
+
+
+def _named(name: str, poses: Poses, embedder: Embedder, rate: float | None) -> Clip:
     try:
-        name, first = names[0], clip_of(a, embedder)
-        name, second = names[1], clip_of(b, embedder)
-        rates = [clip.rate for clip in (first, second) if len(clip) > 1] or [PAPER_RATE]
-        name, first = names[0], clip_of(a, embedder, rate=max(rates))
-        name, second = names[1], clip_of(b, embedder, rate=max(rates))
+        return clip_of(poses, embedder, rate=rate)
     except SameposeError as error:
         raise type(error)(f"{name}: {error}") from error
-    return first, second
 
 
 def _timed(poses: Poses) -> Poses:

@@ -138,10 +138,9 @@ class _Panel:
         pen = ImageDraw.Draw(canvas, "RGBA")
         for joint, degrees in marks.items():
             x, y = pose.points[0, pose.skeleton.index(joint)]
-            radius = self.size[1] / 28
-            strength = (degrees - _LEAST_DEGREES) / (_FULL_DEGREES - _LEAST_DEGREES)
-            alpha = round(110 + 110 * min(max(strength, 0), 1))
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*_MARK, alpha), outline=_INK, width=2)
+            radius, strength = self.size[1] / 26, min(degrees / _FULL_DEGREES, 1)
+            ring = (x - radius, y - radius, x + radius, y + radius)
+            pen.ellipse(ring, fill=(*_MARK, round(110 * strength)), outline=_MARK, width=round(2 + 3 * strength))
         return np.asarray(canvas)
 
 
@@ -151,11 +150,12 @@ class _Bar:
     def __init__(self, alignment: Alignment, rows: Int[np.ndarray, " moment"], width: int) -> None:
         self.times, self.width = alignment.times[rows], width
         distance = np.nan_to_num(alignment.distance[rows])
+        full = max(float(distance.max()), float(alignment.matrix.mean()) / 2, 1e-6)  # so that alike stays low
         self.font = ImageFont.load_default(size=15)
         self.image = Image.new("RGB", (width, _BAR), _PAPER)
         pen = ImageDraw.Draw(self.image)
         top, bottom = 30, _BAR - 6
-        heights = (bottom - top) * distance / max(float(distance.max()), 1e-6)
+        heights = (bottom - top) * distance / full
         xs = self._x(np.arange(len(rows)))
         pen.polygon([(xs[0], bottom), *zip(xs, bottom - heights), (xs[-1], bottom)], fill=(150, 40, 95))
         pen.line([(0, bottom), (width, bottom)], fill=_DIM)
