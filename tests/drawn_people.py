@@ -101,7 +101,7 @@ def embedder() -> Embedder:
 
 def share_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every command use the same networks, and the fast mode."""
-    monkeypatch.setattr(Options, "detector", lambda self, mode: detector())
+    monkeypatch.setattr(Options, "detector", lambda self, mode, kind="movenet": detector())
     monkeypatch.setattr(Options, "embedder", lambda self: embedder())
 
 

@@ -352,7 +352,7 @@ def test_an_interrupt_loses_nothing_that_was_finished(
     photo(tmp_path / "media" / "a.png")
     photo(tmp_path / "media" / "b.png", arms=70)
     with monkeypatch.context() as patch:
-        patch.setattr(Options, "detector", lambda self, mode: _Interrupted())
+        patch.setattr(Options, "detector", lambda self, mode, kind="movenet": _Interrupted())
         run.fails("index", "media", code=130, says=["interrupted", "kept"])
         assert run.json("info")["people"] == 1
         run.fails("detect", "media", "--out", "poses.npz", code=130, says=["interrupted"])

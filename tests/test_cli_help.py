@@ -22,7 +22,7 @@ from samepose.errors import MediaError, StoreError, UsageError
 EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
 FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
-    "index": {"--keypoints", "--label", "--prune", "--re-embed", "--fps", "--mode"},
+    "index": {"--detector", "--keypoints", "--label", "--prune", "--re-embed", "--fps", "--mode"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore",
         "--distinct", "--report", "--sheet", "--mode",
@@ -73,7 +73,7 @@ def test_every_verb_has_a_line_in_the_help_and_a_help_of_its_own(run: Shell) -> 
     (["search", "a.jpg", "--colour"], "--colour"),
     (["info", "--threads", "0"], "--threads"),
     (["detect"], "name the photos"),
-    (["detect", "a.jpg", "--detector", "cpm"], "not available yet"),
+    (["detect", "a.jpg", "--detector", "yolo"], "--detector"),
     (["detect", "a.jpg", "--fps", "0"], "--fps"),
     (["detect", "a.jpg", "--fps", "nan"], "--fps"),
     (["detect", "a.jpg", "--out", "poses.csv"], "*.npz or *.json"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from samepose.cli.options import DEFAULTS, Mode, Options, check_output, counted, people_text
+from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_output, counted, people_text
 from samepose.errors import MediaError, SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of vid
 def detect(
     *media: Path,
     out: Path | None = None,
-    detector: Literal["movenet", "cpm"] = "movenet",
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     fps: Fps = 10.0,
     draw: Path | None = None,
@@ -36,15 +36,13 @@ def detect(
     Args:
         media: Photos, videos, or folders of them.
         out: Save the poses, as .npz (everything) or .json (COCO results).
-        detector: The network that finds the joints.
+        detector: The network that finds the joints; cpm looks where movenet finds people.
         mode: fast, balanced, or accurate (slower, finds small people).
         draw: Folder for pictures with the skeletons drawn in.
     """
-    if detector == "cpm":
-        raise UsageError("the detector cpm is not available yet in this version; use --detector movenet")
     if out is not None:
         check_output(out, (".npz", ".json"))
-    run = _Run(options.detector(mode), frame_rate(fps), draw)
+    run = _Run(options.detector(mode, detector), frame_rate(fps), draw)
     files = _files(media)
     try:
         with options.progress("file") as progress:

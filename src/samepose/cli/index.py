@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, Flag, Mode, Options, people_text
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
+    from samepose.detect import Detector
     from samepose.embed import Embedder
     from samepose.index import Report
 
@@ -21,6 +22,7 @@ def index(
     label: str | None = None,
     prune: Flag = False,
     re_embed: Flag = False,
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     fps: Fps = 10.0,
     options: Options = DEFAULTS,
@@ -35,6 +37,7 @@ def index(
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
         re_embed: Bring an index made with another model up to this one; needs no MEDIA.
+        detector: The network that finds the joints; cpm looks where movenet finds people.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
     rate = frame_rate(fps)
@@ -47,15 +50,16 @@ def index(
             raise UsageError(f"{path}: no such file or folder")
     embedder = options.embedder()
     if re_embed:
-        people = _re_embed(embedder, options)
+        count = _re_embed(embedder, options)
         if not (media or keypoints):
-            options.done({"index": options.index, "re_embedded": people},
-                         f"{options.index}: {people_text(people)} embedded anew with {embedder.name}")
+            options.done({"index": options.index, "re_embedded": count},
+                         f"{options.index}: {people_text(count)} embedded anew with {embedder.name}")
             return 0
     if keypoints:
         report = _add_keypoints(keypoints, media, embedder, label, options)
     else:
-        report = _add_media(media, embedder, options, mode=mode, fps=rate, label=label, prune=prune)
+        people = options.detector(mode, detector)
+        report = _add_media(media, embedder, people, options, fps=rate, label=label, prune=prune)
     return _tell(report, options)
 
 
@@ -68,7 +72,7 @@ def _re_embed(embedder: Embedder, options: Options) -> int:
 
 
 def _add_media(
-    media: tuple[Path, ...], embedder: Embedder, options: Options, *, mode: Mode, fps: float | None,
+    media: tuple[Path, ...], embedder: Embedder, detector: Detector, options: Options, *, fps: float | None,
     label: str | None, prune: bool,
 ) -> Report:
     from samepose.index import Index, index_media
@@ -79,7 +83,7 @@ def _add_media(
     target = Index.create(options.index, embedder)
     with options.progress("file") as progress:
         return index_media(
-            target, media, options.detector(mode), embedder, fps=fps, label=label, prune=prune,
+            target, media, detector, embedder, fps=fps, label=label, prune=prune,
             progress=lambda done, total, path, n: progress(done, total, f"{people_text(n)}, {Path(path).name}"),
         )
 

@@ -15,12 +15,13 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
-    from samepose.detect.movenet import MoveNet
+    from samepose.detect import Detector
     from samepose.embed import Embedder
     from samepose.index import Index
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
+DetectorName = Literal["movenet", "cpm"]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 # Libraries that only ask the environment, once, when they are loaded.
 _POOLS = {"numpy": "OPENBLAS_NUM_THREADS", "numba": "NUMBA_NUM_THREADS", "lancedb": "LANCE_CPU_THREADS"}
@@ -45,11 +46,15 @@ class Options:
     debug: Flag = False
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
 
-    def detector(self, mode: Mode) -> MoveNet:
-        """The people detector."""
+    def detector(self, mode: Mode, kind: DetectorName = "movenet") -> Detector:
+        """The people detector. CPM looks at mirror images too when it is to be accurate."""
+        self.limit_threads()
+        if kind == "cpm":
+            from samepose.detect.cpm import CPM
+
+            return CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
         from samepose.detect.movenet import MoveNet
 
-        self.limit_threads()
         return MoveNet(mode, self.threads)
 
     def embedder(self) -> Embedder:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import UInt8
 
+from samepose.detect.cpm import CPM
 from samepose.detect.movenet import MoveNet
 from samepose.errors import MediaError
 from samepose.media.image import IMAGE_SUFFIXES, read_image
@@ -68,7 +69,7 @@ def _detected(frames: Iterator[Frame], detector: Detector) -> Iterator[tuple[Fra
     does not offer it is called for one frame at a time.
     """
     workers, cut = 1, None
-    if isinstance(detector, MoveNet):
+    if isinstance(detector, (MoveNet, CPM)):
         workers, detector = detector.threads, detector.on_one_thread
     waiting: deque[tuple[Frame, Future[Poses]]] = deque()
     with ThreadPoolExecutor(workers, "samepose-detect") as pool:

@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from samepose.detect.likeness import distinct, oks
+from samepose.detect.square import Square
 from samepose.errors import SameposeError, UsageError
-from samepose.media.image import crop_square, resize
+from samepose.media.image import resize
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
@@ -37,7 +38,7 @@ _SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (256, 384), "a
 _DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
 _MUCH_SURER = 0.15  # mean joint score
 _LESS_SURE = 0.1  # mean joint score that the fine pose may lose
-_CROP_SCALE = 1.5  # side of the crop for Thunder, in longer sides of the joints seen
+_CROP_SCALE = 1.5  # side of the crop for a closer look, in longer sides of the joints seen
 _THUNDER_SIDE = 256
 _MOST_PEOPLE = 6  # that the multipose network can find at once
 _HALVINGS = {"fast": 0, "balanced": 1, "accurate": 3}  # of a crowded image, to find more
@@ -81,11 +82,33 @@ class MoveNet:
         Returns:
             Poses of COCO17 in pixels of `image`; `tracks` is the rank of prominence.
         """
-        people = self._coarse(image, _HALVINGS[self.mode])
+        people = self.find(image)
         if self.mode != "fast":
             people = self._refined(image, people)
         people = people[np.argsort(-people.prominence(), kind="stable")]
         return replace(people, tracks=np.arange(len(people), dtype=np.int64))
+
+    def find(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
+        """Everyone as the multipose network sees them, without the closer look at each; in no order."""
+        return self._coarse(image, _HALVINGS[self.mode])
+
+    def look(
+        self, image: UInt8[np.ndarray, "height width 3"], square: Square
+    ) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, " 17"]]:
+        """The closer look at the one person in the middle of a square: joints of COCO17 in pixels, and their scores."""
+        crop = square.crop(image, _THUNDER_SIDE)
+        out = self._sessions["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
+        return out[:, 1::-1] * square.side + (square.x, square.y), out[:, 2]
+
+    def detect_inside(
+        self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"]
+    ) -> Poses:
+        """The joints of the person inside each given box (x0, y0, x1, y1 in pixels), by Thunder alone; in order."""
+        unseen = Poses.of(np.full((len(boxes), len(COCO17), 2), np.nan), COCO17, boxes=boxes,
+                          person_scores=np.ones(len(boxes)))
+        if not len(unseen):
+            return unseen
+        return Poses.concatenate([self._thunder(image, unseen[i]) for i in range(len(unseen))])
 
     def _coarse(self, image: UInt8[np.ndarray, "height width 3"], halvings: int) -> Poses:
         """What the multipose network finds at each size, and in the halves of the image when it found all it can."""
@@ -126,16 +149,19 @@ class MoveNet:
 
     def _thunder(self, image: UInt8[np.ndarray, "height width 3"], person: Poses) -> Poses:
         """The one person in the middle of the crop around the joints seen."""
-        points = person.points[0, person.scores[0] >= JOINT_SCORE]
-        if len(points) < 2:
-            points = person.boxes[0].reshape(2, 2)
-        low, high = points.min(axis=0), points.max(axis=0)
-        side = max(int(np.ceil((high - low).max() * _CROP_SCALE)), 16)
-        corner = np.floor((low + high - side) / 2).astype(int)
-        crop = crop_square(image, (int(corner[0]), int(corner[1])), side, _THUNDER_SIDE)
-        out = self._sessions["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
-        joints = (out[:, 1::-1] * side + corner)[None]
-        return _people(joints, out[None, :, 2], person.boxes, person.person_scores, image.shape)
+        points, scores = self.look(image, person_square(person))
+        return _people(points[None], scores[None], person.boxes, person.person_scores, image.shape)
+
+
+def person_square(person: Poses) -> Square:
+    """Where to take a closer look at the first of `person`: 1.5 x the longer side of the joints seen."""
+    points = person.points[0, person.scores[0] >= JOINT_SCORE]
+    if len(points) < 2:
+        points = person.boxes[0].reshape(2, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    side = max(int(np.ceil((high - low).max() * _CROP_SCALE)), 16)
+    corner = np.floor((low + high - side) / 2).astype(int)
+    return Square(int(corner[0]), int(corner[1]), side)
 
 
 class _Sessions(dict[str, Any]):

@@ -58,24 +58,25 @@ class Tracker:
         """The same poses with `tracks` set.
 
         Args:
-            poses: everyone in one frame.
+            poses: everyone in one frame, of any skeleton: only the joints of COCO17 are looked at.
             time: of that frame in seconds, later than the one before.
         """
         from scipy.optimize import linear_sum_assignment
 
         self._tracks = [t for t in self._tracks if time - t.time <= _FORGET]
-        ids, middles = np.full(len(poses), -1, np.int64), _middles(poses.hide(below=JOINT_SCORE))
-        if self._tracks and len(poses):
+        people = poses.to(COCO17)
+        ids, middles = np.full(len(people), -1, np.int64), _middles(people.hide(below=JOINT_SCORE))
+        if self._tracks and len(people):
             gone = np.array([time - t.time for t in self._tracks])
-            likeness = _likeness(_expected(self._tracks, gone), poses) * (1 - gone / _FORGET * _FADING)[:, None]
+            likeness = _likeness(_expected(self._tracks, gone), people) * (1 - gone / _FORGET * _FADING)[:, None]
             for row, column in zip(*linear_sum_assignment(likeness, maximize=True)):
                 if likeness[row, column] >= _LEAST_LIKENESS:
                     track = self._tracks[row]
                     ids[column] = track.number
-                    track.follow(poses[int(column)], middles[column], time)
+                    track.follow(people[int(column)], middles[column], time)
         for i in np.flatnonzero(ids < 0):
             ids[i] = self._next
-            track = _Track(self._next, poses[int(i)], [], np.zeros(2))
+            track = _Track(self._next, people[int(i)], [], np.zeros(2))
             track.follow(track.person, middles[i], time)
             self._tracks.append(track)
             self._next += 1

@@ -86,6 +86,12 @@ class LabelledPeople:
         count = int(mask.sum())
         return replace(self[~mask], skipped=self.skipped + Counter({why: count})) if count else self
 
+    def relabelled(self, points: Float[np.ndarray, "n joint 2"]) -> LabelledPeople:
+        """The same people with other joints marked; NaN where none is."""
+        marked = ~np.isnan(points).any(axis=-1)
+        poses = replace(self.poses, points=points, scores=np.where(marked, self.poses.scores, np.float32(0)))
+        return replace(self, poses=poses, occluded=self.occluded & marked)
+
     def image(self, i: int) -> UInt8[np.ndarray, "height width 3"]:
         """The photograph of person i.
 

@@ -62,7 +62,7 @@ def _read_flags(
     The two meanings of the flag tell themselves apart: joints that were not marked lie at (0, 0) or at negative
     coordinates, and copies of either set circulate in either shape.
     """
-    nowhere: np.ndarray = ~(points > 0).all(axis=-1)
+    nowhere: np.ndarray = np.asarray((points <= 0).any(axis=-1))
     unmarked = ~flags
     if not unmarked.any() or nowhere[unmarked].mean() > 0.5:
         return flags, np.zeros_like(flags)

@@ -1,0 +1,105 @@
+"""`samepose eval keypoints`: detectors against people whose joints are marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options, check_output
+from samepose.errors import SameposeError, UsageError
+
+if TYPE_CHECKING:
+    from samepose.evaluation.keypoint_report import KeypointResult
+    from samepose.evaluation.keypoint_run import Looker
+    from samepose.formats.labelled import LabelledPeople
+
+Scale = Annotated[list[float] | None, Parameter(negative="")]
+
+
+def keypoints(
+    *,
+    data: Path,
+    detector: DetectorName = "cpm",
+    weights: str | None = None,
+    scales: Scale = None,
+    flip: Flag = False,
+    subset: str | None = None,
+    frames: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    occluded: Flag = False,
+    markdown: Path | None = None,
+    options: Options = DEFAULTS,
+) -> int:
+    """PCK, PCKh and the area under the curve on LSP, LSP-Extended, MPII, FLIC or COCO keypoints.
+
+    Each person is looked at in a square of their own: the whole image in LSP, else where the labels say they are.
+    mean12 at PCK@0.2 is the figure to compare: the 12 limb joints, within 0.2 of left shoulder to right hip.
+
+    Args:
+        data: Folder of the labels and images, or the label file (.mat, .json).
+        detector: cpm, or movenet's single-person network.
+        weights: For cpm: cpm or cpm-synthetic (shipped), or an exported .onnx.
+        scales: For cpm: size of the person, 1 being the one trained for; repeat it to average the belief maps.
+        flip: For cpm: also look at the mirror image.
+        subset: Only people of this subset: train or test, where the labels tell; or a text file of image names.
+        frames: Only this many people, drawn at random (always the same).
+        occluded: Also count joints that were marked although they are hidden, as published figures on LSP and MPII do.
+        markdown: Also write the tables to this file (.md).
+    """
+    from samepose.evaluation.keypoint_report import markdown_tables, text_tables
+    from samepose.evaluation.keypoint_run import look_at, measure
+    from samepose.formats.keypointset import read_keypoint_set
+
+    if markdown is not None:
+        check_output(markdown, (".md",))
+    looker = _looker(detector, weights, scales, flip, options)
+    if not data.exists():
+        raise UsageError(f"{data}: no such file or folder; check the path")
+    people = _chosen(read_keypoint_set(data), subset, frames)
+    with options.progress("person") as progress:
+        found = look_at(people, looker, lambda done, total: progress(done, total, people.name))
+    result: KeypointResult = measure(found, looker, occluded=occluded)
+    if not result.people:
+        raise SameposeError(f"{data}: nobody can be measured ({result.why_text()})")
+    if markdown is not None:
+        markdown.write_text(markdown_tables(result) + "\n", "utf-8")
+    options.result(result.to_json(), text_tables(result))
+    return 1 if found.unreadable else 0
+
+
+def _looker(detector: DetectorName, weights: str | None, scales: Scale, flip: bool, options: Options) -> Looker:
+    from samepose.detect.cpm import CPM
+    from samepose.detect.movenet import MoveNet
+    from samepose.evaluation.keypoint_run import Looker
+
+    options.limit_threads()
+    if detector == "cpm":
+        return Looker.of_cpm(CPM(weights or "cpm", scales=tuple(scales or (1.0,)), flip=flip, threads=options.threads))
+    given = {"--weights": weights, "--scales": scales, "--flip": flip}
+    if any(given.values()):
+        raise UsageError(f"{' and '.join(k for k, v in given.items() if v)} only go with --detector cpm")
+    return Looker.of_movenet(MoveNet(threads=options.threads))
+
+
+def _chosen(people: LabelledPeople, subset: str | None, frames: int | None) -> LabelledPeople:
+    import numpy as np
+
+    if subset is not None:
+        names: Any = None if subset in ("train", "test") else _names(Path(subset))
+        mask = [s == subset if names is None else image.name in names
+                for s, image in zip(people.subsets, people.images)]
+        if not any(mask):
+            raise UsageError(f"--subset {subset}: none of the {len(people):,} people belongs to it")
+        people = people[np.array(mask)]
+    if frames is not None and frames < len(people):
+        people = people[np.sort(np.random.default_rng(0).choice(len(people), frames, replace=False))]
+    return people
+
+
+def _names(path: Path) -> set[str]:
+    try:
+        return {Path(line.strip()).name for line in path.read_text("utf-8").splitlines() if line.strip()}
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"--subset {path}: give train, test, or a text file of image names, one a line") from None
