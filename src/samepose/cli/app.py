@@ -43,6 +43,8 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("explain", None, "samepose.cli.explain:app", "Show in pictures what a model has learned.", _MODELS),
 )
 
+_ALIASES = {"recognise": ("recognize",)}
+
 
 def build_app() -> App:
     """The command line; verbs whose module is not there are left out."""
@@ -59,7 +61,7 @@ def build_app() -> App:
         if find_spec(target.partition(":")[0]):
             words = ["Usage: samepose", name, form, "[OPTIONS]"]
             usage = {} if form is None else {"usage": " ".join(word for word in words if word)}
-            app.command(target, name=name, help=text, group=group, **usage)
+            app.command(target, name=(name, *_ALIASES.get(name, ())), help=text, group=group, **usage)
     return app
 
 

@@ -149,11 +149,13 @@ def _asked(text: str, example: Example) -> dict[str, Any]:
 
 
 def _read(text: str, mode: Mode, options: Options) -> Source:
+    from samepose.sequences.finding import about
     from samepose.sequences.source import read_source
     from samepose.sequences.subsequence import RATE
 
     options.note(f"looking for people in {text}")
-    return read_source(text, lambda: options.detector(mode), options.open_index, fps=RATE)
+    with about(text):
+        return read_source(text, lambda: options.detector(mode), options.open_index, fps=RATE)
 
 
 def _targets(where: Sequence[str]) -> list[str]:
