@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from samepose.evaluation.views import Camera
 
 app = App(name="eval", help="Measure models by the protocols of the papers.", help_format="plaintext", version_flags=[])
+app.command("samepose.cli.evaluate_keypoints:keypoints", usage="Usage: samepose eval keypoints [OPTIONS]",
+            help="PCK of a detector on LSP, MPII, FLIC or COCO keypoints.")
 
 
 @app.command(usage="Usage: samepose eval retrieval [OPTIONS]")
