@@ -89,6 +89,31 @@ def test_hidden_pairs_and_a_file_of_cameras(run: Shell, tiny: Path) -> None:
     words = ["eval", "retrieval", "--data", "motion.npz", "--model", tiny, "--cameras", "two.csv", "--frames", 8]
     told = run.json(*words, "--hidden-pairs")["models"]["tiny"]
     assert (told["cameras"], told["hidden"]) == ("two.csv", ["any two"])
+    assert told["drop"]["worst"] >= told["drop"]["mean"] and len(told["worst"]["hidden"]) == 2
+    run(*words, "--hidden-pairs")
+    assert "tiny: two hidden joints cost" in run.out and " and ".join(told["worst"]["hidden"]) in run.out
+
+
+def test_who_was_trained_on_the_subjects_is_told_so(run: Shell) -> None:
+    Path("ann.txt").write_text("ann\n")
+    train = ["train", "prvipe", "--data", "motion.npz", "--steps", "1", "--model.width", "16", "--batch", "8",
+             "--quiet"]
+    run(*train, "--out", "r1", "--held-out", "ann.txt")
+    run(*train, "--out", "r2", "--everything", "--init", "r1")
+    Path("bob.txt").write_text("bob\n")
+    run(*train, "--out", "r3", "--held-out", "bob.txt", "--init", "r1")  # r1 saw bob
+    run("export", "r1", "--out", "m.onnx", "--name", "m", "--quiet")
+    words = ["eval", "retrieval", "--data", "motion.npz", "--cameras", "chest4", "--frames", 8]
+    for model, seen in (("r1", ["bob"]), ("m.onnx", ["bob"]), ("r2", ["ann", "bob"]), ("r3", ["ann", "bob"])):
+        (told,) = run.json(*words, "--model", model)["models"].values()
+        assert told["trained_on"] == seen, model
+        run(*words, "--model", model)
+        assert f"was trained on {', '.join(seen)};" in run.err
+        (told,) = run.json(*words, "--model", model, "--held-out", "ann.txt")["models"].values()
+        assert ("trained_on" in told) == ("ann" in seen), model
+    before = Path("r1/config.json").read_text()
+    Path("r1/config.json").write_text(before.replace("subjects", "others"))  # as runs once were
+    assert "trained_on" not in run.json(*words, "--model", "r1")["models"]["prvipe"]
 
 
 def test_baselines_compare_what_a_detector_or_a_mask_leaves(run: Shell) -> None:

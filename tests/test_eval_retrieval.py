@@ -11,7 +11,7 @@ import pytest
 
 from samepose.embeddings import Embeddings, Matching
 from samepose.errors import FormatError, UsageError
-from samepose.evaluation.report import markdown_table, text_table, to_json
+from samepose.evaluation.report import hidden_pairs_text, markdown_table, text_table, to_json
 from samepose.evaluation.retrieval import (
     KAPPAS,
     RANKS,
@@ -184,6 +184,11 @@ def test_hit_rates_against_a_naive_loop() -> None:
     ]
     np.testing.assert_allclose(hit_rates(scores, match), expected)
     assert 0 < expected[0] < expected[-1] < 1
+    scores[np.unravel_index(np.arange(0, 4000, 7), scores.shape)] = np.nan
+    for ours, q in ((hit_rates(scores[q : q + 1], match[q : q + 1]), q) for q in range(80)):
+        best = np.where(match[q], scores[q], -np.inf).max()  # NaN if any right one is
+        ahead = (~match[q] & ~(scores[q] < best)).sum() if match[q].any() else 99
+        assert ours.tolist() == [float(ahead < k) for k in RANKS], q
 
 
 def test_ties_nan_and_queries_without_a_match_are_no_hits() -> None:
@@ -265,13 +270,26 @@ def test_all_pairs_of_hidden_joints_are_averaged() -> None:
     people = some_people(12)
     scorer = PointEmbedding(lambda k: np.nan_to_num(k).reshape(-1, 26))
     (found,) = evaluate_hidden_pairs(people, {"p": scorer}, CHEST4[:2], cameras_name="two")
-    rates = [
-        evaluate(people, {"p": scorer}, CHEST4[:2], cameras_name="two", hide=pair)[0].hit[0.05][1]
+    one_by_one = {
+        pair: evaluate(people, {"p": scorer}, CHEST4[:2], cameras_name="two", hide=pair)[0].hit
         for pair in itertools.combinations(BODY13.joints, 2)
-    ]
-    assert len(rates) == 78
-    assert found.hit[0.05][1] == pytest.approx(np.mean(rates))
-    assert found.hidden == ("any two",)
+    }
+    assert len(one_by_one) == 78
+    assert found.hit[0.05][1] == pytest.approx(np.mean([hit[0.05][1] for hit in one_by_one.values()]))
+    assert found.hidden == ("any two",) and found.any_two
+    assert found.any_two.worst_hit == one_by_one[found.any_two.worst]
+    lowest, mean = min(hit[0.1][1] for hit in one_by_one.values()), found.hit[0.1][1]
+    assert found.any_two.worst_hit[0.1][1] == lowest < mean
+    (whole,) = evaluate(people, {"p": scorer}, CHEST4[:2], cameras_name="two")
+    assert found.any_two.complete == whole.hit
+    told = json.loads(json.dumps(to_json([found])))["models"]["p"]
+    complete = whole.hit[0.1][1]
+    assert told["drop"] == pytest.approx({"mean": complete - mean, "worst": complete - lowest})
+    assert told["complete"]["0.1"]["1"] == complete and told["worst"]["hit"]["0.1"]["1"] == lowest
+    assert tuple(told["worst"]["hidden"]) == found.any_two.worst
+    first, second = found.any_two.worst
+    assert hidden_pairs_text(found).endswith(f"{100 * (complete - lowest):.1f} at worst ({first} and {second})")
+    assert hidden_pairs_text(whole) == ""
 
 
 def test_nothing_to_evaluate_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,14 @@ class ModelInfo:
         matching: parameters of the matching probability.
         joint_score: a keypoint that scores less counts as missing.
         min_joints: a person with fewer BODY13 joints cannot be embedded.
+        subjects: people of the motion capture it was trained on; none in files that do not tell.
     """
 
     name: str
     matching: Matching
     joint_score: float
     min_joints: int
+    subjects: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As stored in the ONNX file's metadata."""
@@ -45,7 +47,8 @@ class ModelInfo:
     def from_json(cls, text: str) -> ModelInfo:
         """The inverse of `to_json`; KeyError, TypeError or ValueError when it is not one."""
         fields = json.loads(text)
-        return cls(**{**fields, "matching": Matching(**fields["matching"])})
+        subjects = tuple(fields.get("subjects", ()))
+        return cls(**{**fields, "matching": Matching(**fields["matching"]), "subjects": subjects})
 
 
 class Embedder:
@@ -93,6 +96,10 @@ class Embedder:
     def matching(self) -> Matching:
         """The matching probability that belongs to these embeddings."""
         return self.info.matching
+
+    def accepting(self, min_joints: int) -> Embedder:
+        """The same model, also for poses with fewer joints than it vouches for."""
+        return Embedder(self._session, replace(self.info, min_joints=min_joints), self.sha256)
 
     def keypoints(self, poses: Poses) -> Float[np.ndarray, "n 13 2"]:
         """What the model sees of 2D poses: BODY13 points, NaN where missing or scored under `joint_score`."""

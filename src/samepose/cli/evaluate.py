@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 app = App(name="eval", help="Measure models by the protocols of the papers.", help_format="plaintext", version_flags=[])
 app.command("samepose.cli.evaluate_keypoints:keypoints", usage="Usage: samepose eval keypoints [OPTIONS]",
             help="PCK of a detector on LSP, MPII, FLIC or COCO keypoints.")
+app.command("samepose.cli.evaluate_sequences:penn_action", name="penn-action",
+            usage="Usage: samepose eval penn-action [OPTIONS]", help="Action recognition on Penn Action.")
+app.command("samepose.cli.evaluate_sequences:alignment", usage="Usage: samepose eval alignment [OPTIONS]",
+            help="Kendall's tau of aligned videos on Penn Action.")
 
 
 @app.command(usage="Usage: samepose eval retrieval [OPTIONS]")
@@ -44,7 +48,8 @@ def retrieval(
     """Hit@k of finding the pose of one camera in the view of another, over all pairs of cameras.
 
     A find is right within NP-MPJPE kappa of the query in 3D (Sun 2020, section 4.2). Frames are drawn without near
-    duplicates. The figures move with their number and with the cameras: compare like with like.
+    duplicates. The figures move with their number and with the cameras: compare like with like. A model that tells
+    whom it was trained on is reported when it is measured on them.
 
     Args:
         data: Motion capture that the model never saw: BVH, AMC, C3D or .npz files, or folders of them.
@@ -56,13 +61,14 @@ def retrieval(
         held_out: Text file of the only subjects to use, one a line.
         baselines: Also rank by 2D Procrustes distance.
         hide: Parts or joints hidden from the queries, such as left_arm,legs.
-        hidden_pairs: Hide every two joints from the queries in turn and average (slow).
+        hidden_pairs: Hide every two joints from the queries in turn, average, and name the worst two.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
         markdown: Also write the tables to this file (.md).
     """
     from samepose.evaluation.contestants import contestants
     from samepose.evaluation.report import markdown_table, text_table, to_json
     from samepose.evaluation.views import CAMERAS, cameras_of
+    from samepose.training.data import listed
 
     if hide and hidden_pairs:
         raise UsageError("--hidden-pairs hides every two joints; leave out --hide, or --hidden-pairs")
@@ -70,17 +76,24 @@ def retrieval(
         check_output(markdown, (".md",))
     condition = _Condition(cameras_of(cameras), cameras.lower() if cameras.lower() in CAMERAS else cameras, keypoints,
                            _joints(hide), hidden_pairs)
-    scorers = contestants(model or [], baselines=baselines, threads=options.limit_threads())
+    models = contestants(model or [], baselines=baselines, threads=options.limit_threads())
     poses = load_motion(data, joint_map, options)
-    points = drawn_frames(poses, held_out, frames, options)
-    results = []
+    points, subjects = drawn_frames(poses, held_out, frames, options)
+    results, known = [], dict[str, list[str]]()
     with options.progress("model") as progress:
-        for k, (name, scorer) in enumerate(scorers.items()):
-            progress(k, len(scorers), name)
-            results += condition.measure({name: scorer}, points)
+        for k, (name, contestant) in enumerate(models.items()):
+            progress(k, len(models), name)
+            if seen := [s for s in subjects if s in contestant.subjects]:
+                known[name] = seen
+                options.note(f"warning: {name} was trained on {listed(seen)}; what it does with people that it has "
+                             "never seen, these figures do not tell")
+            results += condition.measure({name: contestant.scorer}, points)
     if markdown is not None:
         markdown.write_text(_tables(results, len(condition.cameras), markdown_table) + "\n")
-    options.result(to_json(results), _tables(results, len(condition.cameras), text_table))
+    document = to_json(results)
+    for name, seen in known.items():
+        document["models"][name]["trained_on"] = seen
+    options.result(document, _tables(results, len(condition.cameras), text_table))
     return 1 if poses.failed else 0
 
 
@@ -114,8 +127,10 @@ def _joints(hide: str) -> tuple[str, ...]:
 def _tables(
     results: list[RetrievalResult], cameras: int, table: Callable[[list[RetrievalResult], float], str]
 ) -> str:
+    from samepose.evaluation.report import hidden_pairs_text
     from samepose.evaluation.retrieval import KAPPAS
 
     pairs = cameras * (cameras - 1)
     caption = f"N = {results[0].frames:,} frames in each of {cameras} cameras, mean of all {pairs} pairs"
-    return "\n\n".join([*(table(results, kappa) for kappa in KAPPAS), caption])
+    costs = "\n".join(line for result in results if (line := hidden_pairs_text(result)))
+    return "\n\n".join([*(table(results, kappa) for kappa in KAPPAS), *([costs] if costs else []), caption])

@@ -50,7 +50,7 @@ def prvipe(
     views, embedder = cameras_of(cameras), Embedder.load(model, options.limit_threads())
     out.mkdir(parents=True, exist_ok=True)
     poses = load_motion(data, joint_map, options)
-    points = drawn_frames(poses, held_out, frames, options)
+    points, _ = drawn_frames(poses, held_out, frames, options)
     scene = explain.Scene.of(points, views, embedder, cameras_name=cameras, keypoints=keypoints)
     confidence, ambiguity = explain.confidence(scene), explain.ambiguity(scene)
     space, found = explain.space(scene), explain.retrievals(scene)

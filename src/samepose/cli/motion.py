@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from samepose.cli.options import Options, counted
+from samepose.errors import FormatError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,15 +21,21 @@ Data = Annotated[list[Path], Parameter(consume_multiple=True, negative="")]
 
 
 def load_motion(data: list[Path], joint_map: Path | None, options: Options) -> PoseSet:
-    """Read it, report what failed."""
+    """Read it, report what failed and what was repaired."""
     from samepose.formats.joint_names import read_joint_map
-    from samepose.training.data import load_many, present
+    from samepose.training.data import listed, load_many, present
 
     names = read_joint_map(joint_map) if joint_map else None
     options.note(f"reading {', '.join(map(str, data))}")
     poses = load_many(data, names)
     for path, reason in poses.failed:
         options.warn(reason if reason.startswith(path) else f"{path}: {reason}")
+    files: dict[str, list[str]] = {}
+    for note in poses.notes:
+        file, _, repair = note.partition(": ")
+        files.setdefault(repair, []).append(file)
+    for repair, of in files.items():
+        options.note(f"{listed(of, 5)}: {repair}")
     options.note(f"{len(poses):,} poses in {counted(len(poses.clip_names), 'clip')} of "
                  f"{counted(len(present(poses)), 'subject')}")
     return poses
@@ -45,14 +52,25 @@ def subjects_of(path: Path | None, poses: PoseSet, options: Options) -> tuple[st
     return names
 
 
-def drawn_frames(poses: PoseSet, subjects: Path | None, n: int, options: Options) -> np.ndarray:
-    """`n` frames without near duplicates, of the subjects in a file if one is given: (n, 17, 3), or fewer."""
+def drawn_frames(
+    poses: PoseSet, subjects: Path | None, n: int, options: Options
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """`n` frames without near duplicates (n, 17, 3), or fewer, and the subjects that they were drawn from.
+
+    Args:
+        subjects: file of the only ones to use; None: all.
+
+    Raises:
+        FormatError: the frames are all alike.
+    """
     from samepose.evaluation.retrieval import select_frames
-    from samepose.training.data import only
+    from samepose.training.data import only, present
 
     if subjects is not None:
         poses = only(poses, subjects_of(subjects, poses, options))
-    points = poses.points[select_frames(poses.points, n)]
-    if len(points) < n:
-        options.note(f"only {len(points):,} frames differ enough; hit rates of {n:,} would be lower")
-    return points
+    chosen = select_frames(poses.points, n)
+    if len(chosen) < 2:
+        raise FormatError(f"{', '.join(present(poses))}: only one pose, or copies of one; give motion to tell apart")
+    if len(chosen) < n:
+        options.note(f"only {len(chosen):,} frames differ enough; hit rates of {n:,} would be lower")
+    return poses.points[chosen], present(poses)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from samepose.errors import UsageError
-from samepose.evaluation.retrieval import RetrievalResult
+from samepose.evaluation.retrieval import KAPPAS, RANKS, Hits, RetrievalResult
 
 _Condition = tuple[str, str, tuple[str, ...]]
 
@@ -14,7 +14,8 @@ _Condition = tuple[str, str, tuple[str, ...]]
 def to_json(results: Sequence[RetrievalResult]) -> dict[str, Any]:
     """`{"models": {name: {"hit": {kappa: {k: rate}}, "frames", "cameras", "keypoints"}}}`, rates in 0..1.
 
-    `"hidden"` is added where joints were hidden.
+    `"hidden"` is added where joints were hidden, and of `evaluate_hidden_pairs` the hit rates of `"complete"` queries
+    and of the `"worst"` pair of joints, and the `"drop"` of Hit@1 at kappa 0.1 from the complete ones.
 
     Raises:
         UsageError: a model appears twice, under different conditions: write one document per condition.
@@ -24,14 +25,39 @@ def to_json(results: Sequence[RetrievalResult]) -> dict[str, Any]:
         if result.model in models:
             raise UsageError(f"model {result.model} has two results; write one JSON per set of cameras and keypoints")
         models[result.model] = {
-            "hit": {str(kappa): {str(k): rate for k, rate in row.items()} for kappa, row in result.hit.items()},
+            "hit": _hits(result.hit),
             "frames": result.frames,
             "cameras": result.cameras,
             "keypoints": result.keypoints,
         }
         if result.hidden:
             models[result.model]["hidden"] = list(result.hidden)
+        if result.any_two:
+            mean, worst = _drops(result)
+            models[result.model] |= {
+                "complete": _hits(result.any_two.complete), "drop": {"mean": mean, "worst": worst},
+                "worst": {"hidden": list(result.any_two.worst), "hit": _hits(result.any_two.worst_hit)},
+            }
     return {"models": models}
+
+
+def hidden_pairs_text(result: RetrievalResult) -> str:
+    """What hiding two joints costs, in one line; "" of other results."""
+    if not result.any_two:
+        return ""
+    mean, worst = _drops(result)
+    return (f"{result.model}: two hidden joints cost {100 * mean:.1f} points of Hit@{RANKS[0]} at kappa {KAPPAS[0]} on "
+            f"average, {100 * worst:.1f} at worst ({' and '.join(result.any_two.worst)})")
+
+
+def _drops(result: RetrievalResult) -> tuple[float, float]:
+    assert result.any_two
+    complete, worst = (hits[KAPPAS[0]][RANKS[0]] for hits in (result.any_two.complete, result.any_two.worst_hit))
+    return complete - result.hit[KAPPAS[0]][RANKS[0]], complete - worst
+
+
+def _hits(hits: Hits) -> dict[str, dict[str, float]]:
+    return {str(kappa): {str(k): rate for k, rate in row.items()} for kappa, row in hits.items()}
 
 
 def text_table(results: Sequence[RetrievalResult], kappa: float = 0.1) -> str:

@@ -76,10 +76,10 @@ def split(poses: PoseSet, subjects: Sequence[str]) -> tuple[PoseSet, PoseSet]:
     """
     held = np.isin(np.array(poses.subject_names), subjects)[poses.subject]
     if not held.any():
-        raise UsageError(f"none of the subjects {_list(subjects)} is in the data, which has "
-                         f"{_list(poses.subject_names)}; name some of those in a file with --held-out")
+        raise UsageError(f"none of the subjects {listed(subjects)} is in the data, which has "
+                         f"{listed(poses.subject_names)}; name some of those in a file with --held-out")
     if held.all():
-        raise UsageError(f"all subjects of the data ({_list(poses.subject_names)}) are held out; add data of others")
+        raise UsageError(f"all subjects of the data ({listed(poses.subject_names)}) are held out; add data of others")
     return _part(poses, ~held), _part(poses, held)
 
 
@@ -102,5 +102,6 @@ def present(poses: PoseSet) -> tuple[str, ...]:
     return tuple(poses.subject_names[i] for i in np.unique(poses.subject))
 
 
-def _list(names: Sequence[str], most: int = 12) -> str:
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """ "ann, bob and 3 more"."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ JOINT_SCORE = 0.25  # a detected keypoint that scores less is taken as missing (
 MIN_JOINTS = 7  # the best hit is right for 41 % with 7 joints, 32 % with 6, 89 % with 13 (docs/results.md)
 
 
-def info_of(model: PrVipe, name: str) -> ModelInfo:
-    """What an export says about itself; its probabilities are as learned, uncalibrated."""
-    return ModelInfo(name, matching_of(model), JOINT_SCORE, MIN_JOINTS)
+def info_of(model: PrVipe, name: str, subjects: Sequence[str] = ()) -> ModelInfo:
+    """What an export says about itself; its probabilities are as learned, uncalibrated.
+
+    Args:
+        subjects: that it was trained on, so that nobody takes figures on them for a test.
+    """
+    return ModelInfo(name, matching_of(model), JOINT_SCORE, MIN_JOINTS, tuple(subjects))
 
 
 def export(model: PrVipe, info: ModelInfo, path: Path) -> None:
@@ -34,7 +39,7 @@ def export(model: PrVipe, info: ModelInfo, path: Path) -> None:
     config = model.config
     if config.kind == "lifting":
         raise UsageError("a lifting model gives 3D poses, not embeddings; only embeddings are exported")
-    graph = _Graph()
+    graph = Graph()
     x = graph.layer("x", *_folded(model.stem))
     for block in model.blocks:
         out = x
@@ -57,12 +62,21 @@ def export(model: PrVipe, info: ModelInfo, path: Path) -> None:
         helper.make_graph(graph.nodes, "prvipe", [shape["x"]], [shape["mean"], shape["var"]], graph.tensors),
         opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="samepose",
     )
+    _save(proto, info, path)
+
+
+def rewrite(source: Path, info: ModelInfo, path: Path) -> None:
+    """An exported model with another description of itself; the two paths may be the same."""
+    _save(onnx.load(source), info, path)
+
+
+def _save(proto: onnx.ModelProto, info: ModelInfo, path: Path) -> None:
     helper.set_model_props(proto, {"samepose": info.to_json()})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
 
 
-class _Graph:
+class Graph:
     """Nodes and weights under construction; every method returns the name of its output."""
 
     def __init__(self) -> None:

@@ -32,10 +32,12 @@ def train_prvipe(
 
     Raises:
         UsageError: `run` holds another run, or one with other settings; `init` has a network of another shape.
-        FormatError: `init` is no run.
+        FormatError: `init` is no run, or the poses are all alike.
     """
     torch.manual_seed(loop.seed)
     pool = MotionPool.of(train.points, train.clip)
+    if len(pool.points) < 2:
+        raise FormatError(f"{', '.join(present(train))}: only one pose, or copies of one; give motion to learn from")
     started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points) if validation else None)
     if init and not (run / "checkpoint.safetensors").exists():
         initialise(started.model, init)
@@ -63,6 +65,16 @@ def model_config(run: Path) -> PrVipeConfig:
         raise FormatError(f"{run}: holds no run ({path.name}: {error.strerror}); name the folder of one") from None
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path}: is not of a run of `samepose train prvipe` ({error}); name another run") from None
+
+
+def subjects_of_run(run: Path) -> tuple[str, ...]:
+    """Subjects that a run and those it began from were trained on; none of runs that do not tell."""
+    try:
+        origin = json.loads((run / "config.json").read_text())["origin"]
+        before = subjects_of_run(Path(origin["init"])) if origin["init"] else ()
+        return tuple(dict.fromkeys([*origin["subjects"], *before]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def load_model(run: Path) -> PrVipe:
@@ -102,7 +114,7 @@ def widened(weights: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Te
         if len(to) != w.ndim or any(n % m for n, m in zip(to, w.shape)):
             continue
         times = [n // m for n, m in zip(to, w.shape)]
-        if not times or times[0] > 1 and name.split(".")[0] in _HEADS:
+        if not times or (times[0] > 1 and name.split(".")[0] in _HEADS):
             continue
         wide[name] = w.repeat(times)
         if w.ndim == 2 and times[1] > 1:
