@@ -1,0 +1,95 @@
+"""Tables, JSON and the picture of the protocols on Penn Action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from samepose.evaluation.alignment import Alignment
+from samepose.evaluation.penn_action import Recognition
+
+
+def to_json(result: Recognition) -> dict[str, Any]:
+    """As the command line prints it; rates in 0..1, the confusion matrix in the order of `classes`."""
+    return {**asdict(result), "classes": list(result.classes), "confusion": result.confusion.tolist()}
+
+
+def alignment_json(result: Alignment) -> dict[str, Any]:
+    """As the command line prints it."""
+    return {**asdict(result), "worst": [list(row) for row in result.worst]}
+
+
+def text_tables(result: Recognition) -> str:
+    """For the terminal."""
+    views = "index of" if result.protocol == "one-view" else "queries of"
+    lines = [f"{_words(name):18s}{100 * value:6.1f}" for name, value in result.per_class.items()]
+    lines += ["", *(f"{f'{views} {view}':18s}{100 * value:6.1f}" for view, value in result.per_view.items())]
+    return "\n".join([*lines, "", f"{'accuracy':18s}{100 * result.accuracy:6.1f}", "", _caption(result)])
+
+
+def markdown_tables(result: Recognition) -> str:
+    """For a document."""
+    heads = [*map(_words, result.per_class), "accuracy"]
+    rates = [*result.per_class.values(), result.accuracy]
+    views = "index of" if result.protocol == "one-view" else "queries of"
+    by_view = _table([f"{views} {v}" for v in result.per_view], list(result.per_view.values()), 100, 1)
+    return "\n\n".join([_table(heads, rates, 100, 1), by_view, _caption(result)])
+
+
+def alignment_text(result: Alignment) -> str:
+    """For the terminal."""
+    lines = [f"{_words(name):18s}{value:7.3f}" for name, value in result.per_class.items()]
+    return "\n".join([*lines, "", *(f"{name:18s}{value:7.3f}" for name, value in _summary(result)), "",
+                      f"{result.pairs:,} ordered pairs of videos"])
+
+
+def alignment_markdown(result: Alignment) -> str:
+    """For a document."""
+    rows = [*((_words(name), value) for name, value in result.per_class.items()), *_summary(result)]
+    return _table([name for name, _ in rows], [value for _, value in rows], 1, 3)
+
+
+def plot_confusion(result: Recognition, out: Path) -> None:
+    """The confusion matrix: rows are actions, cells the share of a row in percent."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    share = result.confusion / np.maximum(result.confusion.sum(axis=1, keepdims=True), 1)
+    names, size = [_words(name) for name in result.classes], 3.2 + 0.52 * len(result.classes)
+    figure = Figure(figsize=(size, size * 0.92), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in zip(*np.nonzero(result.confusion)):
+        axes.text(j, i, f"{100 * share[i, j]:.0f}" if share[i, j] >= 0.005 else f"{100 * share[i, j]:.1f}", ha="center",
+                  va="center", fontsize=8, color="white" if share[i, j] > 0.5 else "black")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="action of the nearest video", ylabel="action",
+             title=f"Penn Action, {result.protocol}: {100 * result.accuracy:.1f} % (mean over actions)")
+    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#dddddd", lw=0.6)
+    axes.tick_params(which="minor", length=0)
+    figure.savefig(out, dpi=130)
+
+
+def _summary(result: Alignment) -> list[tuple[str, float]]:
+    rows = (("tau", result.tau), ("same view", result.same_view), ("different view", result.different_view),
+            ("path", result.path_tau))
+    return [(name, value) for name, value in rows if value is not None]
+
+
+def _caption(result: Recognition) -> str:
+    return (f"{result.queries:,} queries among up to {result.index:,} videos in {result.seconds:.1f} s; "
+            f"{100 * result.pruned:.1f} % of the pairs ruled out by the bound")
+
+
+def _table(names: Sequence[str], values: Sequence[float], factor: float, digits: int) -> str:
+    rows = (f"| {name} | {factor * value:.{digits}f} |" for name, value in zip(names, values))
+    return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
