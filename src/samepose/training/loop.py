@@ -103,9 +103,9 @@ def fit(
     torch.use_deterministic_algorithms(config.deterministic)
     fabric = Fabric(precision=config.precision)
     fabric.launch()
-    averaged = _copy(recipe.model)
+    averaged = fabric.to_device(_copy(recipe.model))  # beside the model: averaging on another device costs a transfer
     model, optimiser = fabric.setup(
-        recipe.model, torch.optim.AdamW(recipe.model.parameters(), 1.0, weight_decay=config.weight_decay)
+        recipe.model, torch.optim.AdamW(_groups(recipe.model), 1.0, weight_decay=config.weight_decay)
     )
     rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
     state = _State(recipe.model, averaged, optimiser, rng)
@@ -115,7 +115,7 @@ def fit(
     started, last_log = time.monotonic(), first
     for step in range(first, config.steps):
         for group in optimiser.param_groups:
-            group["lr"] = _rate(step, config)
+            group["lr"] = _rate(step, config) * group["share"]
         model.train()
         loss, logs = recipe.loss(model, rng, fabric.device)
         optimiser.zero_grad()
@@ -146,6 +146,14 @@ def fit(
     if writer:
         writer.close()
     return averaged.eval()
+
+
+def _groups(model: nn.Module) -> list[dict[str, Any]]:
+    """Parameters that learn, by their share of the learning rate: a model may set `rate_share` on them, else it is 1."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    shares = sorted({getattr(p, "rate_share", 1.0) for p in learning}, reverse=True)
+    return [{"params": [p for p in learning if getattr(p, "rate_share", 1.0) == share], "share": share}
+            for share in shares]
 
 
 def _limit_threads(threads: int) -> None:
@@ -275,7 +283,7 @@ def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
     """Exponential moving average of parameters and of BatchNorm's running statistics."""
     for mean, now in zip(averaged.state_dict().values(), model.state_dict().values()):
         if mean.dtype.is_floating_point:
-            mean.lerp_(now.to(mean.device), 1 - decay)
+            mean.lerp_(now, 1 - decay)
         else:
             mean.copy_(now)
 

@@ -1,0 +1,81 @@
+"""`samepose train cpm`: its flags are the fields of the configurations, so it needs torch even for its help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from samepose.cli.motion import Data
+from samepose.cli.options import DEFAULTS, Flag, Options, counted, needs
+
+with needs("train"):
+    from samepose.training.cpm import CpmRecipeConfig
+    from samepose.training.loop import LoopConfig
+
+_RECIPE, _LOOP = CpmRecipeConfig(), LoopConfig(learning_rate=1.5e-3, ema=0.99, precision="bf16-mixed")
+
+
+def cpm(
+    *,
+    data: Data,
+    out: Path,
+    resume: Flag = False,
+    validation: Path | None = None,
+    init: Path | None = None,
+    recipe: Annotated[CpmRecipeConfig, Parameter(name="*", negative="")] = _RECIPE,
+    loop: Annotated[LoopConfig, Parameter(name="*", negative="")] = _LOOP,
+    options: Options = DEFAULTS,
+) -> None:
+    """Train a Convolutional Pose Machine on labelled photographs, rendered people or both.
+
+    The run's folder receives checkpoints, its settings, validation figures and TensorBoard events. A run that was
+    stopped, however rudely, goes on with --resume and the same settings as if nothing had happened. People of
+    LSP-Extended that we keep for validation are never trained on.
+
+    Args:
+        data: Folders of LSP, LSP-Extended, MPII, FLIC, COCO keypoints, or of what `samepose synth` wrote.
+        out: Folder of the run.
+        resume: Continue the run in --out, or begin it if there is none.
+        validation: Folder to validate on; by default the kept people of LSP-Extended, if --data has it.
+        init: Run whose weights to start from.
+    """
+    from samepose.training.cpm import train_cpm
+    from samepose.training.cpm_data import People, read_people, split, validation_numbers
+    from samepose.training.loop import may_begin
+
+    may_begin(out, resume)
+    sets = [read_people(path) for path in data]
+    kept = read_people(validation) if validation else None
+    if any(people.name == "LSP-Extended" for people in sets):
+        sets, own = split(sets, validation_numbers())
+        kept = kept or own
+    for people in sets:
+        for why, n in people.skipped.items():
+            options.warn(f"{people.name}: {counted(n, 'person')} left out: {why}")
+    joints = recipe.model.joints
+    train = People(sets, joints)
+    options.note(f"{len(train):,} people to train on, {len(kept) if kept else 0:,} to validate on")
+    with options.progress("step") as bar:
+        def report(done: int, total: int, figures: dict[str, float]) -> None:
+            if "loss" in figures:
+                bar(done, total, f"loss {figures['loss']:.3f}")
+            elif figures:
+                options.note(f"step {done:,}: PCK@0.2 {_text(figures)}")
+
+        figures = train_cpm(train, People([kept], joints) if kept else None, out, recipe,
+                            replace(loop, threads=options.threads or 0), init=init, resume=resume, progress=report)
+    unreadable = len(train.unreadable)
+    if unreadable:
+        options.warn(f"{counted(unreadable, 'image')} could not be read and {'was' if unreadable == 1 else 'were'} "
+                     "left out")
+    options.done({"run": str(out), "steps": loop.steps, "validation": figures, "unreadable": unreadable},
+                 f"trained {out}" + (f": PCK@0.2 {_text(figures)}" if figures else ""))
+
+
+def _text(figures: dict[str, float]) -> str:
+    """ "61.0, 64.2, 65.0 % (stages 1, 2, 3)"."""
+    return (f"{', '.join(f'{100 * rate:.1f}' for rate in figures.values())} % (stages "
+            f"{', '.join(str(t) for t in range(1, len(figures) + 1))})")
