@@ -2,9 +2,10 @@
 
     python benchmarks/four_cameras.py [--weights MODEL.onnx] [--detections DIR] [--json]
 
-Every second frame (30 a second) of each camera is looked for among those of each other camera: single frames, the
-likeliest match only. Detection takes a minute or two and is kept as pose files in DIR, so that other weights are
-measured in seconds. The baseline is the same run with the 2D keypoints themselves and Procrustes per pair.
+Every second frame (30 a second) of each camera is looked for among those of each other camera, the likeliest match
+only: first by single frames, then by moments, seven frames fused late as alignment compares them. Detection takes a
+minute or two and is kept as pose files in DIR, so that other weights are measured in seconds. The baseline is the same
+run with the 2D keypoints themselves and Procrustes per pair.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import json
 import os
 import platform
 import sys
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +26,16 @@ from samepose.demo import cache_folder, fetch_videos
 from samepose.detect import detect
 from samepose.detect.movenet import MoveNet
 from samepose.embed import Embedder
+from samepose.embeddings import Matching
 from samepose.evaluation.crossview import CrossView, cross_view
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.poses import Poses
+from samepose.sequences.clip import Clip, clip_of
+from samepose.sequences.distance import frame_distances
 
 FPS = 30.0
+MOMENTS = "seven frames"
 BASELINE = "2d-procrustes"
 
 
@@ -42,6 +49,19 @@ def most_prominent(video: Path, detector: MoveNet, folder: Path) -> Poses:
     return load_poses(kept).poses
 
 
+@dataclass(frozen=True)
+class Moments:
+    """A frame with those before and after it, see `samepose.sequences.distance`."""
+
+    matching: Matching
+
+    def describe(self, keypoints: Any) -> Any:
+        return keypoints
+
+    def scores(self, query: Clip, index: Clip) -> np.ndarray:
+        return np.exp(-frame_distances(query, index, self.matching))
+
+
 def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
     videos = fetch_videos(cache_folder() / "four_cameras")
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +70,10 @@ def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
     people = [p[embedder.searchable(p)] for p in people]
     keypoints, times = [embedder.keypoints(p) for p in people], [p.times for p in people]
     model = PrVipe(embedder.embed_keypoints, embedder.matching)
+    clips = [clip_of(p, embedder) for p in people]
     return {
         embedder.name: cross_view(keypoints, times, model),
+        MOMENTS: cross_view(clips, [clip.times for clip in clips], Moments(embedder.matching)),
         BASELINE: cross_view(keypoints, times, Keypoints2D()),
     }
 
@@ -76,14 +98,13 @@ def as_json(results: dict[str, CrossView]) -> dict[str, object]:
 def show(results: dict[str, CrossView]) -> None:
     packages = ", ".join(f"{p} {version(p)}" for p in ("samepose", "onnxruntime", "numpy"))
     print(f"{cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n")
-    (name, model), (_, baseline) = results.items()
-    print(f"{'':12}{name:>24}{BASELINE:>28}")
-    print(f"{'cameras':12}{'|dt| s':>8}{'tau':>8}{'score':>8}{'|dt| s':>20}{'tau':>8}")
-    for p, b in zip(model.pairs, baseline.pairs):
-        print(f"{p.query + 1} in {p.index + 1:<7}{np.median(np.abs(p.offsets)):8.3f}{p.tau:8.2f}{np.median(p.top):8.2f}"
-              f"{np.median(np.abs(b.offsets)):20.3f}{b.tau:8.2f}")
+    print(f"{'':12}" + "".join(f"{name:>26}" for name in results))
+    print(f"{'cameras':12}" + f"{'|dt| s':>12}{'tau':>7}{'score':>7}" * len(results))
+    for row in zip(*(result.pairs for result in results.values())):
+        cells = (f"{np.median(np.abs(p.offsets)):12.3f}{p.tau:7.2f}{np.median(p.top):7.2f}" for p in row)
+        print(f"{row[0].query + 1} in {row[0].index + 1:<7}" + "".join(cells))
     for label, field in (("median |dt|", "median_offset"), ("mean |dt|", "mean_offset"), ("mean tau", "tau")):
-        print(f"{label:12}{getattr(model, field):8.3f}{getattr(baseline, field):36.3f}")
+        print(f"{label:12}" + "".join(f"{getattr(result, field):12.3f}{'':14}" for result in results.values()))
 
 
 def cpu() -> str:

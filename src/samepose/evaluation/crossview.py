@@ -63,12 +63,13 @@ class CrossView:
 
 
 def cross_view(
-    keypoints: Sequence[Float[np.ndarray, "n 13 2"]], times: Sequence[Float[np.ndarray, " n"]], scorer: Scorer
+    keypoints: Sequence[Any], times: Sequence[Float[np.ndarray, " n"]], scorer: Scorer
 ) -> CrossView:
-    """Look for every frame of every camera in every other camera, single frames, top match only.
+    """Look for every frame of every camera in every other camera, top match only.
 
     Args:
-        keypoints: one person in each camera, BODY13 in pixels, NaN where hidden; as many frames as were seen there.
+        keypoints: one person in each camera, as `scorer.describe` takes it: (n, 13, 2) BODY13 in pixels, NaN where
+            hidden, for single frames. As many frames as were seen there.
         times: of those frames, seconds on a clock that all cameras share.
 
     Raises:
