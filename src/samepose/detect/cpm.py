@@ -139,13 +139,14 @@ def peaks(
     """The highest point of each map, in cells (x, y; middles are whole numbers), and its height in 0..1.
 
     Between cells by a parabola through the logarithms of the highest cell and its neighbours along each axis, which
-    is exact for the Gaussians that the network is trained to give (ours; the paper takes the highest cell).
+    is exact for the Gaussians that the network is trained to give (ours; the paper takes the highest cell). A peak on
+    the rim stays there.
     """
     *batch, height, width = maps.shape
     flat = maps.reshape(-1, height, width)
     at = flat.reshape(len(flat), -1).argmax(axis=1)
     rows, y, x = np.arange(len(flat)), at // width, at % width
-    padded = np.log(np.maximum(np.pad(flat, ((0, 0), (1, 1), (1, 1)), mode="edge"), _LEAST_BELIEF))
+    padded = np.log(np.maximum(np.pad(flat, ((0, 0), (1, 1), (1, 1)), mode="reflect"), _LEAST_BELIEF))
     offsets = []
     for dx, dy in ((1, 0), (0, 1)):
         before, here, after = (padded[rows, y + 1 + k * dy, x + 1 + k * dx] for k in (-1, 0, 1))
