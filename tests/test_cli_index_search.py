@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from drawn_people import Shell, detector, embedder, photo, share_networks, video
+from samepose.cli.search import MIN_SCORE
 from samepose.formats.keypoints import load_poses, save_poses
 
 
@@ -65,7 +66,8 @@ def test_quiet_and_environment(run: Shell, media: Path, monkeypatch: pytest.Monk
 
 
 def test_search_finds_the_picture_itself_first(run: Shell, media: Path, filled: Path) -> None:
-    found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 3, "--where", "photos/*")
+    found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 3, "--where", "photos/*",
+                     "--min-score", 0)
     assert list(found) == ["query", "results"]
     best = found["results"][0]
     assert list(best) == ["id", "score", "path", "time", "span", "frame", "person", "box", "mirrored", "label"]
@@ -129,17 +131,25 @@ def test_search_by_id_leaves_itself_out(run: Shell, media: Path, filled: Path) -
 
 def test_filters(run: Shell, media: Path, filled: Path) -> None:
     def paths(*options: object) -> set[str]:
-        found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, *options)
+        found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50,
+                         "--min-score", 0, *options)
         return {r["path"] for r in found["results"]}
 
     assert paths("--where", "*.png") == {"photos/down.png", "photos/two.png"}
     assert paths("--from", 0.2, "--to", 0.4) == {"clip.mp4"}
-    assert paths("--min-score", 1) == set()
-    assert "nothing found" in run("search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 1).err
-    near = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--where", "*.mp4")
-    each = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--where", "*.mp4",
-                    "--distinct", 0)
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--min-score"]
+    near = run.json(*words, 0, "--where", "*.mp4")
+    each = run.json(*words, 0, "--where", "*.mp4", "--distinct", 0)
     assert len(each["results"]) > len(near["results"])
+
+
+def test_what_hardly_matches_is_left_out_unless_asked_for(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "-k", 50]
+    every, likely = (run.json(*words, *more)["results"] for more in (("--min-score", 0), ()))
+    assert [r["id"] for r in likely] == [r["id"] for r in every if r["score"] >= MIN_SCORE]
+    assert 0 < len(likely) < len(every)
+    assert run.json(*words, "--min-score", 1)["results"] == []
+    assert "nothing found with a probability of 1 or more; --min-score 0 shows" in run(*words, "--min-score", 1).err
 
 
 def test_mirror_says_which_hits_are_mirrored(run: Shell, media: Path, filled: Path) -> None:
@@ -155,9 +165,10 @@ def test_mirror_says_which_hits_are_mirrored(run: Shell, media: Path, filled: Pa
 def test_label_and_remove(run: Shell, media: Path) -> None:
     run("index", media / "photos")
     assert run.json("label", "two.png", "pair")["people"] == 2
-    found = run.json("search", media / "photos" / "down.png", "--label", "pair")["results"]
+    words = ["search", media / "photos" / "down.png", "--label", "pair", "--min-score", 0]
+    found = run.json(*words)["results"]
     assert len(found) == 2 and {r["label"] for r in found} == {"pair"}
-    assert "label" in run("search", media / "photos" / "down.png", "--label", "pair").out.splitlines()[0]
+    assert "label" in run(*words).out.splitlines()[0]
     assert run.json("remove", found[0]["id"]) == {"index": "samepose-index", "people": 1, "files": 0}
     assert run.json("remove", "*.png") == {"index": "samepose-index", "people": 2, "files": 3}
     assert run.json("info")["media"] == 1
@@ -224,7 +235,7 @@ def test_keypoint_names_are_looked_up_in_the_media(run: Shell, media: Path, tmp_
         person["file_name"] = Path(person["file_name"]).name
     (tmp_path / "poses.json").write_text(json.dumps(people))
     run("index", media / "photos", "--keypoints", "poses.json")
-    found = run.json("search", media / "photos" / "out.jpg")["results"]
+    found = run.json("search", media / "photos" / "out.jpg", "--min-score", 0)["results"]
     assert [Path(r["path"]).is_file() for r in found] == [True, True]
 
 

@@ -69,13 +69,25 @@ class Matching:
     Attributes:
         a: slope, > 0, per unit of embedding distance.
         b: offset; two certain embeddings at distance 0 match with sigmoid(b).
-        slope, offset: monotone calibration on the logit, P' = sigmoid(slope * logit(P) + offset); slope > 0.
+        slope, offset: monotone calibration on the logit, P' = sigmoid(slope * logit(P) + offset); slope > 0. Fitted on
+            people that the model has not seen (`evaluation.calibrator`).
     """
 
     a: float
     b: float
     slope: float = 1.0
     offset: float = 0.0
+
+    @property
+    def uncalibrated(self) -> Matching:
+        """The matching probability as it was learned."""
+        return Matching(self.a, self.b)
+
+    def calibrate(self, probability: Float[np.ndarray, "*pair"]) -> Float[np.ndarray, "*pair"]:
+        """What becomes of probabilities of `uncalibrated`."""
+        against = np.maximum((1 - probability) / np.maximum(probability, 1e-30), 1e-30)
+        shown: np.ndarray = 1 / (1 + np.exp(np.clip(self.slope * np.log(against) - self.offset, -80, 80)))
+        return shown
 
     def probability(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, "q n"]:
         """Calibrated matching probability of every pair, closed form.
@@ -116,10 +128,7 @@ class Matching:
         for weight, node in zip(GAUSS_HERMITE_WEIGHTS, (0.0, *GAUSS_HERMITE_NODES)):
             for sign in (-1, 1) if node else (1,):
                 p += weight / (1 + np.exp(np.minimum(self.a * (r + sign * node * deviation) - self.b, 80)))
-        if (self.slope, self.offset) != (1, 0):
-            against = np.maximum((1 - p) / np.maximum(p, 1e-30), 1e-30)
-            p = 1 / (1 + np.exp(np.clip(self.slope * np.log(against) - self.offset, -80, 80)))
-        return p.astype(np.float32)
+        return (p if self.uncalibrated == self else self.calibrate(p)).astype(np.float32)
 
     def _parameters(self) -> Float[np.ndarray, "5"]:
         """As the compiled passes take them."""

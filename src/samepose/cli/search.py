@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from samepose.index import Hit, Index
     from samepose.query import Query
 
+MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (docs/results.md)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
@@ -28,7 +29,7 @@ def search(
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
     mirror: Literal["off", "also", "only"] = "off",
-    min_score: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
+    min_score: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = MIN_SCORE,
     where: str | None = None,
     label: str | None = None,
     time_from: Annotated[Seconds | None, Parameter(name="--from")] = None,
@@ -48,7 +49,7 @@ def search(
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored pose.
-        min_score: Leave out what matches with a lower probability, 0 to 1.
+        min_score: Leave out what matches with a lower probability; 0 shows whatever comes nearest.
         where: Only paths of this pattern, such as "holiday/*" or "*.mp4".
         label: Only people of this label.
         time_from: Only from this second of a video on.
@@ -82,7 +83,13 @@ def search(
     if hits:
         _print_table(hits)
     else:
-        options.note("nothing found" + ("" if index.people.count_rows() else "; the index is empty"))
+        options.note(f"nothing found{_why_nothing(index, min_score)}")
+
+
+def _why_nothing(index: Index, min_score: float) -> str:
+    if not index.people.count_rows():
+        return "; the index is empty"
+    return f" with a probability of {min_score:g} or more; --min-score 0 shows what comes nearest" if min_score else ""
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:

@@ -2,34 +2,104 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
+from samepose.cli.motion import Data, load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Options, check_output, needs
+from samepose.errors import UsageError
+
+if TYPE_CHECKING:
+    from samepose.embed import Embedder
+    from samepose.evaluation.calibrator import Calibration
+    from samepose.formats.poseset import PoseSet
 
 app = App(name="train", help="Train a model.", help_format="plaintext", version_flags=[])
 app.command("samepose.cli.train_prvipe:prvipe", name="prvipe", usage="Usage: samepose train prvipe [OPTIONS]",
             help="Train Pr-VIPE, or one of its rivals, on motion capture.")
+app.command("samepose.cli.train_cpm:cpm", name="cpm", usage="Usage: samepose train cpm [OPTIONS]",
+            help="Train a Convolutional Pose Machine on labelled photographs and rendered people.")
 
 
-def export(run: Path, /, *, out: Path, name: str | None = None, options: Options = DEFAULTS) -> None:
+def export(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    name: str | None = None,
+    calibrate: Data | None = None,
+    held_out: Path | None = None,
+    joint_map: Path | None = None,
+    calibration: Path | None = None,
+    options: Options = DEFAULTS,
+) -> int:
     """Write the model of a training run as ONNX, for --model of other verbs and `Embedder.load`.
 
+    With --calibrate its matching probability is made honest on people that it never saw, and tested: each half of them
+    with what was fitted to the other half.
+
     Args:
-        run: Folder of the run.
+        run: Folder of the run; or a model exported before, to describe it anew.
         out: The file to write (.onnx).
-        name: What the model calls itself; "prvipe-" and the name of the run's folder by default.
+        name: What the model calls itself; "prvipe-" or "cpm-" and the name of the run's folder by default.
+        calibrate: Motion capture to calibrate with: BVH, AMC, C3D or .npz files, or folders of them.
+        held_out: Text file of the only subjects to calibrate with, one a line; those of training's default by default.
+        joint_map: TOML file that says which joints are which, as ours = "theirs".
+        calibration: Take the calibration of this model (.onnx). For weights trained on everybody, whom nobody is left
+            to test: that of the same recipe without some people.
     """
     from samepose.embed import Embedder
 
     check_output(out, (".onnx",))
     with needs("train"):
+        from samepose.training.cpm import holds_cpm
+    if holds_cpm(run):
+        from samepose.cli.train_cpm import export_run
+
+        return export_run(run, out, name or f"cpm-{run.resolve().name}", options)
+    if calibrate and calibration:
+        raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
+    donor = Embedder.load(calibration) if calibration else None
+    with needs("train"):
         from samepose.training.export import export as write
-        from samepose.training.export import info_of
-        from samepose.training.runs import load_model
-    model = load_model(run)
-    write(model, info_of(model, name or f"prvipe-{run.resolve().name}"), out)
+        from samepose.training.export import info_of, rewrite
+        from samepose.training.runs import load_model, subjects_of_run
+    if run.is_file():
+        info = Embedder.load(run).info
+        info = replace(info, name=name or info.name)
+        rewrite(run, info, out)
+    else:
+        model = load_model(run)
+        info = info_of(model, name or f"prvipe-{run.resolve().name}", subjects_of_run(run))
+        write(model, info, out)
+    facts: dict[str, Any] = {}
+    told, failed = "", False
+    if donor:
+        matching = replace(info.matching, slope=donor.matching.slope, offset=donor.matching.offset)
+        rewrite(out, replace(info, matching=matching), out)
+    elif calibrate:
+        poses = load_motion(calibrate, joint_map, options)
+        found = _calibration(Embedder.load(out, options.limit_threads()), poses, held_out, options)
+        rewrite(out, replace(info, matching=found.matching), out)
+        facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
     written = Embedder.load(out)
-    options.done({"model": str(out), "name": written.name, "sha256": written.sha256, "bytes": out.stat().st_size},
-                 f"{out}: {written.name}, {out.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256}")
+    options.done({"model": str(out), "name": written.name, "sha256": written.sha256, "bytes": out.stat().st_size,
+                  **facts},
+                 f"{told}{out}: {written.name}, {out.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256}")
+    return 1 if failed else 0
+
+
+def _calibration(embedder: Embedder, poses: PoseSet, held_out: Path | None, options: Options) -> Calibration:
+    from samepose.evaluation.calibrator import calibrate
+    from samepose.training.data import only, present
+
+    people = only(poses, subjects_of(held_out, poses, options))
+    known = [name for name in present(people) if name in embedder.info.subjects]
+    if known:
+        raise UsageError(f"the model was trained on {', '.join(known)}; name people it never saw with --held-out FILE")
+    with options.progress("gallery") as progress:
+        return calibrate(embedder.embed_keypoints, embedder.matching, people.points, people.subject,
+                         people.subject_names, progress=progress)

@@ -116,6 +116,7 @@ def calibrated(
         UsageError: no match or nothing but matches, or the probability says nothing about them (slope <= 0).
     """
     from scipy.optimize import minimize
+    from scipy.special import expit
 
     if hit.all() or not hit.any():
         raise UsageError("calibration needs pairs that match and pairs that do not")
@@ -124,7 +125,7 @@ def calibrated(
 
     def cost(x: np.ndarray) -> tuple[float, np.ndarray]:
         t = x[0] * logit + x[1]
-        residual = 1 / (1 + np.exp(-t)) - hit
+        residual = expit(t) - hit
         loss = float(np.logaddexp(0, np.where(hit, -t, t)).mean())
         return loss, np.array([(residual * logit).mean(), residual.mean()])
 
