@@ -58,7 +58,10 @@ def to_body(
         notes.append(f"{len(points) - len(kept)} of {len(points)} frames dropped: joints are missing (NaN)")
     named = {joint: points[kept][:, list(columns)].mean(axis=1) for joint, columns in matched.columns.items()}
     body = _assemble(named)
-    _check_bones(path, body)
+    sound = _with_bones(path, body)
+    if not sound.all():
+        notes.append(f"{(~sound).sum()} of {len(points)} frames dropped: joints lie at one point")
+        body, kept, named = body[sound], kept[sound], {joint: track[sound] for joint, track in named.items()}
     body = _unmirrored(body, named, notes)
     body = _upright(_in_metres(body, matched, notes), z_up, notes)
     return body.astype(np.float32), kept, tuple(notes)
@@ -100,12 +103,19 @@ def _head_axis(have: dict[str, np.ndarray], stem: np.ndarray) -> np.ndarray:
     return unit
 
 
-def _check_bones(path: Path | str, body: Points) -> None:
-    size = trunk_and_leg(body)
+def _with_bones(path: Path | str, body: Points) -> np.ndarray:
+    """Which frames (T,) have all bones: capture that lost its subject is often written as zeros.
+
+    Raises:
+        FormatError: a bone has no length in most of them.
+    """
+    size, sound = trunk_and_leg(body), np.ones(len(body), np.bool_)
     for a, b in _SOLID:
-        length = np.median(np.linalg.norm(body[:, H36M17.index(a)] - body[:, H36M17.index(b)], axis=-1))
-        if not length > 0.01 * size:
+        long = np.linalg.norm(body[:, H36M17.index(a)] - body[:, H36M17.index(b)], axis=-1) > 0.01 * size
+        if 2 * long.sum() <= len(long):
             raise FormatError(f"{path}: {a} and {b} lie at one point; name other joints for them with --joint-map")
+        sound &= long
+    return sound
 
 
 def _in_metres(body: Points, matched: Matched, notes: list[str]) -> Points:

@@ -162,6 +162,7 @@ def _load_npz(path: Path, joint_map: JointMap | None, fps: float | None) -> Pose
         notes += (f"thinned to {fps:g} frames per second",)
     clip_names, clip = _numbered(clip_ids[kept])
     subject_names, subject = _numbered(subject_ids[kept])
+    notes = tuple(f"{path.name}: {note}" for note in notes)
     return PoseSet(body, clip, clip_names, subject, subject_names, rate, notes)
 
 
