@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from samepose.evaluation.keypoint_run import Looker
     from samepose.formats.labelled import LabelledPeople
 
+_WARNINGS = 5  # of images that cannot be read: a whole folder may be missing
 Scale = Annotated[list[float] | None, Parameter(negative="")]
 
 
@@ -60,6 +61,10 @@ def keypoints(
     people = _chosen(read_keypoint_set(data), subset, frames)
     with options.progress("person") as progress:
         found = look_at(people, looker, lambda done, total: progress(done, total, people.name))
+    for failure in found.unreadable[:_WARNINGS]:
+        options.warn(failure)
+    if len(found.unreadable) > _WARNINGS:
+        options.warn(f"{len(found.unreadable) - _WARNINGS:,} more images are missing or damaged")
     result: KeypointResult = measure(found, looker, occluded=occluded)
     if not result.people:
         raise SameposeError(f"{data}: nobody can be measured ({result.why_text()})")
