@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from _machine import machine
+from _machine import describe
 from samepose.detect.movenet import MoveNet
 from samepose.embed import Embedder
 from samepose.formats.keypoints import save_poses
@@ -27,14 +28,14 @@ from samepose.sequences.subsequence import RATE
 NONE = "none"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--poses", type=Path, help="folder to keep poses in")
     parser.add_argument("--mode", default="balanced")
-    options = parser.parse_args()
-    print(machine())
+    options = parser.parse_args(argv)
+    print(describe("numpy", "onnxruntime", "numba"))
     embedder, detector = Embedder.load(), MoveNet(options.mode)
     files = media_files([options.folder])
     actions = np.array([f.stem.rpartition("_")[0] for f in files])
@@ -46,8 +47,8 @@ def main() -> None:
     print(f"{matrix.size:,} pairs compared in {time.perf_counter() - start:.2f} s\n")
     nearest, named = _leave_one_out(matrix, actions)
     _report(files, actions, matrix, nearest, named)
-    unknown = [_name(matrix, actions, i, actions != actions[i]) for i in range(len(files))]
-    print(f"their own action left out of the examples: {np.mean([n == NONE for n in unknown]):.1%} called none of these")
+    unknown = np.mean([_name(matrix, actions, i, actions != actions[i]) == NONE for i in range(len(files))])
+    print(f"\ntheir own action left out of the examples: {unknown:.1%} called none of these")
 
 
 def _leave_one_out(matrix: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, list[str]]:
