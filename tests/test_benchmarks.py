@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
-    if request.param == "probability":
+    if request.param in ("probability", "repeatable", "training_speed"):
         for package in ("onnx", "torch"):
             pytest.importorskip(package, reason=f"{package} is not installed; it comes with samepose[train]")
     monkeypatch.syspath_prepend(BENCHMARKS)
@@ -91,3 +91,43 @@ def test_startup(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "file").write_bytes(bytes(10_000))
     (tmp_path / "link").hardlink_to(tmp_path / "file")
     assert 10_000 <= benchmark.disk_bytes(tmp_path) - before < 20_000
+
+
+@pytest.mark.parametrize("benchmark", ["training_speed"], indirect=True)
+def test_training_speed(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from test_cli_train import made_up
+
+    benchmark.main(["--quick", "--data", str(made_up(tmp_path / "motion.npz"))])
+    out = capsys.readouterr().out
+    assert len(re.findall(r"target .*: (?:met|MISSED)", out)) == 5
+    assert re.search(r"Hit@1, .* unseen people, .* steps against \d+: ours \d+\.\d %, port \d+\.\d %", out)
+
+
+@pytest.mark.parametrize("benchmark", ["training_speed"], indirect=True)
+def test_the_plain_port_learns(benchmark: ModuleType) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    port, pool = benchmark.PlainPort(benchmark.made_up(40), 32, 32), benchmark.made_up(40).points
+    before = benchmark.hit(port.averaged, pool)
+    for _ in range(60):
+        port.step()
+    assert port.steps == 60 and benchmark.hit(port.averaged, pool) > before + 5
+
+
+@pytest.mark.parametrize("benchmark", ["repeatable"], indirect=True)
+def test_repeatable(benchmark: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    try:
+        assert benchmark.main(["--quick"]) == 0
+    finally:
+        torch.use_deterministic_algorithms(False)
+    out = capfd.readouterr().out
+    assert "run again: the same bits" in out and re.search(r"killed after step [3-5]\d and resumed: the same bits", out)
+    for name, value in (("a", 0.0), ("b", -0.0)):
+        from safetensors.torch import save_file
+
+        (tmp_path / name).mkdir()
+        save_file({"x": torch.tensor([value, 1.0]), "y": torch.ones(2)}, tmp_path / name / "checkpoint.safetensors")
+    assert benchmark.differences(tmp_path / "a", tmp_path / "b") == ["x"]  # equal, but not the same bits
