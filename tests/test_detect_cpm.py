@@ -197,3 +197,20 @@ def test_an_lsp_pose_is_embedded_as_pr_vipe_was_trained() -> None:
     assert not np.isnan(keypoints).any()
     middle = person.points[0, [LSP14.index("neck"), LSP14.index("head_top")]].mean(axis=0)
     np.testing.assert_allclose(keypoints[0, 0], middle, atol=1e-4)
+
+
+def test_explain_cpm_draws_the_beliefs_of_a_joint(network: Path, run: Shell, tmp_path: Path) -> None:
+    person = standing(110, 110, 130)
+    Image.fromarray(blobs(person.points, 220, 220)).save(tmp_path / "blobs.png")
+    words = ("explain", "cpm", "blobs.png", "--out", "pictures", "--weights", network, "--threads", 1)
+    found = run.json(*words, "--joint", "left_wrist")
+    assert [stage["stage"] for stage in found["stages"]] == [1, 2]
+    x, y = person.points[0, LSP14.index("left_wrist")]
+    last = found["stages"][-1]
+    assert (last["x"], last["y"]) == (pytest.approx(x, abs=1), pytest.approx(y, abs=1))
+    assert last["belief"] == pytest.approx(2 * found["stages"][0]["belief"], rel=1e-2) and 0 < last["spread"] < 10
+    with Image.open(found["picture"]) as picture:
+        assert picture.width > 3 * 200 and len(picture.getcolors(10**6) or []) > 100
+    run.fails(*words, "--joint", "tail", code=2, says=["tail", "left_wrist"])
+    run.fails(*words, "--person", 3, code=2, says=["no person 3"])
+    run.fails("explain", "cpm", "none.png", "--out", "pictures", "--weights", network, code=3, says=["none.png"])

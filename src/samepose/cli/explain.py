@@ -11,6 +11,8 @@ from samepose.cli.motion import Data, Frames, drawn_frames, load_motion
 from samepose.cli.options import DEFAULTS, Options, needs
 
 app = App(name="explain", help="Show in pictures what a model has learned.", help_format="plaintext", version_flags=[])
+app.command("samepose.cli.explain_cpm:cpm", usage="Usage: samepose explain cpm IMAGE [OPTIONS]",
+            help="Belief maps of one joint through the stages of a Convolutional Pose Machine.")
 
 
 @app.command(usage="Usage: samepose explain prvipe [OPTIONS]")
