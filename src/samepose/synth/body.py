@@ -162,6 +162,8 @@ def load_body() -> Body:
     """
     folder = data_folder()
     try:
+        if not (folder / "targets").is_dir():
+            raise FileNotFoundError("no folder targets")
         vertices, faces, layer = _read_obj(folder / "3dobjs" / "base.obj")
         cubes = _read_cubes(folder / "mesh_metadata" / "basemesh_vertex_groups.json")
         bone, weight = _read_weights(folder / "rigs" / "standard" / "weights.default.json", len(vertices))

@@ -114,6 +114,8 @@ def random_look(rng: np.random.Generator, male: bool) -> Look:
     cuts[SOCK_CUT] = -rng.choice((9, rng.uniform(1.2, 1.95)), p=(0.5, 0.5))
     cuts[HAIRLINE] = rng.choice((9, rng.uniform(0.02, 0.06)), p=(0.12 if male else 0.02, 0.88 if male else 0.98))
     cuts[HAIR_LENGTH] = rng.uniform(0.45, 1.25) if not male else rng.uniform(1.1, 1.3)
+    if not bare and rng.random() < 0.8:  # the rest shows the belly
+        cuts[HEM] = min(cuts[HEM], cuts[WAIST] - 0.03)
     skirt = dress or (not male and rng.random() < 0.15)
     cuts[SKIRT_CUT] = -rng.uniform(0.35, 1.5)
     if skirt:
