@@ -1,114 +1,21 @@
-"""The compiled passes of `nearest`: lower bounds on the distance of two clips, and the distance itself.
+"""The compiled passes of `nearest`: the distance of two clips, and the search for the nearest of many.
 
 All are sequential and release the interpreter's lock; `nearest` runs a query per thread.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from samepose._kernels import _LIMIT, _fill, _log, _moments
-from samepose.embeddings import GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+from samepose._kernels import _fill, _log, _moments
 from samepose.sequences._kernels import kernel_mean, mean_along
+from samepose.sequences._nearest_bound import averaged_stretches, farther, stretch_distances
 
 _FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
-_X1, _X2 = GAUSS_HERMITE_NODES
-_W0, _W1, _W2 = GAUSS_HERMITE_WEIGHTS
-_SLACK = 1e-3  # of a bound: far more than what float32 and the approximations of `_kernels` can be off
-_ZERO, _ONE, _LEAST, _LARGE = np.float32(0), np.float32(1), np.float32(1e-12), np.float32(1e30)
-
-
-@njit(**_FAST)
-def box_gaps(mean, rest, low, high, box_rest, gap):  # type: ignore[no-untyped-def]
-    """Least r² of a pose and any pose in each of many boxes, if it is less than what stands in `gap`: see `nearest`.
-
-    Args:
-        mean, rest: (dim,) the pose's mean, times sqrt(2), and its rest.
-        low, high, box_rest: (dim, box), (dim, box), (box,) of the boxes.
-        gap: (box,) float32, lowered.
-    """
-    total = np.zeros(len(gap), np.float32)
-    for d in range(len(mean)):
-        x, lo, hi = mean[d], low[d], high[d]
-        for j in range(len(gap)):
-            outside = max(max(lo[j] - x, x - hi[j]), _ZERO)
-            total[j] += outside * outside
-    for j in range(len(gap)):
-        gap[j] = min(gap[j], np.float32(0.5) * total[j] + rest + box_rest[j])
-
-
-@njit(**_FAST)
-def least_distance(r2, spread2, parameters):  # type: ignore[no-untyped-def]
-    """-log of the largest P of any pair with E r >= sqrt(r2) and Var r <= spread2 (proof in `nearest`)."""
-    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
-    x = min(max(a * math.sqrt(r2) - b, -_LIMIT), _LIMIT)
-    s = a * math.sqrt(spread2) if x > 0 else 0.0
-    p = _W0 / (1 + math.exp(x))
-    for weight, node in ((_W1, _X1), (_W2, _X2)):
-        p += weight * (1 / (1 + math.exp(min(x + node * s, 80.0))) + 1 / (1 + math.exp(min(x - node * s, 80.0))))
-    if not plain:
-        p = 1 / (1 + odds * ((1 - p) / p) ** slope)
-    return max(-math.log(min(max(p, 1e-12), 1.0)) - _SLACK, 0.0)
-
-
-@njit(**_FAST)
-def clip_bounds(mean, rest, peak, found, taps, boxes, starts, peaks, lengths, gaps, parameters, out):  # type: ignore
-    """A lower bound on the mean distance along any path from one clip to each of many.
-
-    Args:
-        mean, rest: (2, n, dim), (2, n) of the query's poses, original and mirrored.
-        peak: (n,) largest variance of either.
-        found: (n,) bool.
-        taps: (tap, n) int32.
-        boxes: (low (dim, box), high (dim, box), rest (box,)) of all clips one after the other.
-        starts: (clip + 1,) where the boxes of each begin.
-        peaks, lengths, gaps: (clip,) largest variance, moments, and whether some are not found.
-        out: (clip,) float64, filled.
-    """
-    low, high, box_rest = boxes
-    n, clips = mean.shape[1], len(lengths)
-    base = np.zeros((clips, n))
-    gap = np.empty(low.shape[1], np.float32)
-    for i in range(n):
-        if not found[i]:
-            continue
-        gap[:] = _LARGE
-        box_gaps(mean[0, i], rest[0, i], low, high, box_rest, gap)
-        box_gaps(mean[1, i], rest[1, i], low, high, box_rest, gap)
-        for c in range(clips):
-            least = _LARGE
-            for k in range(starts[c], starts[c + 1]):
-                least = min(least, gap[k])
-            base[c, i] = least_distance(least, 1.001 * (peak[i] + peaks[c]), parameters)
-    whole = found.all()
-    for c in range(clips):
-        out[c] = path_bound(base[c], found, taps, whole and not gaps[c], lengths[c])
-
-
-@njit(**_FAST)
-def path_bound(base, found, taps, whole, columns):  # type: ignore[no-untyped-def]
-    """Bound on the mean along a path, from bounds `base` (n,) on the plain distances in each row.
-
-    A path has a cell in each of the n rows, and at most columns - 1 more; these cost at least the least row's.
-    """
-    n, floor = len(base), _LARGE
-    for i in range(n):
-        if found[i]:
-            floor = min(floor, base[i])
-    if not whole:  # a cell's mean may then be over any of its taps, or over the whole matrix
-        return floor
-    total, least = 0.0, _LARGE
-    for i in range(n):
-        row = 0.0
-        for k in range(len(taps)):
-            row += base[taps[k, i]]
-        row /= len(taps)
-        total, least = total + row, min(least, row)
-    return (total + (columns - 1) * least) / (n + columns - 1)
+_ONE, _LEAST = np.float32(1), np.float32(1e-12)
 
 
 @njit(**_FAST)
@@ -183,3 +90,94 @@ def mean_distance(query, clip, parameters):  # type: ignore[no-untyped-def]
     plain = np.empty((1, mean.shape[1], len(owns) // 2), np.float32)
     plain_distances(mean, var, own, means, variances, owns, parameters, True, plain)
     return mean_along(averaged(plain[0], found_a, taps_a, steps_a, found_b, taps_b, steps_b))
+
+
+@njit(**_FAST)
+def clip_at(clips, number):  # type: ignore[no-untyped-def]
+    """One of many clips laid out one after the other, as `mean_distance` takes it."""
+    means, variances, owns, found, taps, steps, starts = clips
+    first, last = starts[number], starts[number + 1]
+    dim, wide = len(means) // len(owns), 2 * (last - first)
+    flat = slice(2 * first * dim, 2 * last * dim)
+    return (means[flat].reshape(dim, wide), variances[flat].reshape(dim, wide), owns[2 * first : 2 * last],
+            found[first:last], taps[:, first:last], steps[number])
+
+
+@njit(**_FAST)
+def stretches_at(stretches, number):  # type: ignore[no-untyped-def]
+    """The stretches of one of many clips, as `stretch_distances` takes them."""
+    lows, highs, tops, owns, starts = stretches
+    first, last = starts[number], starts[number + 1]
+    dim, wide = len(lows) // len(owns), 2 * (last - first)
+    flat = slice(2 * first * dim, 2 * last * dim)
+    return (lows[flat].reshape(dim, wide), highs[flat].reshape(dim, wide), tops[flat].reshape(dim, wide),
+            owns[2 * first : 2 * last])
+
+
+@njit(**_FAST)
+def bound_rows(query, number, clips, stretches, size, own, parameters):  # type: ignore[no-untyped-def]
+    """Lower bounds (n, stretches of the clip) on the averaged distances of a query and one of the clips."""
+    found, taps = clips[3], clips[4]
+    first, last = clips[6][number], clips[6][number + 1]
+    columns = stretches[4][number + 1] - stretches[4][number]
+    plain = np.empty((len(own[3]) // 2, columns), np.float32)
+    stretch_distances(own, stretches_at(stretches, number), parameters, plain)
+    out = np.empty((len(query[3]), columns), np.float32)
+    whole = query[3].all() and found[first:last].all()
+    averaged_stretches(plain, size, query[4], taps[:, first:last], whole, out)
+    return out
+
+
+@njit(**_FAST)
+def search(query, clips, coarse, fine, parameters, candidates, exhaustive, numbers, distances):  # type: ignore
+    """The nearest of many clips: first those that a coarse bound thinks near, the others if bounds do not exclude them.
+
+    Args:
+        query: as `mean_distance` takes it.
+        clips: all clips one after the other (`clip_at`).
+        coarse, fine: (moments per stretch, stretches of all clips (`stretches_at`), stretches of the query).
+        candidates: numbers of the clips to look among.
+        exhaustive: whether to do without bounds.
+        numbers, distances: (k,) filled from the front, the nearest first; of equal distances the lower number first.
+
+    Returns:
+        how many clips were compared frame by frame.
+    """
+    starts, n, compared = coarse[1][4], len(query[3]), 0
+    kept = np.empty((0, 0), np.float32)
+    promise = np.zeros(len(candidates))
+    places = np.zeros(len(candidates) + 1, np.int64)
+    if not exhaustive:
+        for c in range(len(candidates)):
+            places[c + 1] = places[c] + starts[candidates[c] + 1] - starts[candidates[c]]
+        kept = np.empty((n, places[-1]), np.float32)
+        for c in range(len(candidates)):
+            rows = bound_rows(query, candidates[c], clips, coarse[1], coarse[0], coarse[2], parameters)
+            kept[:, places[c] : places[c + 1]] = rows
+            for i in range(n):
+                promise[c] += rows[i].min() / n
+    for c in np.argsort(promise, kind="mergesort"):
+        number, limit = candidates[c], distances[-1]
+        if not exhaustive and limit < 1e300:
+            columns = clips[6][number + 1] - clips[6][number]
+            if farther(kept[:, places[c] : places[c + 1]], coarse[0], columns, limit):
+                continue
+            rows = bound_rows(query, number, clips, fine[1], fine[0], fine[2], parameters)
+            if farther(rows, fine[0], columns, limit):
+                continue
+        insert(mean_distance(query, clip_at(clips, number), parameters), number, numbers, distances)
+        compared += 1
+    return compared
+
+
+@njit(**_FAST)
+def insert(distance, number, numbers, distances):  # type: ignore[no-untyped-def]
+    """Keep the nearest in order."""
+    place = len(distances)
+    while place > 0 and (distance < distances[place - 1] or (
+            distance == distances[place - 1] and number < numbers[place - 1])):
+        place -= 1
+    for k in range(len(distances) - 1, place, -1):
+        distances[k], numbers[k] = distances[k - 1], numbers[k - 1]
+    if place < len(distances):
+        distances[place], numbers[place] = distance, number

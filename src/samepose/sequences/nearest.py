@@ -1,16 +1,16 @@
 """The nearest of many clips to a clip, by mean distance along the alignment, without comparing most of them.
 
-A clip is passed over when a lower bound on its distance is no less than the distance of one already compared. The
-bound needs no frame distances, and cannot change the answer. With m the difference of two poses' means, s their summed
-variances and M² = Σm², the closed form (`embeddings`) takes a normal r of variance v = e·q <= w/4e and of mean square
-e - v. From w = 2Σs² + 4Σm²s <= max(s) (2Σs + 4M²) follows v <= max(s), and so
+A clip is passed over when a lower bound on its distance is larger than the distance of one already compared. The bound
+needs no frame distances, and cannot change the answer. With m the difference of two poses' means and s their summed
+variances, the closed form (`embeddings`) knows only e = Σm² + Σs and w = 2Σs² + 4Σm²s, and takes a normal r with
+variance v = e·q <= w / 4e and with E r² = e. Boxes around the means and variances of a few moments give e from below
+and w from above for any pair of moments from two of them, and so v from above and (E r)² = e - v from below.
 
-    (E r)² >= M² + Σs - max(s) >= M² + (Σv₁ - max v₁) + (Σv₂ - max v₂),    Var r <= max v₁ + max v₂.
-
-P falls as E r grows; as Var r grows it rises if E r > b / a, and falls otherwise: each pair of nodes is
-sigmoid(t - x) + sigmoid(t + x). The largest P that these two inequalities allow is thus known from M² alone, and the
-least M² to any pose of a stretch of a clip from the box around its means. Averaged over the temporal kernel, that
-bounds every row of the matrix of frame distances, and a path has a cell in every row (`_nearest_kernel.path_bound`).
+P falls as E r grows; as v grows it rises if E r > b / a, and falls otherwise, for each pair of nodes makes
+sigmoid(t - x) + sigmoid(t + x). That gives the largest P, so the least distance, of two stretches of moments. Averaged
+over the temporal kernel these bound the matrix of frame distances, and dynamic time warping on the bounds, less the
+distance to beat, tells whether any path can beat it (`_nearest_bound.farther`). Long stretches exclude the clips that
+are far away, short ones most of the others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from samepose.errors import UsageError
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import OFFSETS, taps
 
-STRETCH = 4  # moments that share a box: fewer bound better and take longer
+_FAR = 1e12  # of what nobody is in: too far for any probability
+_NONE = 1e300  # instead of infinity, which fast arithmetic does not know
+COARSE, FINE = 8, 3  # moments in a stretch: of three fit the temporal kernel's steps of three
 Report = Callable[[int, int], None]
 
 
@@ -66,16 +68,15 @@ class Gallery:
         if not len(clips) or not len(offsets):
             raise UsageError("a gallery needs at least one clip and one offset")
         self._offsets, self._parameters = tuple(offsets), matching._parameters()
-        self._columns = [as_columns(clip, self._offsets) for clip in clips]
-        boxes = [_boxes(clip) for clip in clips]
-        self._boxes = tuple(np.ascontiguousarray(np.concatenate(part, axis=-1)) for part in zip(*boxes))
-        self._starts = np.concatenate([[0], np.cumsum([b[2].size for b in boxes])])
-        self._peaks = np.array([_peak(clip)[clip.found].max() for clip in clips])
-        self._lengths = np.array([len(clip) for clip in clips])
-        self._gaps = np.array([not clip.found.all() for clip in clips])
+        laid = [as_columns(clip, self._offsets) for clip in clips]
+        flat = [np.concatenate([np.ravel(part) for part in parts]) for parts in list(zip(*laid))[:4]]
+        self._clips = (*flat, np.concatenate([c[4] for c in laid], axis=1), np.stack([c[5] for c in laid]),
+                       _starts([len(clip) for clip in clips]))
+        self._stretches = [_laid_out([_stretches(clip, size) for clip in clips]) for size in (COARSE, FINE)]
+        self._number = len(clips)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return self._number
 
     def nearest(
         self, queries: Sequence[Clip], k: int = 1, *, allowed: Bool[np.ndarray, "q clip"] | None = None,
@@ -101,40 +102,22 @@ class Gallery:
             tasks = {pool.submit(self._one, clip, k, np.flatnonzero(may[i]), exhaustive): i
                      for i, clip in enumerate(queries)}
             for done, task in enumerate(as_completed(tasks), 1):
-                found, count = task.result()
-                for place, (distance, number) in enumerate(found):
-                    clips[tasks[task], place], distances[tasks[task], place] = number, distance
+                clips[tasks[task]], distances[tasks[task]], count = task.result()
                 compared += count
                 report(done, len(queries))
         return Nearest(clips, distances, compared, int(may.sum()))
 
-    def bounds(self, query: Clip) -> Float[np.ndarray, " clip"]:
-        """A lower bound on the distance of `query` to each clip."""
-        from samepose.sequences._nearest_kernel import clip_bounds
-
-        mean, var = _versions(query)
-        rest = (var.sum(axis=2) - 1.001 * var.max(axis=2)).astype(np.float32)
-        out = np.empty(len(self))
-        clip_bounds(mean, rest, _peak(query), query.found, taps(query, self._offsets), self._boxes, self._starts,
-                    self._peaks, self._lengths, self._gaps, self._parameters, out)
-        return out
-
     def _one(
         self, query: Clip, k: int, candidates: Int[np.ndarray, " n"], exhaustive: bool
-    ) -> tuple[list[tuple[float, int]], int]:
-        """(distance, clip) of the nearest, and how many were compared; in order of the bound, the best soon."""
-        from samepose.sequences._nearest_kernel import mean_distance
+    ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"], int]:
+        """Numbers and distances of the nearest, and how many were compared."""
+        from samepose.sequences._nearest_kernel import search
 
-        bounds = np.zeros(len(self)) if exhaustive else self.bounds(query)
-        rows = as_rows(query, self._offsets)
-        best: list[tuple[float, int]] = []
-        order = candidates[np.argsort(bounds[candidates], kind="stable")]
-        for compared, number in enumerate(order):
-            if len(best) == k and bounds[number] > best[-1][0]:
-                return best, compared
-            distance = mean_distance(rows, self._columns[number], self._parameters)
-            best = sorted([*best, (distance, int(number))])[:k]
-        return best, len(order)
+        numbers, distances = np.full(k, -1), np.full(k, _NONE)
+        coarse, fine = ((size, laid, _stretches(query, size)) for size, laid in zip((COARSE, FINE), self._stretches))
+        compared = search(as_rows(query, self._offsets), self._clips, coarse, fine, self._parameters, candidates,
+                          exhaustive, numbers, distances)
+        return numbers, np.where(numbers < 0, np.inf, distances), compared
 
 
 def _versions(clip: Clip) -> tuple[Float[np.ndarray, "2 time dim"], Float[np.ndarray, "2 time dim"]]:
@@ -167,17 +150,28 @@ def _steps(clip: Clip, offsets: Sequence[int]) -> Int[np.ndarray, " tap"]:
     return np.rint(np.array(offsets) * (clip.rate / PAPER_RATE)).astype(np.int64)
 
 
-def _peak(clip: Clip) -> Float[np.ndarray, " time"]:
-    """Largest variance of each moment, original or mirrored."""
-    largest: np.ndarray = _versions(clip)[1].max(axis=(0, 2))
-    return largest
+def _stretches(clip: Clip, size: int) -> tuple[Any, Any, Any, Any]:
+    """Of every `size` moments: (2 stretches, dim) least and largest means and largest variances, and least Σ variances.
+
+    Moments that are not found do not count; a stretch without any other is infinitely far from all.
+    """
+    mean, var = _versions(clip)
+    at, lost = np.arange(0, len(clip), size), ~clip.found[None, :, None]
+    low = np.minimum.reduceat(np.where(lost, _FAR, mean), at, axis=1)
+    high = np.maximum.reduceat(np.where(lost, -_FAR, mean), at, axis=1)
+    top = np.maximum.reduceat(np.where(lost, 0, var), at, axis=1)
+    own = np.minimum.reduceat(np.where(lost[..., 0], _FAR, var.sum(axis=2)), at, axis=1)
+    empty = low[..., 0] > high[..., 0]
+    low[empty], high[empty] = 0, 0
+    wide = (-1, mean.shape[2])
+    return tuple(x.astype(np.float32) for x in (low.reshape(wide), high.reshape(wide), top.reshape(wide), own.ravel()))  # type: ignore[return-value]
 
 
-def _boxes(clip: Clip) -> tuple[Float[np.ndarray, "dim box"], Float[np.ndarray, "dim box"], Float[np.ndarray, " box"]]:
-    """Around the means of every `STRETCH` found moments: lows, highs and the least Σv - max v within."""
-    mean, var = (x[:, clip.found] for x in _versions(clip))
-    rest = (var.sum(axis=2) - 1.001 * var.max(axis=2)).astype(np.float32)
-    at = np.arange(0, mean.shape[1], STRETCH)
-    low, high = np.minimum.reduceat(mean, at, axis=1), np.maximum.reduceat(mean, at, axis=1)
-    dim = mean.shape[2]
-    return low.reshape(-1, dim).T, high.reshape(-1, dim).T, np.minimum.reduceat(rest, at, axis=1).ravel()
+def _laid_out(stretches: Sequence[tuple[Any, Any, Any, Any]]) -> tuple[Any, ...]:
+    """The stretches of many clips one after the other, each as columns; and where each clip's begin."""
+    flat = [np.concatenate([np.ravel(x.T) for x in part]) for part in zip(*stretches)]
+    return (*flat, _starts([len(s[3]) // 2 for s in stretches]))
+
+
+def _starts(lengths: Sequence[int]) -> Int[np.ndarray, " n1"]:
+    return np.concatenate([[0], np.cumsum(lengths)])

@@ -1,0 +1,141 @@
+"""The compiled passes of the lower bound that `nearest` prunes with; the proof is there.
+
+A stretch is some consecutive moments of a clip. Arrays of stretches hold those of the original poses, then those of the
+mirrored ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from samepose._kernels import _LIMIT, _ONE, _TWO, _W0, _W1, _W2, _WIDE_LIMIT, _XX1, _XX2, _exp, _log, _two_cosh
+
+_FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
+_SLACK = np.float32(1e-3)  # far more than float32 and the approximations of the closed form can be off
+_QUARTER = np.float32(0.2501)  # no less than the polynomial of `GAMMA_POLY` anywhere
+_ZERO, _HALF, _TINY, _LEAST = np.float32(0), np.float32(0.5), np.float32(1e-12), np.float32(1e-12)
+
+
+@njit(**_FAST)
+def largest_probability(e, w, parameters, out):  # type: ignore[no-untyped-def]
+    """The largest calibrated P of moments of r² that are at least e (mean) and at most w (variance); flat arrays."""
+    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
+    for i in range(len(out)):
+        mean = max(e[i], _TINY)
+        spread = _QUARTER * w[i] / mean
+        c = _exp(a * math.sqrt(max(mean - spread, _ZERO)) - b, _LIMIT)
+        spread = a * a * spread if c > _ONE else _ZERO
+        far = _ONE + c * c
+        t1, t2 = c * _two_cosh(spread * _XX1), c * _two_cosh(spread * _XX2)
+        out[i] = _W0 / (_ONE + c) + _W1 * (_TWO + t1) / (far + t1) + _W2 * (_TWO + t2) / (far + t2)
+    if not plain:
+        for i in range(len(out)):
+            against = max((_ONE - out[i]) / max(out[i], _LEAST), _LEAST)
+            out[i] = _ONE / (_ONE + odds * _exp(slope * _log(against), _WIDE_LIMIT))
+
+
+@njit(**_FAST)
+def stretch_distances(a, b, parameters, out):  # type: ignore[no-untyped-def]
+    """A lower bound on -log P, the least of the four combinations, of any moments of two stretches.
+
+    Args:
+        a: (low, high, top, own): (2 rows, dim) least and largest means (times sqrt(2)) and largest variances, and
+            (2 rows,) least sums of variances.
+        b: the same, (dim, 2 columns) and (2 columns,).
+        out: (rows, columns) float32, filled.
+    """
+    low, high, top, own = a
+    lows, highs, tops, owns = b
+    rows, columns = out.shape
+    e, w = np.empty(2 * columns, np.float32), np.empty(2 * columns, np.float32)
+    p, best = np.empty(2 * columns, np.float32), np.empty(columns, np.float32)
+    for i in range(rows):
+        best[:] = _LEAST
+        for k in range(i, 2 * rows, rows):
+            e[:], w[:] = _ZERO, _ZERO
+            for d in range(low.shape[1]):
+                lo, hi, v = low[k, d], high[k, d], top[k, d]
+                below, above, most = lows[d], highs[d], tops[d]
+                for j in range(2 * columns):
+                    near = max(max(below[j] - hi, lo - above[j]), _ZERO)
+                    far, s = max(above[j] - lo, hi - below[j]), v + most[j]
+                    e[j] += near * near
+                    w[j] += s * (s + far * far)
+            for j in range(2 * columns):
+                e[j] = _HALF * e[j] + own[k] + owns[j]
+                w[j] *= _TWO
+            largest_probability(e, w, parameters, p)
+            for j in range(columns):
+                best[j] = max(best[j], max(p[j], p[columns + j]))
+        for j in range(columns):
+            out[i, j] = max(-_log(min(best[j], _ONE)) - _SLACK, _ZERO)
+
+
+@njit(**_FAST)
+def averaged_stretches(plain, size, taps_a, taps_b, whole, out):  # type: ignore[no-untyped-def]
+    """Bounds on the distances averaged over the temporal kernel, of moments of A and stretches of B.
+
+    Args:
+        plain: (rows, columns) of `stretch_distances`.
+        size: moments per stretch.
+        taps_a, taps_b: (tap, n), (tap, m) int32.
+        whole: whether all moments of both are found. If not, a cell's mean may be over any taps, or over the matrix.
+        out: (n, columns) float32, filled.
+    """
+    if not whole:
+        out[:] = plain.min()
+        return
+    m, part = taps_b.shape[1], np.empty_like(plain)
+    out[:] = _ZERO
+    for k in range(len(taps_a)):
+        for j in range(plain.shape[1]):
+            first, last = taps_b[k, j * size] // size, taps_b[k, min(j * size + size, m) - 1] // size
+            for i in range(len(plain)):
+                part[i, j] = plain[i, first]
+                for other in range(first + 1, last + 1):
+                    part[i, j] = min(part[i, j], plain[i, other])
+        for i in range(len(out)):
+            row, source = out[i], part[taps_a[k, i] // size]
+            for j in range(len(row)):
+                row[j] += source[j]
+    share = np.float32(1 / len(taps_a))
+    for i in range(len(out)):
+        row = out[i]
+        for j in range(len(row)):
+            row[j] *= share
+
+
+@njit(**_FAST)
+def farther(bounds, size, columns, limit):  # type: ignore[no-untyped-def]
+    """Whether every path costs more than `limit` a step on average.
+
+    That is so when no path has a sum of (distance - limit) <= 0. A path that enters a stretch in some row has at least
+    one cell there, and at most as many as the stretch has columns.
+
+    Args:
+        bounds: (n, stretches) of `averaged_stretches`.
+        size, columns: moments per stretch and of the clip.
+    """
+    n, m = bounds.shape
+    sums = np.empty(m, np.float64)
+    for i in range(n):
+        diagonal, left = 0.0, 1e300
+        for j in range(m):
+            best = min(diagonal, left)
+            if i > 0:
+                diagonal = sums[j]
+                best = min(best, diagonal)
+                if j == 0:
+                    best = diagonal
+            elif j > 0:
+                best = left
+            cost = bounds[i, j] - limit
+            if cost < 0:
+                cost *= min(size, columns - j * size)
+            left = best + cost
+            sums[j] = left
+    return sums[m - 1] > 0
