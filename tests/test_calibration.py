@@ -85,10 +85,10 @@ def test_the_stored_map_is_fitted_to_all_and_tested_on_people_it_has_not_seen(
     (a, b), (first, second) = found.halves, found.maps
     assert len(a) == len(b) == 2 and set(a) | set(b) == set(NAMES)
     assert (found.matching.a, found.matching.b) == (2.0, 3.0) and found.matching.slope < 1  # it was too sure
-    assert {(t.cameras, t.keypoints, t.half) for t in found.tests} == {
-        (c, k, h) for c in cameras for k in ("perfect", *FITTED) for h in (0, 1)}
+    assert {(t.cameras, t.keypoints, t.people) for t in found.tests} == {
+        (c, k, h) for c in cameras for k in ("perfect", *FITTED) for h in ("A", "B", "both")}
     # The test of half A by hand: its own pairs, B's map.
-    (test,) = (t for t in found.tests if (t.cameras, t.keypoints, t.half) == ("chest4", "noisy", 0))
+    (test,) = (t for t in found.tests if (t.cameras, t.keypoints, t.people) == ("chest4", "noisy", "A"))
     points = some_people(60)[np.isin(subject, [NAMES.index(n) for n in a])]
     points = points[select_frames(points)]
     seen = [blind(v) for v in keypoint_views(points, cameras["chest4"], "noisy")]
@@ -98,7 +98,7 @@ def test_the_stored_map_is_fitted_to_all_and_tested_on_people_it_has_not_seen(
     assert test.ece == pytest.approx([expected_calibration_error(p, pairs.hit) for p in (pairs.probability, shown)])
     assert test.brier == pytest.approx([brier_score(p, pairs.hit) for p in (pairs.probability, shown)])
     assert np.mean([t.ece[1] for t in found.tests]) < np.mean([t.ece[0] for t in found.tests])
-    assert len(found.to_markdown().splitlines()) == 2 + 12
+    assert len(found.to_markdown().splitlines()) == 2 + 18
     assert found.to_json()["halves"][0] == {"people": list(a), "slope": first.slope, "offset": first.offset}
 
 

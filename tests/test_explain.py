@@ -90,6 +90,16 @@ def test_confidence_of_a_scene(scene: Scene) -> None:
     assert told["base_rate"] == pytest.approx(mean) and 0 < told["base_rate"] < 1
 
 
+def test_confidence_is_told_before_and_after_calibration(scene: Scene) -> None:
+    plain = confidence(replace(scene, matching=scene.matching.uncalibrated), queries=20, top=3)
+    found = confidence(replace(scene, matching=replace(scene.matching, slope=0.5, offset=-1.0)), queries=20, top=3)
+    assert plain.before is None and plain.to_json()["uncalibrated"] is None
+    assert found.before is not None and found.before.to_json() == plain.to_json()
+    assert (found.pairs.hit == plain.pairs.hit).all() and found.base_rate == plain.base_rate
+    logit = np.log(plain.pairs.probability) - np.log1p(-plain.pairs.probability.astype(float))
+    np.testing.assert_allclose(found.pairs.probability, 1 / (1 + np.exp(1 - 0.5 * logit)), rtol=1e-4)
+
+
 def test_ambiguity_equals_a_naive_search(scene: Scene) -> None:
     found = ambiguity(scene)
     m, n = len(scene.distinct), len(scene.views)

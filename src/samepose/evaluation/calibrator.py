@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
@@ -48,8 +48,8 @@ class Honesty:
     """How far the probability can be taken at its word in one condition, (before, after) calibration.
 
     Attributes:
-        half: 0 or 1, which half of the people was asked; the other half's map was used.
-        frames: poses in the gallery.
+        people: "A" or "B", the half whose gallery was asked, with the map of the other half; "both": those together.
+        frames: poses in the gallery or galleries.
         pairs: queries with what they retrieved.
         base_rate: share of `pairs` that match.
         ece, brier: see `evaluation.calibration`.
@@ -57,7 +57,7 @@ class Honesty:
 
     cameras: str
     keypoints: str
-    half: int
+    people: str
     frames: int
     pairs: int
     base_rate: float
@@ -73,7 +73,7 @@ class Calibration:
         matching: fitted to everybody given.
         halves: names of the people of the two halves of the test.
         maps: fitted to each half.
-        tests: every condition of both halves.
+        tests: every condition on each half and on both.
     """
 
     matching: Matching
@@ -87,7 +87,7 @@ class Calibration:
             "slope": self.matching.slope, "offset": self.matching.offset,
             "halves": [{"people": list(people), "slope": m.slope, "offset": m.offset}
                        for people, m in zip(self.halves, self.maps)],
-            "tests": [{"cameras": t.cameras, "keypoints": t.keypoints, "half": t.half, "frames": t.frames,
+            "tests": [{"cameras": t.cameras, "keypoints": t.keypoints, "people": t.people, "frames": t.frames,
                        "pairs": t.pairs, "base_rate": t.base_rate, "ece": list(t.ece), "brier": list(t.brier)}
                       for t in self.tests],
         }
@@ -96,8 +96,8 @@ class Calibration:
         """The tests as a table."""
         rows = ["| cameras | keypoints | tested on | base rate | ECE | Brier score | pairs | N |",
                 "|---|---|---|---|---|---|---|---|"]
-        for t in sorted(self.tests, key=lambda t: (t.cameras != "chest4", KEYPOINTS.index(t.keypoints), t.half)):
-            rows.append(f"| {t.cameras} | {t.keypoints} | {'AB'[t.half]} | {t.base_rate:.3f} | {t.ece[0]:.3f} → "
+        for t in sorted(self.tests, key=lambda t: (t.cameras != "chest4", KEYPOINTS.index(t.keypoints))):
+            rows.append(f"| {t.cameras} | {t.keypoints} | {t.people} | {t.base_rate:.3f} | {t.ece[0]:.3f} → "
                         f"{t.ece[1]:.3f} | {t.brier[0]:.3f} → {t.brier[1]:.3f} | {t.pairs:,} | {t.frames:,} |")
         return "\n".join(rows)
 
@@ -124,9 +124,16 @@ def calibrate(
         theirs = points[np.isin(subject, people)]
         scenes.append(_Scene.of(embed, matching.uncalibrated, theirs[select_frames(theirs, frames)]))
     first, second, fitted = (scene.fit(matching.uncalibrated) for scene in scenes)
-    tests = (*scenes[0].tests(0, second), *scenes[1].tests(1, first))
+    tests = []
+    for condition in scenes[0].pairs:
+        asked = [scenes[0].pairs[condition], scenes[1].pairs[condition]]
+        n = scenes[0].frames, scenes[1].frames
+        p, hit = [x.probability for x in asked], [x.hit for x in asked]
+        shown = [second.calibrate(p[0]), first.calibrate(p[1])]
+        tests += [_honesty(condition, name, n[k], p[k], shown[k], hit[k]) for k, name in enumerate("AB")]
+        tests.append(_honesty(condition, "both", sum(n), *(np.concatenate(x) for x in (p, shown, hit))))
     a, b = (tuple(names[i] for i in people) for people in halves)
-    return Calibration(fitted, (a, b), (first, second), tests)
+    return Calibration(fitted, (a, b), (first, second), tuple(tests))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +157,14 @@ class _Scene:
         return calibrated(matching, np.concatenate([c.probability for c in chosen]),
                           np.concatenate([c.hit for c in chosen]))
 
-    def tests(self, half: int, matching: Matching) -> tuple[Honesty, ...]:
-        found = []
-        for (cameras, keypoints), pairs in self.pairs.items():
-            hit, both = pairs.hit, (pairs.probability, matching.calibrate(pairs.probability))
-            ece, brier = ([measure(p, hit) for p in both] for measure in (expected_calibration_error, brier_score))
-            found.append(Honesty(cameras, keypoints, half, self.frames, len(hit), float(hit.mean()),
-                                 (ece[0], ece[1]), (brier[0], brier[1])))
-        return tuple(found)
+
+def _honesty(
+    condition: tuple[str, Keypoints], people: str, frames: int, before: Float[np.ndarray, " n"],
+    after: Float[np.ndarray, " n"], hit: Bool[np.ndarray, " n"],
+) -> Honesty:
+    ece = expected_calibration_error(before, hit), expected_calibration_error(after, hit)
+    return Honesty(*condition, people, frames, len(hit), float(hit.mean()), ece,
+                   (brier_score(before, hit), brier_score(after, hit)))
 
 
 def alike_halves(

@@ -29,6 +29,9 @@ def confidence_picture(found: Confidence, scene: Scene, path: Path) -> None:
     top.axhline(found.base_rate, color=LEFT, lw=1, ls=":", label=f"base rate {found.base_rate:.3f}")
     top.errorbar(bins.probability, bins.accuracy, error, color=RIGHT, marker="o", ms=5, capsize=2,
                  label=f"{len(bins.count)} bins of {bins.count.mean():,.0f} pairs (± standard error)")
+    if found.before is not None:
+        top.plot(found.before.bins.probability, found.before.bins.accuracy, color="#9db8d6", marker="o", ms=3, lw=1,
+                 label=f"before calibration (expected calibration error {found.before.ece:.3f})")
     top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=f"accuracy: share with NP-MPJPE ≤ {KAPPA}",
             title="Can the matching probability be taken at its word?")
     top.legend(loc="upper left", frameon=False)

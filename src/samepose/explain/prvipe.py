@@ -7,7 +7,7 @@ embedding space, and what is retrieved?
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -84,23 +84,37 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Confidence:
-    """Matching probability against the truth; `base_rate` is the share of all drawn pairs that match."""
+    """Matching probability against the truth.
+
+    Attributes:
+        base_rate: share of all drawn pairs that match.
+        before: bins, ECE and Brier score of the probability as learned; None where it was never calibrated.
+    """
 
     pairs: TopPairs
     bins: Bins
     base_rate: float
     ece: float
     brier: float
+    before: Confidence | None = None
 
     def to_json(self) -> dict[str, Any]:
         bins = {name: getattr(self.bins, name).tolist() for name in ("probability", "accuracy", "count")}
         return {"pairs": len(self.pairs.hit), "base_rate": self.base_rate, "ece": self.ece, "brier": self.brier,
-                "bins": bins}
+                "bins": bins, "uncalibrated": None if self.before is None else self.before.to_json()}
 
 
 def confidence(scene: Scene, queries: int = 100, top: int = 5) -> Confidence:
     """Figure 5d: `queries` random poses with their `top` retrievals, from every ordered pair of cameras."""
-    pairs = top_pairs(scene.embeddings, scene.matching, scene.errors, kappa=KAPPA, queries=queries, top=top)
+    matching = scene.matching
+    learned = top_pairs(scene.embeddings, matching.uncalibrated, scene.errors, kappa=KAPPA, queries=queries, top=top)
+    before = _confidence(learned)
+    if matching == matching.uncalibrated:
+        return before
+    return replace(_confidence(replace(learned, probability=matching.calibrate(learned.probability))), before=before)
+
+
+def _confidence(pairs: TopPairs) -> Confidence:
     p, hit = pairs.probability, pairs.hit
     return Confidence(pairs, reliability(p, hit), float(hit.mean()), expected_calibration_error(p, hit),
                       brier_score(p, hit))
