@@ -5,8 +5,8 @@
 The cameras ran in step, so the right path is known. "in step": the median |dt| along the path of every pair is to be at
 most 0.05 s. "shifted": one of the two begins 0.5 s later and is played at 60 % speed, 30 frames a second, and the ends
 are open; the median |dt| over the moments that both show (1.1 s) is to be at most 0.07 s, in seconds of the
-performance. A moment of A that the path leaves out counts with the nearest one on it: leaving out is no way to be right.
-"closed" is the same without open ends, for comparison. Detection takes a minute or two and is kept in DIR.
+performance. A moment of A that the path leaves out counts with the nearest one on it: leaving out is no way to be
+right. "closed" is the same without open ends, for comparison. Detection takes a minute or two and is kept in DIR.
 """
 
 from __future__ import annotations

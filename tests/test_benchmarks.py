@@ -131,3 +131,29 @@ def test_repeatable(benchmark: ModuleType, tmp_path: Path, capfd: pytest.Capture
         (tmp_path / name).mkdir()
         save_file({"x": torch.tensor([value, 1.0]), "y": torch.ones(2)}, tmp_path / name / "checkpoint.safetensors")
     assert benchmark.differences(tmp_path / "a", tmp_path / "b") == ["x"]  # equal, but not the same bits
+
+
+@pytest.mark.parametrize("benchmark", ["dtw"], indirect=True)
+def test_dtw(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tslearn", reason="tslearn is not installed; it comes with samepose[test]")
+    benchmark.main(["--quick"])
+    out = capsys.readouterr().out
+    assert "60 x 60 frames" in out and re.search(r"tslearn +\d+\.\d+ ms", out)
+    assert len(re.findall(r"target .*: (?:met|MISSED)", out)) == 1
+
+
+@pytest.mark.parametrize("benchmark", ["align_four_cameras"], indirect=True)
+def test_align_four_cameras(benchmark: ModuleType) -> None:
+    """Two cameras that show the same: in step nothing is off; a path with known faults has their offsets."""
+    from moving_people import waving
+    from samepose.embed import Embedder
+
+    embedder = Embedder.load(threads=1)
+    people = [waving(np.arange(100) / 60, speed=4.0)] * 2
+    results = benchmark.measure(people, embedder)
+    assert [row["median_offset"] for row in results["in step"]] == [0, 0]
+    assert all(row["median_offset"] <= 0.05 and row["moments"] >= 33 for row in results["shifted"])
+    clip = benchmark.clip_of(people[0], embedder, rate=30)
+    late = benchmark.align(clip, clip[6:], embedder.matching)
+    faults = benchmark.offsets(late, 0.0, 1.0)
+    assert faults.max() == pytest.approx(0.2, abs=0.01)

@@ -18,6 +18,7 @@ from samepose.embed import Embedder
 from samepose.embeddings import Embeddings
 from samepose.errors import FormatError, UsageError
 from samepose.evaluation.retrieval import Lifting, PointEmbedding, PrVipe
+from samepose.evaluation.views import CHEST4
 from samepose.formats.poseset import PoseSet, load_poseset, save_poseset
 from samepose.models.prvipe import PrVipe as Network
 from samepose.models.prvipe import PrVipeConfig
@@ -78,6 +79,28 @@ def test_a_run_validates_on_the_held_out_subject_and_becomes_onnx(run: Shell, tm
     np.testing.assert_allclose(ours.mean, theirs.mean, rtol=1e-2, atol=1e-2)  # fp16 weights
     run("export", "run", "--out", "n.onnx")
     assert Embedder.load("n.onnx").name == "prvipe-run"
+
+
+def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samepose.evaluation.calibrator.CAMERAS", {"chest4": CHEST4[:2], "all11": CHEST4[:2]})
+    run("train", "prvipe", "--data", "motion.npz", "--out", "run", *TINY, "--steps", 2)
+    made_up(Path("others.npz"), ("cmu-02", "eve", "fay", "ann"), each=15)
+    Path("new.txt").write_text("eve\nfay\n")
+    words = ["export", "run", "--calibrate", "others.npz", "--out", "m.onnx", "--held-out"]
+    found = run.json(*words, "new.txt")["calibration"]
+    shown, plain = Embedder.load("m.onnx").matching, load_model(Path("run"))
+    assert (shown.slope, shown.offset) == (found["slope"], found["offset"]) and shown.slope != 1
+    assert shown.uncalibrated.a == pytest.approx(float(plain.a.detach()))
+    assert sorted(p for half in found["halves"] for p in half["people"]) == ["eve", "fay"]
+    assert "| chest4 | noisy | both |" in run(*words, "new.txt").out
+    Path("known.txt").write_text("eve\nann\n")
+    run.fails(*words, "known.txt", code=2, says=["ann", "--held-out"])
+    # The weights for everybody take it over, and a model exported before can be described anew.
+    run("export", "run", "--out", "n.onnx", "--calibration", "m.onnx")
+    run("export", "n.onnx", "--out", "n.onnx", "--name", "other")
+    renamed = Embedder.load("n.onnx")
+    assert (renamed.name, renamed.matching) == ("other", shown)
+    run.fails(*words, "new.txt", "--calibration", "m.onnx", code=2, says=["one of them"])
 
 
 def test_killed_and_resumed_is_bitwise_undisturbed(run: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,24 +68,27 @@ def export(
         from samepose.training.export import export as write
         from samepose.training.export import info_of, rewrite
         from samepose.training.runs import load_model, subjects_of_run
-    if run.is_file():
-        info = Embedder.load(run).info
-        info = replace(info, name=name or info.name)
-        rewrite(run, info, out)
-    else:
-        model = load_model(run)
-        info = info_of(model, name or f"prvipe-{run.resolve().name}", subjects_of_run(run))
-        write(model, info, out)
     facts: dict[str, Any] = {}
     told, failed = "", False
-    if donor:
-        matching = replace(info.matching, slope=donor.matching.slope, offset=donor.matching.offset)
-        rewrite(out, replace(info, matching=matching), out)
-    elif calibrate:
-        poses = load_motion(calibrate, joint_map, options)
-        found = _calibration(Embedder.load(out, options.limit_threads()), poses, held_out, options)
-        rewrite(out, replace(info, matching=found.matching), out)
-        facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
+    with tempfile.TemporaryDirectory(prefix=".samepose-", dir=out.parent) as folder:
+        part = Path(folder) / "part.onnx"  # `out` stays as it was until all has gone well
+        if run.is_file():
+            info = Embedder.load(run).info
+            info = replace(info, name=name or info.name)
+            rewrite(run, info, part)
+        else:
+            model = load_model(run)
+            info = info_of(model, name or f"prvipe-{run.resolve().name}", subjects_of_run(run))
+            write(model, info, part)
+        if donor:
+            matching = replace(info.matching, slope=donor.matching.slope, offset=donor.matching.offset)
+            rewrite(part, replace(info, matching=matching), part)
+        elif calibrate:
+            poses = load_motion(calibrate, joint_map, options)
+            found = _calibration(Embedder.load(part, options.limit_threads()), poses, held_out, options)
+            rewrite(part, replace(info, matching=found.matching), part)
+            facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
+        part.replace(out)
     written = Embedder.load(out)
     options.done({"model": str(out), "name": written.name, "sha256": written.sha256, "bytes": out.stat().st_size,
                   **facts},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -73,6 +74,19 @@ def cpm(
                      "left out")
     options.done({"run": str(out), "steps": loop.steps, "validation": figures, "unreadable": unreadable},
                  f"trained {out}" + (f": PCK@0.2 {_text(figures)}" if figures else ""))
+
+
+def export_run(run: Path, out: Path, name: str, options: Options) -> int:
+    """`samepose export` of a run of `train cpm`: for `--detector cpm` of other verbs and `CPM`."""
+    from samepose.training.cpm import load_cpm
+    from samepose.training.export_cpm import export_cpm
+
+    export_cpm(load_cpm(run), name, out)
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    size = out.stat().st_size
+    options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size},
+                 f"{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")
+    return 0
 
 
 def _text(figures: dict[str, float]) -> str:

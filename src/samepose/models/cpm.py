@@ -33,7 +33,7 @@ class CpmConfig:
         joints: names of the P joints (see samepose.skeleton).
         size: side of the square images, pixels; a multiple of 32 (paper: 368).
         stages: how many there are, 1 or more (paper: up to 6).
-        width: channels of a stage (paper: 128).
+        width: channels of a stage, at least 4 (paper: 128; its 32 and 512 are a quarter and four times as many).
         kernel: side of the convolutions over the belief maps, in cells (paper: 11).
         layers: of those convolutions in a stage (paper: 3).
         beliefs: what the last layer of a stage holds. "linear": the beliefs themselves (paper: l2 loss); "softmax":
@@ -61,8 +61,8 @@ class CpmConfig:
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
             raise UsageError(f"size is {self.size}; it must be a multiple of 32")
-        if min(self.stages, self.width, self.layers) < 1 or self.kernel % 2 != 1 or self.sigma <= 0:
-            raise UsageError("stages, width and layers must be at least 1, kernel odd, sigma above 0")
+        if min(self.stages, self.width // 4, self.layers) < 1 or self.kernel % 2 != 1 or self.sigma <= 0:
+            raise UsageError("stages and layers must be at least 1, width 4, kernel odd, sigma above 0")
         if not self.joints or len(set(self.joints)) < len(self.joints):
             raise UsageError("joints must be one or more different names")
 
@@ -85,9 +85,9 @@ class Cpm(nn.Module):
             self.first: nn.Module = nn.Sequential(*_pointwise(config.width, config.width), _head(config.width, maps))
             extra = config.width
         else:
-            self.features = _paper_features()
-            self.first = nn.Sequential(*_paper_features(), *paper_first(maps))
-            extra = 32
+            self.features = _paper_features(config.width)
+            self.first = nn.Sequential(*_paper_features(config.width), *paper_first(maps, config.width))
+            extra = config.width // 4
         refine = lean_stage if lean else paper_stage
         self.later = nn.ModuleList(refine(extra + maps + 1, maps, config) for _ in range(config.stages - 1))
         self.middle, self.beliefs = Middle(config), Beliefs(config)
@@ -126,7 +126,7 @@ class Beliefs(nn.Module):
         if self.kind == "linear":
             return out
         joints = out[..., :-1, :, :]
-        shares = functional.softmax(joints.flatten(-2), -1).unflatten(-1, joints.shape[-2:])
+        shares = functional.softmax(joints.flatten(-2), -1).view_as(joints)
         return torch.cat([shares * self.whole, torch.sigmoid(out[..., -1:, :, :])], -3)
 
 
@@ -142,17 +142,19 @@ class Middle(nn.Module):
         return self.map.expand(len(like), -1, -1, -1)  # type: ignore[operator]
 
 
-def _paper_features() -> nn.Sequential:
+def _paper_features(width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inside in (3, 128, 128):
-        layers += [nn.Conv2d(inside, 128, 9, padding=4), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.Conv2d(128, 32, 5, padding=2), nn.ReLU())
+    for inside in (3, width, width):
+        layers += [nn.Conv2d(inside, width, 9, padding=4), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Conv2d(width, width // 4, 5, padding=2), nn.ReLU())
 
 
-def paper_first(maps: int) -> nn.Sequential:
+def paper_first(maps: int, width: int) -> nn.Sequential:
     """Stage 1 after its own feature layers (paper, Figure 2c)."""
+    wide = 4 * width
     return nn.Sequential(
-        nn.Conv2d(32, 512, 9, padding=4), nn.ReLU(), nn.Conv2d(512, 512, 1), nn.ReLU(), nn.Conv2d(512, maps, 1)
+        nn.Conv2d(width // 4, wide, 9, padding=4), nn.ReLU(), nn.Conv2d(wide, wide, 1), nn.ReLU(),
+        nn.Conv2d(wide, maps, 1)
     )
 
 
@@ -206,9 +208,9 @@ class LeanFeatures(nn.Module):
         super().__init__()
         width = config.width
         self.backbone = Thunder(config.frozen, config.pretrained)
-        self.fine = nn.Conv2d(CHANNELS.fine + CHANNELS.fine_pyramid, width, 1, bias=False)  # type: ignore[operator]
-        self.middle = nn.Conv2d(CHANNELS.middle + CHANNELS.middle_pyramid, width, 1, bias=False)  # type: ignore[operator]
-        self.coarse = nn.Conv2d(CHANNELS.coarse, width, 1, bias=False)  # type: ignore[arg-type]
+        self.fine = nn.Conv2d(CHANNELS.fine + CHANNELS.fine_pyramid, width, 1, bias=False)
+        self.middle = nn.Conv2d(CHANNELS.middle + CHANNELS.middle_pyramid, width, 1, bias=False)
+        self.coarse = nn.Conv2d(CHANNELS.coarse, width, 1, bias=False)
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
         self.join = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU())
 

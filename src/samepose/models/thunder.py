@@ -36,7 +36,17 @@ class Taps(NamedTuple):
     coarse: Float[Tensor, "n 1280 h/4 w/4"]
 
 
-CHANNELS = Taps(56, 24, 168, 32, 1280)  # type: ignore[arg-type]
+class Channels(NamedTuple):
+    """How many channels each of the `Taps` has."""
+
+    fine: int
+    fine_pyramid: int
+    middle: int
+    middle_pyramid: int
+    coarse: int
+
+
+CHANNELS = Channels(56, 24, 168, 32, 1280)
 
 
 def _conv(inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = True) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samepose.errors import UsageError
+from samepose.errors import FormatError, UsageError
 from samepose.losses.belief_maps import ideal_belief_maps, l2_loss, softmax_loss
 from samepose.models.cpm import STRIDE, Cpm, CpmConfig
 from samepose.training.cpm_augment import CropAugmentConfig
@@ -51,11 +51,11 @@ class CpmRecipe:
 
     def __init__(self, config: CpmRecipeConfig, train: People, validation: People | None = None) -> None:
         self.settings = config
-        self.model = Cpm(config.model).to(memory_format=torch.channels_last)
+        self.model = Cpm(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train, self.validation = train, validation
         for name, parameter in self.model.named_parameters():
             if ".backbone." in name:
-                parameter.rate_share = config.backbone_rate  # type: ignore[attr-defined]
+                parameter.rate_share = config.backbone_rate
 
     def config(self) -> dict[str, Any]:
         """The settings, JSON-able."""
@@ -133,6 +133,30 @@ def initialise(model: nn.Module, run: Path) -> None:
     if odd:
         raise UsageError(f"{run}: its network has another shape (at {odd}); give the --model settings of that run")
     model.load_state_dict({**ours, **weights})
+
+
+def holds_cpm(run: Path) -> bool:
+    """Whether a folder is a run of `train_cpm`."""
+    try:
+        return "features" in json.loads((run / "config.json").read_text())["recipe"]["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def load_cpm(run: Path) -> Cpm:
+    """The averaged model of a run, in evaluation mode, on the CPU.
+
+    Raises:
+        FormatError: the folder holds no run of a Convolutional Pose Machine, or no checkpoint yet.
+    """
+    try:
+        settings = json.loads((run / "config.json").read_text())["recipe"]["model"]
+        config = CpmConfig(**{**settings, "joints": tuple(settings["joints"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{run}: holds no run of `samepose train cpm` ({error}); name the folder of one") from None
+    model = Cpm(config)
+    initialise(model, run)
+    return model.eval()
 
 
 def last_validation(run: Path) -> dict[str, float]:

@@ -115,8 +115,7 @@ def recoloured(
 
 def inside(points: Float[np.ndarray, "... 2"], size: int) -> Bool[np.ndarray, "..."]:
     """Which points lie in a square of that many pixels."""
-    within: np.ndarray = ((points >= -0.5) & (points <= size - 0.5)).all(-1)
-    return within
+    return np.asarray(((points >= -0.5) & (points <= size - 0.5)).all(-1))
 
 
 def _placement(

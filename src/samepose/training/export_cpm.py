@@ -30,7 +30,7 @@ def export_cpm(model: Cpm, name: str, path: Path) -> None:
     out = graph.network(model.eval().float(), image)
     beliefs = graph.beliefs(Beliefs(config), out, [0, 0, 0], config.cells)
     graph.add("Clip", [beliefs, graph.constant(np.float32(0)), graph.constant(np.float32(1))], output="belief_maps")
-    maps = ["n", config.stages, len(config.joints) + 1, config.cells, config.cells]
+    maps: list[str | int | None] = ["n", config.stages, len(config.joints) + 1, config.cells, config.cells]
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes, "cpm",

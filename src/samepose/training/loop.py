@@ -149,7 +149,7 @@ def fit(
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Parameters that learn, by their share of the learning rate: a model may set `rate_share` on them, else it is 1."""
+    """Parameters that learn, by their share of the learning rate: what a model set as `rate_share` on them, else 1."""
     learning = [p for p in model.parameters() if p.requires_grad]
     shares = sorted({getattr(p, "rate_share", 1.0) for p in learning}, reverse=True)
     return [{"params": [p for p in learning if getattr(p, "rate_share", 1.0) == share], "share": share}
