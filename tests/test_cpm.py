@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from samepose.errors import FormatError, UsageError
+from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.labelled import LabelledPeople
 from samepose.losses.belief_maps import ideal_belief_maps, l2_loss, softmax_loss
 from samepose.models.cpm import STRIDE, Beliefs, Cpm, CpmConfig, receptive_field
@@ -22,7 +23,7 @@ from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 from samepose.training.cpm import CpmRecipe, CpmRecipeConfig, initialise, stage_losses, train_cpm
 from samepose.training.cpm_augment import CropAugmentConfig, centred, random_placement
-from samepose.training.cpm_data import Batch, People, read_people, validation_numbers
+from samepose.training.cpm_data import Batch, People, validation_numbers
 from samepose.training.cpm_validate import joints_of
 from samepose.training.export_cpm import export_cpm, halved
 from samepose.training.loop import LoopConfig
@@ -247,7 +248,7 @@ def test_the_people_to_validate_on_are_five_hundred() -> None:
 def test_damaged_shards_are_named(tmp_path: Path) -> None:
     (tmp_path / "people-00000.npz").write_bytes(b"no zip")
     with pytest.raises(FormatError, match="people-00000"):
-        read_people(tmp_path)
+        read_keypoint_set(tmp_path)
 
 
 # --- training and export

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from samepose.cli.app import main
-from samepose.errors import FormatError, SameposeError, UsageError
+from samepose.errors import FormatError, MediaError, SameposeError, UsageError
+from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.poseset import PoseSet, save_poseset
 from samepose.geometry.camera import to_camera
 from samepose.skeleton import COCO17, H36M17, LSP14
@@ -380,6 +381,21 @@ def test_a_set_holds_what_it_says(made: Path) -> None:
         wrist = skeleton.index("left_wrist")
         assert (first.joints_2d[wrist] == _at(samples[0].joints_2d, "left_wrist")).all()
         assert first.visible[wrist] == _at(samples[0].visible, "left_wrist")
+
+
+def test_a_set_is_labelled_people(made: Path) -> None:
+    people, samples = read_keypoint_set(made), list(read_shards(made))
+    assert len(people) == 10 and people.poses.skeleton.joints == SYNTH22.joints
+    for i, sample in enumerate(samples):
+        assert (people.poses.visible[i] == sample.inside).all()
+        assert (people.poses.visible[i] & ~people.occluded[i] == sample.visible).all()
+        inside = sample.joints_2d[sample.inside]
+        assert people.poses.points[i, sample.inside] == pytest.approx(inside - 0.5, abs=1e-4)
+    last = people[[7]]
+    assert last.images[0].name == "1.jpg" and (last.image(0) == samples[7].image).all()
+    broken = replace(people, files=dict.fromkeys(people.images, b"nothing"))
+    with pytest.raises(MediaError, match=r"people-00000.npz/0.jpg"):
+        broken.image(0)
 
 
 def test_cameras_of_one_instant_see_the_same_body(made: Path) -> None:

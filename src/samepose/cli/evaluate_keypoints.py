@@ -33,9 +33,10 @@ def keypoints(
     markdown: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
-    """PCK, PCKh and the area under the curve on LSP, LSP-Extended, MPII, FLIC or COCO keypoints.
+    """PCK, PCKh and the area under the curve on LSP, LSP-Extended, MPII, FLIC, COCO keypoints or rendered people.
 
-    Each person is looked at in a square of their own: the whole image in LSP, else where the labels say they are.
+    Each person is looked at in a square of their own: where the labels say they are, or, if they do not,
+    the whole image.
     mean12 at PCK@0.2 is the figure to compare: the 12 limb joints, within 0.2 of left shoulder to right hip.
 
     Args:

@@ -43,13 +43,14 @@ def cpm(
         validation: Folder to validate on; by default the kept people of LSP-Extended, if --data has it.
         init: Run whose weights to start from.
     """
+    from samepose.formats.keypointset import read_keypoint_set
     from samepose.training.cpm import train_cpm
-    from samepose.training.cpm_data import People, read_people, split, validation_numbers
+    from samepose.training.cpm_data import People, split, validation_numbers
     from samepose.training.loop import may_begin
 
     may_begin(out, resume)
-    sets = [read_people(path) for path in data]
-    kept = read_people(validation) if validation else None
+    sets = [read_keypoint_set(path) for path in data]
+    kept = read_keypoint_set(validation) if validation else None
     if any(people.name == "LSP-Extended" for people in sets):
         sets, own = split(sets, validation_numbers())
         kept = kept or own

@@ -14,6 +14,7 @@ from samepose.formats.labelled import LabelledPeople, image_paths
 from samepose.formats.lsp import read_lsp
 from samepose.formats.matfile import read_mat
 from samepose.formats.mpii import read_mpii_json, read_mpii_mat
+from samepose.formats.rendered import read_rendered, rendered_shards
 
 _MAT_READERS = {"joints": read_lsp, "RELEASE": read_mpii_mat, "examples": read_flic}
 _LABEL_FOLDERS = ("annot", "annotations")
@@ -21,7 +22,7 @@ _ROOM = 1.25  # side of the square around a person of COCO in longer sides of th
 
 
 def read_keypoint_set(path: Path | str) -> LabelledPeople:
-    """LSP, LSP-Extended, MPII (.mat or .json), FLIC or COCO keypoints.
+    """LSP, LSP-Extended, MPII (.mat or .json), FLIC, COCO keypoints, or what `samepose synth` wrote.
 
     Args:
         path: the label file, or the folder that holds it and the images (labels also in `annot` or `annotations`).
@@ -30,6 +31,8 @@ def read_keypoint_set(path: Path | str) -> LabelledPeople:
         FormatError: nothing there, several label files, not one of these sets, or damaged.
     """
     path = Path(path)
+    if shards := rendered_shards(path):
+        return read_rendered(shards)
     file = _label_file(path) if path.is_dir() else path
     root = path if path.is_dir() else file.parent.parent if file.parent.name in _LABEL_FOLDERS else file.parent
     if file.suffix.lower() == ".mat":
@@ -46,7 +49,8 @@ def _label_file(folder: Path) -> Path:
     files = sorted(f for place in places for suffix in (".mat", ".json") for f in place.glob(f"*{suffix}"))
     if len(files) != 1:
         what = f"holds {len(files)} label files; name one: {', '.join(f.name for f in files)}" if files else (
-            "holds no .mat or .json file with labels; give the folder of LSP, MPII, FLIC or COCO keypoints")
+            "holds no .mat or .json file with labels; give the folder of LSP, MPII, FLIC, COCO keypoints or "
+            "rendered people")
         raise FormatError(f"{folder}: {what}")
     return files[0]
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from samepose.errors import FormatError, MediaError
-from samepose.formats.keypointset import read_keypoint_set
+from samepose.formats.keypointset import read_keypoint_set as read_people  # noqa: F401
 from samepose.formats.labelled import LabelledPeople
-from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 from samepose.training.cpm_augment import CropAugmentConfig, Placement, centred, inside, random_placement, recoloured
 
@@ -109,32 +104,6 @@ class People:
                 k = next(j % len(self) for j in range(k + 1, k + 1 + len(self)) if j % len(self) not in self.unreadable)
 
 
-@dataclass(frozen=True, eq=False)
-class RenderedPeople(LabelledPeople):
-    """One person in each image of shards that `samepose synth` wrote.
-
-    Attributes:
-        files: the images' JPEG files.
-    """
-
-    files: tuple[bytes, ...] = ()
-
-    def image(self, i: int) -> UInt8[np.ndarray, "height width 3"]:
-        """The picture of person i."""
-        with Image.open(io.BytesIO(self.files[i])) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-def read_people(path: Path) -> LabelledPeople:
-    """A folder of rendered people (`people-*.npz`), or any data set that `read_keypoint_set` knows.
-
-    Raises:
-        FormatError: neither, or damaged.
-    """
-    shards = sorted(path.glob("people-*.npz")) if path.is_dir() else []
-    return _read_shards(shards) if shards else read_keypoint_set(path)
-
-
 def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[list[LabelledPeople], LabelledPeople]:
     """All data sets without some people of the first LSP-Extended among them, and those people.
 
@@ -154,26 +123,6 @@ def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[l
 def validation_numbers() -> frozenset[int]:
     """The committed people of LSP-Extended that nothing of ours is trained on."""
     return frozenset(int(line) for line in LSPET_VALIDATION.read_text().splitlines() if not line.startswith("#"))
-
-
-def _read_shards(shards: Sequence[Path]) -> RenderedPeople:
-    points, files, images = [], [], []
-    names: tuple[str, ...] = ()
-    for path in shards:
-        try:
-            with np.load(path) as data:
-                flat, within = data["joints_2d"] - np.float32(0.5), data["inside"]  # our middles are whole
-                points.append(np.where(within[..., None], flat, np.nan))
-                jpeg, start = data["jpeg"], data["start"]
-                names = tuple(str(j) for j in data["joints"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from None
-        files += [jpeg[a:b].tobytes() for a, b in pairwise(start)]
-        images += [path / f"{i}.jpg" for i in range(len(start) - 1)]
-    poses = Poses.of(np.concatenate(points), Skeleton("rendered", names))
-    people = LabelledPeople.of("rendered", poses, images)
-    kept = dict(zip(images, files))
-    return RenderedPeople(**vars(people), files=tuple(kept[image] for image in people.images))
 
 
 def _same_image(people: LabelledPeople) -> dict[Path, list[int]]:
