@@ -1,6 +1,7 @@
 """The benchmarks run, in sizes too small to say anything about speed, and measure what they say they measure."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
-    if request.param in ("probability", "repeatable", "training_speed"):
+    if request.param in ("cpm_analyses", "cpm_speed", "probability", "repeatable", "training_speed"):
         for package in ("onnx", "torch"):
             pytest.importorskip(package, reason=f"{package} is not installed; it comes with samepose[train]")
     monkeypatch.syspath_prepend(BENCHMARKS)
@@ -157,3 +158,34 @@ def test_align_four_cameras(benchmark: ModuleType) -> None:
     late = benchmark.align(clip, clip[6:], embedder.matching)
     faults = benchmark.offsets(late, 0.0, 1.0)
     assert faults.max() == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("benchmark", ["cpm_analyses"], indirect=True)
+@pytest.mark.parametrize("analysis, rows", [("gradients", 21), ("schemes", 4), ("stages", 6), ("field", 5),
+                                            ("losses", 2)])
+def test_cpm_analyses(
+    benchmark: ModuleType, analysis: str, rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from test_keypoint_measures import data_set
+
+    data_set(tmp_path / "set", 6)
+    benchmark.main([analysis, "--data", str(tmp_path / "set"), "--quick", "--json"])
+    found = json.loads(capsys.readouterr().out)["rows"]
+    assert len(found) == rows
+    if analysis == "field":
+        assert [row["receptive field, pixels"] for row in found] == [54, 102, 150, 198, 294]
+        sizes = [row["parameters of stage 2"] for row in found]
+        assert max(sizes) / min(sizes) < 1.2
+    elif analysis == "gradients":
+        assert all(value > 0 for row in found for name, value in row.items() if name != "layer")
+    else:
+        stages = [1, 2, 3, 4, 5, 6] if analysis == "stages" else [3] * rows
+        assert [len(row[benchmark.PCK]) for row in found] == stages
+
+
+@pytest.mark.parametrize("benchmark", ["cpm_speed"], indirect=True)
+def test_cpm_speed(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["--quick"])
+    out = capsys.readouterr().out
+    assert re.search(r"ms per person", out) and len(re.findall(r"target .*: (?:met|MISSED)", out)) == 2
+    assert float(re.search(r"torch: (\d\.\de-\d+)", out)[1]) < 1e-4
