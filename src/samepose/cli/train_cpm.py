@@ -16,7 +16,7 @@ with needs("train"):
     from samepose.training.cpm import CpmRecipeConfig
     from samepose.training.loop import LoopConfig
 
-_RECIPE, _LOOP = CpmRecipeConfig(), LoopConfig(learning_rate=1.5e-3, ema=0.99, precision="bf16-mixed")
+_RECIPE, _LOOP = CpmRecipeConfig(), LoopConfig(learning_rate=3e-3, ema=0.99, precision="bf16-mixed")
 
 
 def cpm(

@@ -82,7 +82,7 @@ class Cpm(nn.Module):
         self.features: nn.Module
         if lean:
             self.features = LeanFeatures(config)
-            self.first: nn.Module = nn.Sequential(*_pointwise(config.width, config.width), _head(config.width, maps))
+            self.first: nn.Module = lean_first(maps, config)
             extra = config.width
         else:
             self.features = _paper_features(config.width)
@@ -102,8 +102,8 @@ class Cpm(nn.Module):
             centre: map with a peak where the person to look at is (paper, section 4.2); the middle by default.
         """
         if self.config.features == "movenet":
-            shared = self.features(image)
-            out = [self.first(shared)]
+            local, shared = self.features(image)
+            out = [self.first(local)]
         else:
             out, image = [self.first(image / 128 - 1)], image / 128 - 1
             shared = self.features(image) if len(self.later) else image
@@ -167,6 +167,14 @@ def paper_stage(inside: int, maps: int, config: CpmConfig) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(inside, inside, 1), nn.ReLU(), nn.Conv2d(inside, maps, 1))
 
 
+def lean_first(maps: int, config: CpmConfig) -> nn.Sequential:
+    """Stage 1 sees as much of a person as the paper's does, 75 of 192 pixels where that has 160 of 368.
+
+    From all feature maps it would see everything, be as good as the last stage and leave nothing to refine.
+    """
+    return nn.Sequential(*_pointwise(CHANNELS.fine, config.width), _Wide(config.width, 3), _head(config.width, maps))
+
+
 def lean_stage(inside: int, maps: int, config: CpmConfig) -> nn.Sequential:
     """The same receptive field for a hundredth of the multiplications."""
     wide = (_Wide(config.width, config.kernel) for _ in range(config.layers))
@@ -202,7 +210,7 @@ class _Wide(nn.Module):
 
 
 class LeanFeatures(nn.Module):
-    """MoveNet's feature maps at strides 8, 16 and 32, joined at stride 8."""
+    """MoveNet's feature maps at stride 8 alone, for stage 1, and those of strides 8, 16 and 32 joined at stride 8."""
 
     def __init__(self, config: CpmConfig) -> None:
         super().__init__()
@@ -214,10 +222,13 @@ class LeanFeatures(nn.Module):
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
         self.join = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU())
 
-    def forward(self, image: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n width h w"]:
+    def forward(
+        self, image: Float[Tensor, "n 3 H W"]
+    ) -> tuple[Float[Tensor, "n 56 h w"], Float[Tensor, "n width h w"]]:
         taps = self.backbone(image)
         middle = self.middle(torch.cat([taps.middle, taps.middle_pyramid], 1)) + self.twice(self.coarse(taps.coarse))
-        return self.join(self.fine(torch.cat([taps.fine, taps.fine_pyramid], 1)) + self.twice(middle))
+        joined = self.join(self.fine(torch.cat([taps.fine, taps.fine_pyramid], 1)) + self.twice(middle))
+        return taps.fine, joined
 
 
 def receptive_field(layers: Iterable[nn.Module], field: int = 1, stride: int = 1) -> tuple[int, int]:
