@@ -26,8 +26,8 @@ _LSP_IMAGES = 2000
 def read_lsp(path: Path | str, root: Path | None = None) -> LabelledPeople:
     """Everyone of a `joints.mat`, one person per image.
 
-    Images belong to columns by the number in their name, from 1; if the numbers do not fit, in sorted order, of which
-    there must then be as many as columns.
+    Images belong to columns by the number in their name, from 1, or from the lowest where the highest fits the last
+    column; some may be missing. If the numbers do not fit, they belong in sorted order, and must be as many as columns.
 
     Args:
         path: `joints.mat`.
@@ -71,14 +71,15 @@ def _read_flags(
 
 def _in_columns(path: Path, files: Sequence[Path], count: int) -> list[Path]:
     numbers = [_number(file) for file in files]
-    by_number = {number: file for number, file in zip(numbers, files) if 1 <= number <= count}
+    first = min(numbers) if files and max(numbers) - min(numbers) == count - 1 else 1
+    by_number = {number: file for number, file in zip(numbers, files) if first <= number < first + count}
     if files and len(by_number) == len(files):
         missing = path.parent / "images"
-        return [by_number.get(i, missing / f"im{i:05d}.jpg") for i in range(1, count + 1)]
+        return [by_number.get(i, missing / f"im{i:05d}.jpg") for i in range(first, first + count)]
     if len(files) == count:
         return [file for _, _, file in sorted(zip(numbers, map(str, files), files))]
     raise FormatError(
-        f"{path}: labels {count} images but {len(files)} are there, and their numbers are not 1 to {count}; "
+        f"{path}: labels {count} images but {len(files)} are there, and their numbers do not tell which; "
         "put the data set's own images beside it, and no others"
     )
 
