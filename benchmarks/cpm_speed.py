@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{name:<8} {1000 * wall[name]:6.1f} ms per person on {args.threads} threads, "
               f"{1000 * work[name]:6.1f} ms of CPU time")
     print(f"largest difference of a belief from torch: {off:.1e}")
+    print(f"CPU time of cpm / thunder: {work['cpm'] / work['thunder']:.2f}")
     print(verdict(f"ms per person, against {LIMIT_MS}", 1000 * wall["cpm"] / LIMIT_MS, 1))
     print(verdict(f"difference from torch, against {LIMIT_DIFFERENCE:.0e}", off / LIMIT_DIFFERENCE, 1))
 
