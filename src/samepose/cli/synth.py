@@ -45,7 +45,7 @@ def synth(
         size: Pixels of a side.
         seed: Equal seeds give equal files.
         cameras_per_instant: How many cameras see each instant.
-        backgrounds: Folder of photos to put people before; otherwise all backgrounds are made up.
+        backgrounds: Folder of photos, best without people, to put ours before; otherwise all backgrounds are made up.
         subjects: Whose motion to use: all but those held out, only those, or all.
         held_out: Text file of subjects to hold out, one a line; those we never train on by default.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
