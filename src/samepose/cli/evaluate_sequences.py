@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samepose.poses import Poses
     from samepose.sequences.clip import Clip
 
-Which = Literal["annotated", "detected"]
+Which = Literal["annotated", "guessed", "detected"]
 Subset = Annotated[int | None, Parameter(validator=Number(gte=2))]
 
 
@@ -46,7 +46,8 @@ def penn_action(
         folds: Of --split cv.
         seed: Of the folds and the subset.
         subset: Only this many videos, drawn at random: quick.
-        keypoints: annotated, or detected by MoveNet inside the given boxes, which needs the data set's frames/.
+        keypoints: annotated: those the annotator saw. guessed: also where the annotator guessed invisible ones.
+            detected: by MoveNet inside the given boxes, which needs the data set's frames/.
         model: An exported .onnx instead of the shipped weights.
         plot: Write a picture of the confusion matrix (.png; needs samepose[eval]).
         markdown: Also write the tables to this file (.md).
@@ -71,7 +72,7 @@ def penn_action(
     if markdown is not None:
         markdown.write_text(markdown_tables(result) + "\n", "utf-8")
     options.result({**to_json(result), "split": split, "folds": folds if split == "cv" else None, "seed": seed,
-                    "model": embedder.name, "failed": failed}, text_tables(result))
+                    "keypoints": keypoints, "model": embedder.name, "failed": failed}, text_tables(result))
     return 1 if failed else 0
 
 
@@ -95,7 +96,8 @@ def alignment(
         split: official: the test videos. cv: all videos that are there; nothing is trained.
         seed: Of the subset.
         subset: Only this many videos, drawn at random: quick.
-        keypoints: annotated, or detected by MoveNet inside the given boxes, which needs the data set's frames/.
+        keypoints: annotated: those the annotator saw. guessed: also where the annotator guessed invisible ones.
+            detected: by MoveNet inside the given boxes, which needs the data set's frames/.
         model: An exported .onnx instead of the shipped weights.
         markdown: Also write the table to this file (.md).
     """
@@ -112,8 +114,8 @@ def alignment(
                            report=lambda done, total: progress(done, total, "tau"))
     if markdown is not None:
         markdown.write_text(alignment_markdown(result) + "\n", "utf-8")
-    options.result({**alignment_json(result), "split": split, "model": embedder.name, "failed": failed},
-                   alignment_text(result))
+    options.result({**alignment_json(result), "split": split, "keypoints": keypoints, "model": embedder.name,
+                    "failed": failed}, alignment_text(result))
     return 1 if failed else 0
 
 
@@ -151,8 +153,10 @@ def _clips(
     from samepose.evaluation.penn_action import clips_of
 
     embedder = Embedder.load(model, options.threads)
-    poses = _detected(videos, data, options) if keypoints == "detected" else [
-        video.without_guesses().poses for video in videos]
+    if keypoints == "detected":
+        poses = _detected(videos, data, options)
+    else:
+        poses = [(video if keypoints == "guessed" else video.without_guesses()).poses for video in videos]
     with options.progress("video") as progress:
         clips = clips_of(poses, embedder, lambda done, total: progress(done, total, "embedding"))
     return clips, embedder

@@ -34,6 +34,7 @@ class Alignment:
         tau: mean over actions.
         same_view, different_view: of the pairs whose views are the same, or not; None without any such pair.
         per_class: tau of each action.
+        per_class_same_view, per_class_different_view: the same of those pairs; without the actions that have none.
         path_tau: tau of the pairs along the path of dynamic time warping, mean over actions. A path never goes back,
             so this is near 1 whatever the distances.
         pairs: number of ordered pairs of videos.
@@ -44,6 +45,8 @@ class Alignment:
     same_view: float | None
     different_view: float | None
     per_class: dict[str, float]
+    per_class_same_view: dict[str, float]
+    per_class_different_view: dict[str, float]
     path_tau: float
     pairs: int
     worst: tuple[tuple[str, str, float], ...]
@@ -110,7 +113,7 @@ def _averaged(
         return float(np.mean(list(table.values()))) if table else None
 
     everything = np.ones(len(pairs), bool)
-    table = per_class(both, everything)
+    table, of_same, of_different = (per_class(both, of) for of in (everything, same, ~same))
     worst = tuple((videos[pairs[k][0]].name, videos[pairs[k][1]].name, float(both[k])) for k in np.argsort(both)[:10])
-    return Alignment(mean(table) or 0.0, mean(per_class(both, same)), mean(per_class(both, ~same)), table,
+    return Alignment(mean(table) or 0.0, mean(of_same), mean(of_different), table, of_same, of_different,
                      mean(per_class(taus[:, 2], everything)) or 0.0, 2 * len(pairs), worst)

@@ -40,15 +40,18 @@ def markdown_tables(result: Recognition) -> str:
 
 def alignment_text(result: Alignment) -> str:
     """For the terminal."""
-    lines = [f"{_words(name):18s}{value:7.3f}" for name, value in result.per_class.items()]
-    return "\n".join([*lines, "", *(f"{name:18s}{value:7.3f}" for name, value in _summary(result)), "",
+    lines = [f"{'':18s}{'tau':>7s}{'same view':>11s}{'different':>11s}"]
+    lines += [f"{name:18s}{tau:>7s}{same:>11s}{different:>11s}" for name, tau, same, different in _tau_rows(result)]
+    return "\n".join([*lines, "", f"{'along the path':18s}{result.path_tau:7.3f}", "",
                       f"{result.pairs:,} ordered pairs of videos"])
 
 
 def alignment_markdown(result: Alignment) -> str:
     """For a document."""
-    rows = [*((_words(name), value) for name, value in result.per_class.items()), *_summary(result)]
-    return _table([name for name, _ in rows], [value for _, value in rows], 1, 3)
+    rows = [f"| {' | '.join(row)} |" for row in _tau_rows(result)]
+    return "\n".join(["| | tau | same view | different view |", "|---|---|---|---|", *rows, "",
+                      f"Along the path of dynamic time warping {result.path_tau:.3f}; {result.pairs:,} ordered pairs "
+                      "of videos."])
 
 
 def plot_confusion(result: Recognition, out: Path) -> None:
@@ -75,10 +78,16 @@ def plot_confusion(result: Recognition, out: Path) -> None:
     figure.savefig(out, dpi=130)
 
 
-def _summary(result: Alignment) -> list[tuple[str, float]]:
-    rows = (("tau", result.tau), ("same view", result.same_view), ("different view", result.different_view),
-            ("path", result.path_tau))
-    return [(name, value) for name, value in rows if value is not None]
+def _tau_rows(result: Alignment) -> list[tuple[str, str, str, str]]:
+    """Actions, then their mean: tau of all pairs, of those of the same view, and of different views."""
+    tables = (result.per_class, result.per_class_same_view, result.per_class_different_view)
+    rows = [(_words(name), *(_three_digits(table.get(name)) for table in tables)) for name in result.per_class]
+    means = (result.tau, result.same_view, result.different_view)
+    return [*rows, ("mean over actions", *map(_three_digits, means))]  # type: ignore[list-item]
+
+
+def _three_digits(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _caption(result: Recognition) -> str:
