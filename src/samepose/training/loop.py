@@ -157,15 +157,15 @@ def _groups(model: nn.Module) -> list[dict[str, Any]]:
 
 
 def _limit_threads(threads: int) -> None:
-    """Numba's first parallel loop sets OpenMP's number of threads for PyTorch too, so both must be told the same.
+    """Numba sets OpenMP's number of threads for PyTorch too when it starts its own, so it is told first.
 
     Else the first step sums in another order than the rest, and a resumed run is not bitwise the undisturbed one.
     """
     import numba
 
     threads = min(threads or torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-    torch.set_num_threads(threads)
     numba.set_num_threads(threads)
+    torch.set_num_threads(threads)
 
 
 class _State:
