@@ -15,6 +15,7 @@ from samepose.cli.app import main
 from samepose.errors import FormatError, MediaError, SameposeError, UsageError
 from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.poseset import PoseSet, save_poseset
+from samepose.formats.rendered import RenderedPeople
 from samepose.geometry.camera import to_camera
 from samepose.skeleton import COCO17, H36M17, LSP14
 from samepose.synth import SYNTH22, SynthConfig, read_shards, shards_of, write_shards
@@ -393,6 +394,7 @@ def test_a_set_is_labelled_people(made: Path) -> None:
         assert people.poses.points[i, sample.inside] == pytest.approx(inside - 0.5, abs=1e-4)
     last = people[[7]]
     assert last.images[0].name == "1.jpg" and (last.image(0) == samples[7].image).all()
+    assert isinstance(people, RenderedPeople)
     broken = replace(people, files=dict.fromkeys(people.images, b"nothing"))
     with pytest.raises(MediaError, match=r"people-00000.npz/0.jpg"):
         broken.image(0)

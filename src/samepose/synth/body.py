@@ -8,14 +8,15 @@ around the whole body, a skirt, and hair. In rest it stands in an A-pose, y up, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 
 from samepose.errors import SameposeError
 from samepose.skeleton import H36M17, Skeleton
@@ -126,11 +127,28 @@ class Body:
 
     def heads(self, vertices: Float[np.ndarray, "vertex 3"]) -> Float[np.ndarray, "bone 3"]:
         """Where each bone begins in a shape."""
-        return np.array([np.mean([vertices[self.cubes[c]].mean(0) for c in bone.head], axis=0) for bone in BONES])
+        out: np.ndarray = self._to_heads @ vertices
+        return out
 
     def joints(self, vertices: Float[np.ndarray, "vertex 3"]) -> Float[np.ndarray, "22 3"]:
         """The joints of SYNTH22 in a shape."""
-        return np.array([vertices[rows].mean(0) for rows in self.landmarks])
+        out: np.ndarray = self._to_joints @ vertices
+        return out
+
+    @cached_property
+    def _to_heads(self) -> csr_array:
+        return _means([[self.cubes[c] for c in bone.head] for bone in BONES], len(self.vertices))
+
+    @cached_property
+    def _to_joints(self) -> csr_array:
+        return _means([[rows] for rows in self.landmarks], len(self.vertices))
+
+
+def _means(groups: Sequence[Sequence[Int[np.ndarray, " n"]]], count: int) -> csr_array:
+    """The matrix that takes `count` vertices to, for each group, the mean of the means of its sets of vertices."""
+    entries = [(k, v, 1 / (len(sets) * len(rows))) for k, sets in enumerate(groups) for rows in sets for v in rows]
+    row, column, share = zip(*entries, strict=True)
+    return csr_array((share, (row, column)), shape=(len(groups), count))
 
 
 @cache

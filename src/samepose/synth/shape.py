@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
@@ -117,7 +118,6 @@ def _between(value: float, *stops: tuple[float, str]) -> tuple[tuple[str, float]
 @lru_cache(maxsize=512)
 def _read_target(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Rows and moves in metres (lines: vertex dx dy dz in decimetres; # begins a comment)."""
-    with gzip.open(path, "rt") as file:
-        words = " ".join(line for line in file if not line.startswith("#")).split()
-    table = np.array(words, np.float64).reshape(-1, 4)
+    text = re.sub(rb"(?m)^#.*$", b"", gzip.decompress(path.read_bytes()))
+    table = np.array(text.split(), np.float64).reshape(-1, 4)
     return table[:, 0].astype(np.int64), (table[:, 1:] * 0.1).astype(np.float32)
