@@ -163,11 +163,11 @@ def field(setting: Setting) -> list[Row]:
         widths = count(setting.config.width)
         width = next(w for w in widths if _parameters(_second_stage(setting.config, kernel, w)) >= most)
         model = fresh(replace(setting.config, stages=2))
-        model.later[0] = _second_stage(setting.config, kernel, width)
+        second = model.later[0] = _second_stage(setting.config, kernel, width)
         trained(setting, model, range(2), setting.steps)
-        reach = receptive_field(model.later[0], *receptive_field(model.first))[0]
+        reach = receptive_field([model.first, second])[0]
         rows.append({"kernel": kernel, "channels": width, "receptive field, pixels": reach,
-                     "parameters of stage 2": _parameters(model.later[0]), PCK: pck(setting, model)})
+                     "parameters of stage 2": _parameters(second), PCK: pck(setting, model)})
     return rows
 
 
@@ -183,8 +183,8 @@ def _parameters(module: nn.Module) -> int:
 def losses(setting: Setting) -> list[Row]:
     """The paper's l2 distance to the ideal maps, and the cross-entropy of a softmax over each map."""
     rows: list[Row] = []
-    for beliefs, name in (("linear", "l2 (paper)"), ("softmax", "cross-entropy of a softmax over each map")):
-        config = replace(setting.config, beliefs=beliefs)
+    l2, softmax = replace(setting.config, beliefs="linear"), replace(setting.config, beliefs="softmax")
+    for config, name in ((l2, "l2 (paper)"), (softmax, "cross-entropy of a softmax over each map")):
         model = trained(setting, fresh(config), range(config.stages), setting.steps)
         rows.append({"loss": name, PCK: pck(setting, model)})
     return rows
