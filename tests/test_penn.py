@@ -17,7 +17,7 @@ from exercising_people import Move, jack, knee, mirrored_knee
 from samepose.embed import Embedder
 from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.evaluation.alignment import alignment, kendall_tau
-from samepose.evaluation.penn_action import clips_of, drawn, may_find, recognise, usable
+from samepose.evaluation.penn_action import GUESS_REACH, clips_of, drawn, may_find, recognise, usable
 from samepose.formats.penn import VIEWS, PennVideo, detected, read_penn_action, read_penn_label
 from samepose.poses import Poses
 from samepose.sequences.clip import Clip
@@ -78,6 +78,16 @@ def test_a_label_as_it_is_written(tmp_path: Path) -> None:
     kept = video.without_guesses().poses
     np.testing.assert_array_equal(np.isnan(kept.points[..., 0]), ~video.annotated)
     assert (kept.scores[:, -3:] == 0).all() and np.isnan(video.poses.times).all()
+
+
+def test_guesses_near_to_where_a_joint_was_seen_may_stay(tmp_path: Path) -> None:
+    seen = np.ones((FRAMES, 13))
+    seen[5:12, 4], seen[:, 6] = 0, 0
+    video = read_penn_label(write_label(tmp_path, "0001", visibility=seen))
+    for reach, lost in ((0, range(5, 12)), (2, range(7, 10)), (4, range(0))):
+        points = video.without_guesses(reach).poses.points[..., 0]
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(points[:, 4])), list(lost))
+        assert np.isnan(points[:, 6]).all() and np.isnan(points).sum() == FRAMES + len(lost)
 
 
 def test_boxes_that_are_missing_are_the_nearest_frame_s(tmp_path: Path) -> None:
@@ -145,7 +155,7 @@ def test_keypoints_are_looked_for_inside_the_boxes(tmp_path: Path) -> None:
 
 def prepared(folder: Path, embedder: Embedder) -> tuple[list[PennVideo], list[Clip]]:
     videos = usable(read_penn_action(data_set(folder)).videos)
-    return videos, clips_of([v.without_guesses().poses for v in videos], embedder)
+    return videos, clips_of([v.without_guesses(GUESS_REACH).poses for v in videos], embedder)
 
 
 def test_who_takes_part(tmp_path: Path) -> None:
@@ -256,6 +266,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize(("words", "queries"), [
     ((), 4), (("--protocol", "one-view"), 4), (("--split", "cv", "--folds", 3, "--seed", 1), 14),
     (("--split", "cv", "--subset", 8), 8), (("--split", "cv", "--keypoints", "guessed"), 14),
+    (("--split", "cv", "--keypoints", "seen", "--protocol", "one-view"), 14),
 ])
 def test_eval_penn_action(run: Shell, words: tuple[object, ...], queries: int) -> None:
     told = run.json("eval", "penn-action", "--data", "penn", *words)

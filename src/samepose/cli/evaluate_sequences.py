@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samepose.poses import Poses
     from samepose.sequences.clip import Clip
 
-Which = Literal["annotated", "guessed", "detected"]
+Which = Literal["annotated", "seen", "guessed", "detected"]
 Subset = Annotated[int | None, Parameter(validator=Number(gte=2))]
 
 
@@ -46,8 +46,8 @@ def penn_action(
         folds: Of --split cv.
         seed: Of the folds and the subset.
         subset: Only this many videos, drawn at random: quick.
-        keypoints: annotated: those the annotator saw. guessed: also where the annotator guessed invisible ones.
-            detected: by MoveNet inside the given boxes, which needs the data set's frames/.
+        keypoints: annotated: those the annotator saw, and guesses within 10 frames of that. seen: without guesses.
+            guessed: with all of them. detected: by MoveNet inside the given boxes, which needs the data set's frames/.
         model: An exported .onnx instead of the shipped weights.
         plot: Write a picture of the confusion matrix (.png; needs samepose[eval]).
         markdown: Also write the tables to this file (.md).
@@ -96,8 +96,8 @@ def alignment(
         split: official: the test videos. cv: all videos that are there; nothing is trained.
         seed: Of the subset.
         subset: Only this many videos, drawn at random: quick.
-        keypoints: annotated: those the annotator saw. guessed: also where the annotator guessed invisible ones.
-            detected: by MoveNet inside the given boxes, which needs the data set's frames/.
+        keypoints: annotated: those the annotator saw, and guesses within 10 frames of that. seen: without guesses.
+            guessed: with all of them. detected: by MoveNet inside the given boxes, which needs the data set's frames/.
         model: An exported .onnx instead of the shipped weights.
         markdown: Also write the table to this file (.md).
     """
@@ -150,13 +150,16 @@ def _clips(
     videos: list[PennVideo], data: Path, keypoints: Which, model: Path | None, options: Options
 ) -> tuple[list[Clip], Embedder]:
     from samepose.embed import Embedder
-    from samepose.evaluation.penn_action import clips_of
+    from samepose.evaluation.penn_action import GUESS_REACH, clips_of
 
     embedder = Embedder.load(model, options.threads)
     if keypoints == "detected":
         poses = _detected(videos, data, options)
+    elif keypoints == "guessed":
+        poses = [video.poses for video in videos]
     else:
-        poses = [(video if keypoints == "guessed" else video.without_guesses()).poses for video in videos]
+        reach = GUESS_REACH if keypoints == "annotated" else 0
+        poses = [video.without_guesses(reach).poses for video in videos]
     with options.progress("video") as progress:
         clips = clips_of(poses, embedder, lambda done, total: progress(done, total, "embedding"))
     return clips, embedder

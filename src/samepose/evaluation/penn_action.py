@@ -29,6 +29,9 @@ LEAST_VISIBLE = 1 / 3
 # Joints that must be seen for a frame to count. Search asks for seven; but fourteen of the training videos never show
 # as many, a video must be recognised all the same, and its neighbours in time make up for what a frame lacks.
 FEWEST_JOINTS = 2
+# Frames: a guess this near to where the joint was seen is used. Between two sightings the annotator knows where a joint
+# went; one that is never seen is made up. docs/results.md has the figures.
+GUESS_REACH = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ def clips_of(
 ) -> list[Clip]:
     """Embed the poses of each video, taken for 30 frames per second.
 
-    Of annotated poses give `PennVideo.without_guesses`: an invisible joint is missing, not guessed.
+    Of annotated poses give `PennVideo.without_guesses(GUESS_REACH)`.
 
     Raises:
         SameposeError: a video without any frame of two joints.

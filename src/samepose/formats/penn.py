@@ -53,10 +53,16 @@ class PennVideo:
         """Share of the person's joints, over all frames, that the annotator saw."""
         return float(self.annotated.mean())
 
-    def without_guesses(self) -> PennVideo:
-        """Only what the annotator saw; the other joints are NaN."""
-        points = np.where(self.annotated[..., None], self.poses.points, np.float32(np.nan))
-        scores = np.where(self.annotated, self.poses.scores, np.float32(0))
+    def without_guesses(self, reach: int = 0) -> PennVideo:
+        """Only what the annotator saw, and guesses up to `reach` frames from where that joint was seen; else NaN."""
+        frames = np.arange(len(self))
+        near = np.zeros_like(self.annotated)
+        for joint, seen in enumerate(self.annotated.T):
+            if seen.any():
+                at = np.flatnonzero(seen)
+                near[:, joint] = np.abs(frames[:, None] - at).min(axis=1) <= reach
+        points = np.where(near[..., None], self.poses.points, np.float32(np.nan))
+        scores = np.where(near, self.poses.scores, np.float32(0))
         return replace(self, poses=replace(self.poses, points=points, scores=scores))
 
 

@@ -167,8 +167,8 @@ def _cutoff(own: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> flo
         return float(own.max())
     if not len(own):
         return float(other.min())
-    values = np.sort(np.concatenate([own, other]))
-    middles = (values[1:] + values[:-1]) / 2
+    values = np.unique(np.concatenate([own, other]))  # two clips next to each other have one distance
+    middles = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
     right = (own <= middles[:, None]).mean(axis=1) + (other > middles[:, None]).mean(axis=1)
     return float(np.median(middles[right == right.max()]))
 

@@ -154,12 +154,12 @@ class _Bar:
         self.font = ImageFont.load_default(size=15)
         self.image = Image.new("RGB", (width, _BAR), _PAPER)
         pen = ImageDraw.Draw(self.image)
-        top, bottom = 30, _BAR - 6
+        top, bottom = 42, _BAR - 6
         heights = (bottom - top) * distance / full
         xs = self._x(np.arange(len(rows)))
         pen.polygon([(xs[0], bottom), *zip(xs, bottom - heights), (xs[-1], bottom)], fill=(150, 40, 95))
         pen.line([(0, bottom), (width, bottom)], fill=_DIM)
-        pen.text((6, top), "difference", _DIM, ImageFont.load_default(size=12))
+        pen.text((6, 26), "difference", _DIM, ImageFont.load_default(size=12))
 
     def at(self, n: int, marks: dict[str, float]) -> UInt8[np.ndarray, "bar width 3"]:
         """The bar at the n-th moment."""
