@@ -15,18 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drawn_people import Shell, detector, photo, picture, share_networks, video
+from drawn_people import Shell, detector, photo, picture, video
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, Skeleton
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
-    share_networks(monkeypatch)
-    monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
 
 
 def empty(path: Path) -> None:

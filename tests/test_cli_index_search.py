@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drawn_people import Shell, detector, embedder, photo, share_networks, video
+from drawn_people import Shell, detector, embedder, photo, video
 from samepose.cli.search import MIN_SCORE
 from samepose.formats.keypoints import load_poses, save_poses
 
@@ -34,14 +34,6 @@ def filled(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = index_media(index, [media], detector(), embedder())
     assert report.people > 10 and not report.failed
     return place
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
-    share_networks(monkeypatch)
-    monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
 
 
 def test_index_says_what_it_did_and_skips_it_the_second_time(run: Shell, media: Path) -> None:

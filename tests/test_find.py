@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drawn_people import Shell, embedder, share_networks, video
+from drawn_people import Shell, embedder, video
 from exercising_people import jack, knee, mirrored_knee, moves, saved, stand, together
 from samepose.cli.find import seconds_of
 from samepose.errors import UsageError
@@ -26,14 +26,6 @@ def clip(poses: Poses) -> Clip:
 
 def example(*plan: tuple[object, float], seed: int = 9) -> Example:
     return Example.of(clip(moves(*plan, seed=seed)), embedder().matching)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
-    share_networks(monkeypatch)
-    monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
 
 
 # -- the cheapest place ------------------------------------------------------------------------------------------
@@ -118,7 +110,7 @@ def test_score_rises_with_contrast_and_falls_with_distance() -> None:
         return Place(0, 1, distance, contrast, False).score
 
     assert score(2, 0.5) < score(2, 0.6) < score(1, 0.6) <= 1
-    assert score(5, 0.075) == pytest.approx(0.5)
+    assert score(4, 0.0714286) == pytest.approx(0.5)
 
 
 # -- counting ----------------------------------------------------------------------------------------------------

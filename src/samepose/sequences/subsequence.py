@@ -33,7 +33,7 @@ LEAST_MOMENTS = 3  # a shorter example is a pose
 LIKELY = 0.5  # score from which a place counts as a repetition
 # The logit of the score, ours: logistic regression on five actions of HDM05's five actors, each with noise, at another
 # pace and from another angle than the example, against the other four actions. docs/results.md has the figures.
-_CONTRAST, _DISTANCE, _OFFSET = 10.0, -0.4, 1.25
+_CONTRAST, _DISTANCE, _OFFSET = 9.8, -0.72, 2.18
 _RELATIVE = 0.4  # of the best contrast in a clip: what follows the example much less well is another move
 _FOUND = 0.5  # share of a place's moments at which somebody has to be found
 _MOST_PAIRS = 150_000_000  # of moments: a gigabyte of distances

@@ -1,0 +1,18 @@
+"""What tests of several verbs need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drawn_people import Shell, share_networks
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    """The command line in an empty folder, its networks loaded once for all tests."""
+    share_networks(monkeypatch)
+    monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)
