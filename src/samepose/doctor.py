@@ -49,6 +49,8 @@ def examine(index: str | None = None) -> Iterator[Check]:
     for network in ("multipose", "thunder"):
         yield _try("weights", f"movenet-{network}", partial(_detector_weights, network))
     yield _try("weights", "prvipe", _embedder_weights)
+    for weights in ("cpm", "cpm-synthetic"):
+        yield _try("weights", weights, partial(_cpm_weights, weights))
     yield _try("works", "detection", _detects)
     yield _try("works", "embedding", _embeds)
     yield from (_extra(name) for name in ("eval", "train"))
@@ -92,6 +94,14 @@ def _detector_weights(network: str) -> str:
     from samepose.detect.movenet import load_weights
 
     return f"sha256 {hashlib.sha256(load_weights(network)).hexdigest()}"
+
+
+def _cpm_weights(weights: str) -> str:
+    from samepose.detect.cpm import CPM
+
+    detector = CPM(weights)
+    loaded = len(detector.skeleton)
+    return f"{loaded} joints, sha256 {hashlib.sha256(detector.path.read_bytes()).hexdigest()}"
 
 
 def _embedder_weights() -> str:

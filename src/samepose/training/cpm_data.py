@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from samepose.errors import FormatError, MediaError
-from samepose.formats.keypointset import read_keypoint_set as read_people  # noqa: F401
 from samepose.formats.labelled import LabelledPeople
 from samepose.skeleton import Skeleton
 from samepose.training.cpm_augment import CropAugmentConfig, Placement, centred, inside, random_placement, recoloured
