@@ -143,7 +143,7 @@ def test_people_are_chosen_by_track(run: Shell) -> None:
 
 
 @pytest.mark.parametrize(("words", "code", "says"), [
-    (("a.npz", "missing.mp4"), 3, ["samepose-index: no index here"]),
+    (("a.npz", "missing.mp4"), 3, ["missing.mp4: no such file", "samepose-index: no index here"]),
     (("a.npz", "nobody.npz"), 3, ["nobody.npz: nobody was found"]),
     (("a.npz", "hidden.npz"), 3, ["hidden.npz: nobody to compare", "7 are needed"]),
     (("a.npz", "two.npz"), 3, ["two.npz: holds the poses of 2 files"]),

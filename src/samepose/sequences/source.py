@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samepose.errors import FormatError, MediaError, UsageError
+from samepose.errors import FormatError, MediaError, StoreError, UsageError
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ def read_source(
         UsageError: neither a file nor one in the index; or several.
         MediaError: a photo or video cannot be read.
         FormatError: a keypoint file cannot be read, or holds more than one clip, or 3D poses.
-        StoreError: there is no index.
+        StoreError: no such file, and the index, where it might be, cannot be opened.
     """
     path = Path(text)
     if not path.exists():
-        return _indexed(text, index())
+        try:
+            opened = index()
+        except StoreError as error:
+            raise StoreError(f"{text}: no such file; and to look for it in an index: {error}") from None
+        return _indexed(text, opened)
     if path.is_dir() or path.suffix.lower() in (".npz", ".json"):
         return _keypoints(path)
     from samepose.detect import detect
