@@ -100,8 +100,7 @@ def _cpm_weights(weights: str) -> str:
     from samepose.detect.cpm import CPM
 
     detector = CPM(weights)
-    loaded = len(detector.skeleton)
-    return f"{loaded} joints, sha256 {hashlib.sha256(detector.path.read_bytes()).hexdigest()}"
+    return f"{len(detector.skeleton)} joints, sha256 {detector.sha256}"
 
 
 def _embedder_weights() -> str:

@@ -14,6 +14,7 @@ from samepose.errors import UsageError
 from samepose.skeleton import Skeleton
 
 Unit = Literal["pixel", "metre", "normalised"]
+Mirror = Literal["off", "also", "only"]  # also, or only, take poses mirrored
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from typing import TYPE_CHECKING, Literal
 
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, Flag, Mode, Options, check_output, needs
+from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
 
 if TYPE_CHECKING:
     from samepose.sequences.alignment import Alignment
     from samepose.sequences.clip import Clip
     from samepose.sequences.source import Source
-
-Person = Annotated[int | None, Parameter(validator=Number(gte=0))]
 
 
 def align(
@@ -27,7 +22,7 @@ def align(
     person_a: Person = None,
     person_b: Person = None,
     open_ends: Flag = False,
-    mirror: Literal["off", "also", "only"] = "off",
+    mirror: Mirror = "off",
     fps: Fps = 30.0,
     mode: Mode = "balanced",
     out: Path | None = None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mode, Options, counted
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from samepose.sequences.source import Source
     from samepose.sequences.subsequence import Example
 
-Person = Annotated[int | None, Parameter(validator=Number(gte=0))]
-Mirror = Literal["off", "also", "only"]
 
 
 def find(

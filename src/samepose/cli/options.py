@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
 DetectorName = Literal["movenet", "cpm"]
+Mirror = Literal["off", "also", "only"]
+Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 # Libraries that only ask the environment, once, when they are loaded.
 _POOLS = {"numpy": "OPENBLAS_NUM_THREADS", "numba": "NUMBA_NUM_THREADS", "lancedb": "LANCE_CPU_THREADS"}

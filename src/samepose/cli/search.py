@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mode, Options, check_output
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output
 
 if TYPE_CHECKING:
     from samepose.index import Hit, Index
@@ -28,7 +28,7 @@ def search(
     at: Seconds | None = None,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
-    mirror: Literal["off", "also", "only"] = "off",
+    mirror: Mirror = "off",
     min_score: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = MIN_SCORE,
     where: str | None = None,
     label: str | None = None,

@@ -64,6 +64,11 @@ class CPM:
         return self._network.name + scales + (" and flipped" if self.flip else "")
 
     @property
+    def sha256(self) -> str:
+        """Of the weights' file."""
+        return self._network.sha256
+
+    @property
     def skeleton(self) -> Skeleton:
         """The joints that the network finds."""
         return self._network.skeleton

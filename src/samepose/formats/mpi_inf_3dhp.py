@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zlib import error as ZlibError
 
 import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import FormatError
+from samepose.formats.matfile import load_mat
 from samepose.formats.multiview import MultiView
 from samepose.skeleton import BODY13, H36M17
 
@@ -82,22 +82,8 @@ def _cells(path: Path, file: dict[str, Any]) -> dict[str, int]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        with path.open("rb") as opened:
-            file: dict[str, Any] = loadmat(opened, variable_names=["annot2", "univ_annot3", "cameras", "frames"])
-    except FileNotFoundError:
-        raise FormatError(f"{path}: does not exist; check the path") from None
-    except NotImplementedError:
-        raise FormatError(f"{path}: is a MATLAB 7.3 file, as the test set has; give the training set's annot.mat"
-                          ) from None
-    # A damaged file can fail anywhere in the reader.
-    except (MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, EOFError,
-            OverflowError, ZlibError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FormatError(f"{path}: is not a readable MATLAB file ({reason}); get it again") from None
+    file = load_mat(path, ["annot2", "univ_annot3", "cameras", "frames"],
+                    newer=", as the test set has; give the training set's annot.mat")
     missing = [key for key in ("annot2", "univ_annot3") if key not in file]
     if missing:
         raise FormatError(f"{path}: has no {', '.join(missing)}; give an annot.mat of MPI-INF-3DHP's training set")

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zlib import error as ZlibError
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from samepose.errors import FormatError, SameposeError
+from samepose.formats.matfile import load_mat
 from samepose.poses import Poses
 from samepose.skeleton import PENN13
 
@@ -149,19 +149,7 @@ def detected(
 
 
 def _load(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        with path.open("rb") as opened:
-            file: dict[str, Any] = loadmat(opened)
-    except FileNotFoundError:
-        raise FormatError(f"{path}: does not exist; check the path") from None
-    # A damaged file can fail anywhere in the reader.
-    except (MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, EOFError, OverflowError,
-            NotImplementedError, ZlibError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FormatError(f"{path}: is not a readable MATLAB file ({reason}); get it again") from None
+    file = load_mat(path)
     missing = [key for key in _FIELDS if key not in file]
     if missing:
         raise FormatError(f"{path}: has no {', '.join(missing)}; give label files of Penn Action")

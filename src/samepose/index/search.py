@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +14,13 @@ from samepose.errors import StoreError, UsageError
 from samepose.index.place import store_errors
 from samepose.index.schema import medium_of, poses_of, shown_id
 from samepose.index.shortlist import Excluded, Filter, Found, Ranking
-from samepose.poses import Poses
+from samepose.poses import Mirror, Poses
 from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
     from samepose.embeddings import Embeddings
     from samepose.index.store import Index
 
-Mirror = Literal["off", "also", "only"]
 _ATTEMPTS = 5
 
 

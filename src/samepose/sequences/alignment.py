@@ -11,19 +11,18 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from samepose.embeddings import Matching
 from samepose.errors import UsageError
-from samepose.poses import Poses
+from samepose.poses import Mirror, Poses
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import Path, dtw, dtw_overlap
 
-Mirror = Literal["off", "also", "only"]
 # The angle at the middle joint of three.
 ANGLES: dict[str, tuple[str, str, str]] = {
     f"{side}_{joint}": (f"{side}_{before}", f"{side}_{joint}", f"{side}_{after}")

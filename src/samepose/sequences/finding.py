@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samepose.errors import SameposeError
-from samepose.poses import Poses
+from samepose.poses import Mirror, Poses
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.subsequence import RATE, Example, Mirror, Place
+from samepose.sequences.subsequence import RATE, Example, Place
 
 if TYPE_CHECKING:
     from samepose.embed import Embedder

@@ -17,17 +17,16 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from samepose.embeddings import Matching
 from samepose.errors import UsageError
+from samepose.poses import Mirror
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import frame_distances
 
-Mirror = Literal["off", "also", "only"]
 RATE = 10.0  # moments per second that examples and clips are brought to: what `samepose index` reads videos with
 LEAST_MOMENTS = 3  # a shorter example is a pose
 LIKELY = 0.5  # score from which a place counts as a repetition

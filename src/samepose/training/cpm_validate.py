@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from samepose.detect.cpm import peaks
 from samepose.evaluation.keypoints import errors
 from samepose.models.cpm import STRIDE, Beliefs, CpmConfig
 from samepose.skeleton import Skeleton
@@ -41,19 +42,6 @@ def pck_of_stages(model: nn.Module, config: CpmConfig, people: People, most: int
 
 
 def joints_of(beliefs: Float[Tensor, "n stages maps h w"]) -> Float[Tensor, "n stages joint 2"]:
-    """Where each joint's belief is highest, in pixels, refined within the cell by a parabola through its logarithm."""
-    maps = beliefs[:, :, :-1].clamp_min(1e-6).log()
-    height, width = maps.shape[-2:]
-    best = maps.flatten(-2).argmax(-1)
-    y, x = best // width, best % width
-
-    def at(dy: int, dx: int) -> Tensor:
-        place = (y + dy).clamp(0, height - 1) * width + (x + dx).clamp(0, width - 1)
-        return maps.flatten(-2).gather(-1, place[..., None])[..., 0]
-
-    def offset(before: Tensor, after: Tensor) -> Tensor:
-        bend = (2 * at(0, 0) - before - after).clamp_min(1e-3)
-        return ((after - before) / (2 * bend)).clamp(-0.5, 0.5)
-
-    fine = torch.stack([x + offset(at(0, -1), at(0, 1)), y + offset(at(-1, 0), at(1, 0))], -1)
-    return (fine + 0.5) * STRIDE - 0.5
+    """Where each joint's belief is highest, in pixels; see `detect.cpm.peaks`."""
+    cells, _ = peaks(beliefs[:, :, :-1].cpu().numpy())
+    return (torch.from_numpy(cells) + 0.5) * STRIDE - 0.5
