@@ -13,8 +13,8 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counte
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
+    from samepose.query.source import Source
     from samepose.sequences.finding import Finder, Sighting
-    from samepose.sequences.source import Source
     from samepose.sequences.subsequence import Example
 
 
@@ -147,8 +147,8 @@ def _asked(text: str, example: Example) -> dict[str, Any]:
 
 
 def _read(text: str, mode: Mode, options: Options) -> Source:
+    from samepose.query.source import read_source
     from samepose.sequences.finding import about
-    from samepose.sequences.source import read_source
     from samepose.sequences.subsequence import RATE
 
     options.note(f"looking for people in {text}")

@@ -69,7 +69,7 @@ def synth(
 
 
 def _of_subjects(poses: PoseSet, which: str, held_out: Path | None, options: Options) -> PoseSet:
-    from samepose.training.data import only, present, split
+    from samepose.formats.subjects import only, present, split
 
     if which == "all":
         return poses

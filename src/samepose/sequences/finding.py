@@ -16,9 +16,9 @@ from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.subsequence import RATE, Example, Place
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Index
-    from samepose.sequences.source import Source
+    from samepose.query.source import Source
 
 
 @dataclass(frozen=True)
