@@ -18,9 +18,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from benchmarks._machine import describe, verdict
 
-from samepose.formats.poseset import PoseSet, load_poseset
-from samepose.skeleton import H36M17
-from samepose.synth import SYNTH22, SynthConfig
+from samepose.formats.load_mocap import load_poseset
+from samepose.formats.poseset import PoseSet
+from samepose.skeleton import H36M17, SYNTH22
+from samepose.synth import SynthConfig
 from samepose.synth.body import load_body
 from samepose.synth.dataset import render_shard
 

@@ -16,7 +16,7 @@ from samepose.cli.app import main
 from samepose.embed.prvipe import Embedder
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe, evaluate, select_frames
 from samepose.evaluation.views import ALL11, CHEST4
-from samepose.formats.poseset import load_poseset
+from samepose.formats.load_mocap import load_poseset
 from samepose.models.prvipe import PrVipe as Network
 from samepose.models.prvipe import PrVipeConfig
 from samepose.skeleton import H36M17, PARTS

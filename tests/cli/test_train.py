@@ -19,7 +19,7 @@ from samepose.embed.prvipe import Embedder
 from samepose.errors import FormatError, UsageError
 from samepose.evaluation.retrieval import Lifting, PointEmbedding, PrVipe
 from samepose.evaluation.views import CHEST4
-from samepose.formats.poseset import load_poseset
+from samepose.formats.load_mocap import load_poseset
 from samepose.formats.subjects import load_many, only, present, read_subjects, split
 from samepose.matching.embeddings import Embeddings
 from samepose.models.prvipe import PrVipe as Network

@@ -10,9 +10,9 @@ import pytest
 
 from samepose.errors import FormatError
 from samepose.formats.bvh import JointTracks
+from samepose.formats.load_mocap import load_poseset
 from samepose.formats.motion import read_motion
 from samepose.formats.plug_in_gait import joint_centres
-from samepose.formats.poseset import load_poseset
 from samepose.skeleton import H36M17
 
 ezc3d: Any = pytest.importorskip("ezc3d", reason="needs samepose[c3d]")

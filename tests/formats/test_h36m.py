@@ -23,9 +23,9 @@ from samepose.evaluation.frame_list import (
 from samepose.evaluation.retrieval import Keypoints2D, Lifting, evaluate, evaluate_views
 from samepose.evaluation.views import CHEST4, project_views
 from samepose.formats.h36m import CAMERAS, FPS, TEST_SUBJECTS, TRAIN_SUBJECTS, read_h36m, read_h36m_views
+from samepose.formats.load_mocap import load_poseset
 from samepose.formats.multiview import MultiView
 from samepose.formats.objectnpz import read_object
-from samepose.formats.poseset import load_poseset
 from samepose.geometry.procrustes import np_mpjpe
 from samepose.skeleton import BODY13, COCO17, H36M17, MPII16, Skeleton
 

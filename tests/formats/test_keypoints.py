@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from samepose.errors import FormatError, UsageError
-from samepose.formats.coco import coco_results, parse_coco
+from samepose.formats.arrays import from_mediapipe, from_rtmlib, from_ultralytics
+from samepose.formats.coco import coco_results, parse_coco, read_coco
 from samepose.formats.keypointfile import KeypointFile
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.formats.openpose import parse_openpose, read_openpose
@@ -74,7 +75,7 @@ class TestCocoResults:
         np.testing.assert_allclose(poses.scores[1], person(seed=1)[:, 2], rtol=1e-6)
         np.testing.assert_array_equal(poses.boxes[0], [1, 2, 31, 42])
         np.testing.assert_array_equal(poses.person_scores, [0.75, 1])
-        np.testing.assert_array_equal(Poses.from_coco(tmp_path / "r.json").points, poses.points)
+        np.testing.assert_array_equal(read_coco(tmp_path / "r.json").poses.points, poses.points)
 
     def test_people_of_one_image_are_ranked_by_prominence(self):
         big, small = person() * [9, 9, 1], person()
@@ -182,7 +183,7 @@ class TestOpenPose:
         assert np.isnan(file.poses.points[1, 4]).all() and file.poses.visible.sum() == 74
         np.testing.assert_allclose(file.poses.points[0], person(BODY25, 2)[:, :2])
         assert np.isnan(file.poses.times).all()
-        clip = Poses.from_openpose(folder, fps=4)
+        clip = read_openpose(folder, fps=4).poses
         assert clip.fps == 4 and clip.times.tolist() == [0.5, 3, 3]
 
     @pytest.mark.parametrize(("names", "media", "frames"), [
@@ -259,25 +260,25 @@ class TestUltralytics:
         joints[2, :2] = 0  # not seen, though its confidence stays
         result = self.result(joints)
         for given_as in (result, [result], iter([result]), result.keypoints, np.array([joints]), Tensor([joints])):
-            poses = Poses.from_ultralytics(given_as)
+            poses = from_ultralytics(given_as)
             assert poses.skeleton == COCO17 and poses.visible.sum() == 16 and not poses.visible[0, 2]
             np.testing.assert_allclose(poses.points[0, 5], joints[5, :2])
             np.testing.assert_allclose(poses.scores[0, 5], joints[5, 2], rtol=1e-6)
-        assert Poses.from_ultralytics(np.array([joints])[..., :2]).scores[0, 5] == 1
+        assert from_ultralytics(np.array([joints])[..., :2]).scores[0, 5] == 1
 
     def test_a_stream_gives_frames_boxes_and_track_ids(self):
-        poses = Poses.from_ultralytics([self.result(person(), ids=[7]), self.result(), self.result(person(), ids=[7])])
+        poses = from_ultralytics([self.result(person(), ids=[7]), self.result(), self.result(person(), ids=[7])])
         assert poses.frames.tolist() == [0, 2] and poses.tracks.tolist() == [7, 7]
         np.testing.assert_array_equal(poses.boxes[0], [0, 0, 9, 9])
         np.testing.assert_array_equal(poses.person_scores, [0.5, 0.5])
 
     def test_nobody_there(self):
         for nothing in ([], SimpleNamespace(keypoints=None), self.result(), np.zeros((0, 17, 3)), np.zeros((1, 0, 2))):
-            assert len(Poses.from_ultralytics(nothing)) == 0
+            assert len(from_ultralytics(nothing)) == 0
 
     def test_a_model_of_other_joints(self):
         with pytest.raises(UsageError, match=r"shape \(1, 21, 2\); expected \(n, 17, 2 or 3\)"):
-            Poses.from_ultralytics(np.ones((1, 21, 3)))
+            from_ultralytics(np.ones((1, 21, 3)))
 
 
 class TestRtmlib:
@@ -286,14 +287,14 @@ class TestRtmlib:
         points = np.arange(1.0, 2 * joints * 2 + 1).reshape(2, joints, 2)
         scores = np.full((2, joints), 0.5)
         scores[1, 16] = 0
-        poses = Poses.from_rtmlib(points, scores)
+        poses = from_rtmlib(points, scores)
         np.testing.assert_allclose(poses.points[0], points[0, :17])
         assert not poses.visible[1, 16] and poses.visible.sum() == 33 and poses.skeleton == COCO17
 
     def test_nobody_there_and_another_layout(self):
-        assert len(Poses.from_rtmlib(np.zeros((0, 17, 2)), np.zeros((0, 17)))) == 0
+        assert len(from_rtmlib(np.zeros((0, 17, 2)), np.zeros((0, 17)))) == 0
         with pytest.raises(UsageError, match="without to_openpose"):
-            Poses.from_rtmlib(np.ones((1, 18, 2)), np.ones((1, 18)))
+            from_rtmlib(np.ones((1, 18, 2)), np.ones((1, 18)))
 
 
 class TestMediaPipe:
@@ -305,18 +306,18 @@ class TestMediaPipe:
             SimpleNamespace(pose_landmarks=SimpleNamespace(landmark=marks)),  # solutions.pose
             [marks], marks, values, values[None], values.tolist(),
         ):
-            poses = Poses.from_mediapipe(given_as, image_size=(200, 100))
+            poses = from_mediapipe(given_as, image_size=(200, 100))
             assert poses.skeleton == BLAZEPOSE33 and len(poses) == 1
             np.testing.assert_allclose(poses.points[0], values[:, :2] * [200, 100], rtol=1e-5)
             np.testing.assert_allclose(poses.scores[0], values[:, 3], rtol=1e-5)
-        assert (Poses.from_mediapipe(values[:, :2], (200, 100)).scores == 1).all()
+        assert (from_mediapipe(values[:, :2], (200, 100)).scores == 1).all()
 
     def test_nobody_there_and_other_shapes(self):
         for nothing in (None, [], SimpleNamespace(pose_landmarks=None), SimpleNamespace(pose_landmarks=[])):
-            assert len(Poses.from_mediapipe(nothing, (640, 480))) == 0
+            assert len(from_mediapipe(nothing, (640, 480))) == 0
         for wrong in (np.ones((33, 3)), np.ones((1, 21, 4))):
             with pytest.raises(UsageError, match=r"expected \(n, 33, 2\) or \(n, 33, 4\)"):
-                Poses.from_mediapipe(wrong, (640, 480))
+                from_mediapipe(wrong, (640, 480))
 
 
 class TestPoseFile:

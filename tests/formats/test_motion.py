@@ -18,8 +18,9 @@ from samepose.formats.asf_amc import INCH, find_asf, read_amc
 from samepose.formats.body import bends_forward, to_body
 from samepose.formats.bvh import parse_bvh, read_bvh
 from samepose.formats.joint_names import match_joints
+from samepose.formats.load_mocap import load_poseset
 from samepose.formats.motion import read_joint_map, read_motion, thinned
-from samepose.formats.poseset import load_poseset, save_poseset
+from samepose.formats.poseset import save_poseset
 from samepose.skeleton import H36M17
 
 # ---------------------------------------------------------------- BVH

@@ -15,10 +15,10 @@ from samepose.cli.app import main
 from samepose.errors import FormatError, MediaError, SameposeError, UsageError
 from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.poseset import PoseSet, save_poseset
-from samepose.formats.rendered import RenderedPeople
+from samepose.formats.rendered import RenderedPeople, read_shards, shards_of
 from samepose.geometry.camera import to_camera
-from samepose.skeleton import COCO17, H36M17, LSP14
-from samepose.synth import SYNTH22, SynthConfig, read_shards, shards_of, write_shards
+from samepose.skeleton import COCO17, H36M17, LSP14, SYNTH22
+from samepose.synth import SynthConfig, write_shards
 from samepose.synth import body as body_module
 from samepose.synth.background import SIDE, photos_in, procedural, random_pictures
 from samepose.synth.body import BONE, BONES, Body, data_folder, load_body

@@ -14,7 +14,8 @@ import numpy as np
 
 from samepose.errors import FormatError, UsageError
 from samepose.formats.joint_names import JointMap
-from samepose.formats.poseset import PoseSet, load_poseset
+from samepose.formats.load_mocap import load_poseset
+from samepose.formats.poseset import PoseSet
 
 
 def load_many(paths: Sequence[Path], joint_map: JointMap | None = None) -> PoseSet:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samepose.errors import FormatError, MediaError, StoreError, UsageError
+from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -115,3 +116,29 @@ def _video(path: Path) -> Path | None:
     from samepose.media.video import VIDEO_SUFFIXES
 
     return path if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() else None
+
+
+def people_in(source: Source) -> Iterator[tuple[int, Poses]]:
+    """Track id and poses of everyone in a clip, in order of track."""
+    for track in np.unique(source.people.tracks).tolist():
+        yield track, source.people[source.people.tracks == track]
+
+
+def indexed_people(index: Index) -> Iterator[tuple[float, str, int, Poses]]:
+    """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
+    clips = sorted(index.all_media("status = 'done' AND people > 0 AND kind != 'image'"), key=lambda m: m.path)
+    for n, medium in enumerate(clips):
+        people = index.people_of(medium)[1]
+        for track in np.unique(people.tracks).tolist():
+            yield n / len(clips), medium.path, track, people[people.tracks == track]
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Put the name of a clip before what is wrong with it."""
+    try:
+        yield
+    except SameposeError as error:
+        if str(error).startswith(name):
+            raise
+        raise type(error)(f"{name}: {error}") from error

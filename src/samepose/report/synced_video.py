@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from samepose.geometry.angles import ANGLES
 from samepose.media.draw import draw_poses
 from samepose.media.image import resize
 from samepose.media.video import probe, read_frames
 from samepose.media.writer import video_writer
 from samepose.poses import Poses
-from samepose.sequences.alignment import ANGLES, Alignment
+from samepose.sequences.alignment import Alignment
 from samepose.sequences.clip import Clip
 from samepose.skeleton import mirrored_name
 
