@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
@@ -52,10 +52,10 @@ class Options:
         """The people detector. CPM looks at mirror images too when it is to be accurate."""
         self.limit_threads()
         if kind == "cpm":
-            from samepose.detect.cpm import CPM
+            from samepose.detection.cpm import CPM
 
             return CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        from samepose.detect.movenet import MoveNet
+        from samepose.detection.movenet import MoveNet
 
         return MoveNet(mode, self.threads)
 
