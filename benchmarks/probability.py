@@ -15,7 +15,6 @@ import argparse
 import math
 import time
 from collections.abc import Callable
-from importlib.resources import files
 
 import numpy as np
 import onnx
@@ -30,6 +29,7 @@ from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.matching._kernel import exp
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.skeleton import BODY13, H36M17
+from samepose.weights import weight_file
 
 Calls = dict[str, Callable[[], object]]
 SAMPLES, TRUTH = 20, 20_000
@@ -141,7 +141,7 @@ def accuracy(matching: Matching, first: Embeddings, second: Embeddings, rng: np.
 
 def layers() -> list[tuple[int, int]]:
     """(inputs, outputs) of the shipped model's matrix products, in order."""
-    model = onnx.load(str(files("samepose.weights") / "prvipe.onnx"))
+    model = onnx.load(weight_file("prvipe"))
     return [(w.dims[0], w.dims[1]) for w in model.graph.initializer if len(w.dims) == 2]
 
 
