@@ -16,6 +16,7 @@ demo: $(LIGHT)
 
 test: $(FULL)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=ci
 
@@ -27,7 +28,7 @@ eval: $(FULL)
 	$(BIN)/samepose eval retrieval --data "$(DATA)"
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo
+	rm -rf .venv .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo
 
 # The stamps are newer than what they were made from, so a second `make` installs nothing.
 $(BIN)/python:
