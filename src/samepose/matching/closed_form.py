@@ -21,7 +21,7 @@ with five nodes x_i = 0, ±x1, ±x2 and weights ω_i gives
 
 (5)  P = Σ ω_i sigmoid(b - a (ρ + x_i σ)).
 
-Two nodes ±x at once, with c = exp(a ρ - b) and t = 2 cosh(a σ x), need no exponential of their own, nor σ but only σ²:
+Two nodes ±x at once, with c = exp(a ρ - b) and t = 2 cosh(a σ x), an even function, so that σ² is enough:
 
 (6)  sigmoid(b - a (ρ + x σ)) + sigmoid(b - a (ρ - x σ)) = (2 + c t) / (1 + c t + c²).
 
