@@ -4,8 +4,8 @@
 
 EXPERIMENT is one of
   baselines-paper  lifting, L2-VIPE, VIPE and Pr-VIPE under the losses of Sun 2020, each trained on four fixed chest-level
-                   views only and on those mixed half and half with random views (table 1), 2D Procrustes beside them;
-  baselines-ours   the same with our losses for VIPE and Pr-VIPE; lifting and L2-VIPE keep theirs, and are the same runs;
+                   views and on those mixed half and half with random views (table 1), 2D Procrustes beside them;
+  baselines-ours   the same with our losses for VIPE and Pr-VIPE; lifting and L2-VIPE keep theirs: the same runs;
   losses           Pr-VIPE on random views, one thing changed from row to row: samples, the smoothing of P, our losses;
   lifting          lifting and Pr-VIPE (our losses), with random views mixed in: to be run with more and more --steps;
   dim              8, 16 and 32 dimensions (Sun 2020, section 4.4);
@@ -16,10 +16,10 @@ EXPERIMENT is one of
   keypoints        trained on perfect keypoints, with Gaussian jitter, with the measured faults of the detector;
   dropout          with and without hidden keypoints, measured with two limbs hidden as well.
 
-All variants of an experiment train on the subjects that are not held out, for equally many steps of the same batch, width
-and optimiser, from the same seeds, and are measured on the same frames of the held-out ones. Bodies, keypoint faults and
-the batch's hard negatives are those of our recipe in every one. "Paper" is the paper's losses, not its data, optimiser
-(Adagrad) or 5,000,000 steps. A run that is already there is continued, or used if complete.
+All variants of an experiment train on the subjects that are not held out, for equally many steps of the same batch,
+width and optimiser, from the same seeds, and are measured on the same frames of the held-out ones. Bodies, keypoint
+faults and the batch's hard negatives are those of our recipe in every one: "paper" is the paper's losses, not its data,
+optimiser (Adagrad) or 5,000,000 steps. A run that is already there is continued, or used if complete.
 """
 
 from __future__ import annotations
@@ -135,13 +135,14 @@ def averaged(seeds: Sequence[Sequence[RetrievalResult]]) -> list[RetrievalResult
     return [replace(same[0], hit=mean([r.hit for r in same])) for same in zip(*seeds, strict=True)]
 
 
-def spread(seeds: Sequence[Sequence[RetrievalResult]], kappa: float) -> list[RetrievalResult]:
-    """Lowest and highest Hit@1 of the seeds, under ranks -1 and 1, in the shape that `markdown_table` prints."""
-    def ends(hits: Sequence[Hits]) -> Hits:
-        first = sorted(h[kappa][1] for h in hits)
-        return {kappa: {-1: first[0], 1: first[-1]}}
-
-    return [replace(same[0], hit=ends([r.hit for r in same])) for same in zip(*seeds, strict=True)]
+def spread(seeds: Sequence[Sequence[RetrievalResult]]) -> str:
+    """Hit@1 at kappa 0.1, lowest to highest of the seeds, a line for each variant."""
+    lines: dict[str, list[str]] = {}
+    for same in zip(*seeds, strict=True):
+        first = sorted(100 * r.hit[0.1][1] for r in same)
+        lines.setdefault(same[0].model, []).append(
+            f"{same[0].cameras} {same[0].keypoints} {first[0]:.1f}-{first[-1]:.1f}")
+    return "\n".join(f"{label}: {', '.join(cells)}" for label, cells in lines.items())
 
 
 def curve(run: Path) -> dict[int, dict[str, float]]:
@@ -200,7 +201,7 @@ def report(
     for kappa in (0.1, 0.05):
         print(f"\n{markdown_table(averaged(results), kappa)}")
     if len(results) > 1:
-        print(f"\nHit@1, lowest and highest of {len(results)} seeds\n{markdown_table(spread(results, 0.1), 0.1)}")
+        print(f"\nHit@1, lowest to highest of {len(results)} seeds\n{spread(results)}")
     words = {label: described(recipe) for label, recipe in recipes.items()}
     print(f"\nN = {frames} frames of held-out subjects; {args.steps} steps of {args.batch} pairs, width {args.width}, "
           f"seeds 0 to {len(results) - 1}; the learning rate falls to 0, so a curve that is flat at its end does not "

@@ -82,7 +82,7 @@ class PrVipe(nn.Module):
     def forward(
         self, points: Float[Tensor, "n joint 2"], visible: Bool[Tensor, "n joint"]
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        """Mean and variance (zeros for the point embeddings); `lifting` returns (n, 39), joints of BODY13, as the mean."""
+        """Mean and variance (zeros for points); of `lifting` the mean is (n, 39), BODY13 joints in camera axes."""
         x = torch.cat([points.flatten(1), visible.to(points.dtype)], dim=1)
         x = self.blocks(self.stem(x))
         with torch.autocast(x.device.type, enabled=False):  # distances need more than bfloat16's three digits
