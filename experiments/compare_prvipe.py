@@ -4,7 +4,7 @@
 
 EXPERIMENT is one of
   baselines-paper  lifting, L2-VIPE, VIPE and Pr-VIPE under the losses of Sun 2020, each trained on four fixed
-                   chest-level views and on those mixed half and half with random views (table 1), 2D Procrustes beside them;
+                   chest-level views and on those mixed half and half with random ones (table 1), 2D Procrustes beside;
   baselines-ours   the same with our losses for VIPE and Pr-VIPE; lifting and L2-VIPE keep theirs: the same runs;
   losses           Pr-VIPE on random views, one thing changed from row to row: samples, the smoothing of P, our losses;
   lifting          lifting and Pr-VIPE (our losses), with random views mixed in: to be run with more and more --steps;
