@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from samepose.embeddings import Embeddings, Matching
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 

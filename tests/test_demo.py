@@ -13,13 +13,13 @@ import av
 import numpy as np
 import pytest
 
+from drawn_people import standing
 from samepose import demo
 from samepose.cli import main
-from samepose.embed import Embedder
+from samepose.embed.prvipe import Embedder
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
-from test_report import standing
 
 STEP = 10  # brightness from frame to frame
 

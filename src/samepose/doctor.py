@@ -104,7 +104,7 @@ def _cpm_weights(weights: str) -> str:
 
 
 def _embedder_weights() -> str:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
 
     embedder = Embedder.load()
     for file in files("samepose") or []:  # an editable installation lists no weights
@@ -132,7 +132,7 @@ def _embeds() -> str:
     """A pose must match itself better than another, through the compiled kernel."""
     import numpy as np
 
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.poses import Poses
     from samepose.skeleton import BODY13
 
@@ -158,7 +158,7 @@ def _extra(extra: str) -> Check:
 
 
 def _index_state(uri: str) -> str:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
     facts = Index.open(uri, Embedder.load(threads=1)).info()

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.evaluation.penn_action import Split
     from samepose.formats.penn import PennVideo
     from samepose.poses import Poses
@@ -149,7 +149,7 @@ def _asked(videos: list[PennVideo], split: Split) -> list[PennVideo]:
 def _clips(
     videos: list[PennVideo], data: Path, keypoints: Which, model: Path | None, options: Options
 ) -> tuple[list[Clip], Embedder]:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.evaluation.penn_action import GUESS_REACH, clips_of
 
     embedder = Embedder.load(model, options.threads)

@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 
 if TYPE_CHECKING:
     from samepose.detect import Detector
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
 DEFAULT_INDEX = "samepose-index"
@@ -62,7 +62,7 @@ class Options:
     def embedder(self) -> Embedder:
         """The shipped embedder."""
         self.limit_threads()
-        from samepose.embed import Embedder
+        from samepose.embed.prvipe import Embedder
 
         return Embedder.load(threads=self.threads)
 

@@ -24,7 +24,7 @@ from samepose.index.schema import Medium, with_id
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.index.store import Index
 
 Progress = Callable[[float, float, str, int], None]
