@@ -21,8 +21,9 @@ project, author, release = "samepose", "the samepose authors", __version__
 copyright = "the samepose authors, Apache-2.0"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
 exclude_patterns = ["_build", "_ext"]
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_block", "smartquotes"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_block"]
 myst_heading_anchors = 3
+smartquotes = False  # they make one dash of the two before a flag
 html_math_renderer = "mathml"
 
 default_role = "py:obj"  # `names` in docstrings are code, and links where they are public
@@ -30,7 +31,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
-napoleon_use_ivar = True
+napoleon_use_ivar, napoleon_use_rtype = True, False
 
 html_theme = "furo"
 html_title = f"samepose {release}"

@@ -89,9 +89,11 @@ def _first_line(value: Any) -> str:
 
 
 def _page(name: str, module: str, value: Any) -> str:
-    directive = {"Functions": "autofunction", "Data": "autodata"}.get(_kind(value), "autoclass")
-    members = "   :members:\n   :undoc-members:\n" if directive == "autoclass" else ""
     head = f"# {name if module == 'samepose' else f'{module}.{name}'}"
+    if _kind(value) == "Data":
+        return f"{head}\n\nA dictionary by name: {', '.join(f'`{key}`' for key in value)}.\n"
+    directive = "autofunction" if _kind(value) == "Functions" else "autoclass"
+    members = "   :members:\n   :undoc-members:\n" if directive == "autoclass" else ""
     return f"{head}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}\n{members}```\n"
 
 
@@ -99,19 +101,28 @@ def _command_line() -> Iterator[tuple[str, str]]:
     from samepose.cli.app import build_app
 
     text = build_app().generate_docs(output_format="markdown", recursive=True, include_hidden=False)
-    text = re.sub(r"(samepose (\w+)) \2\b", r"\1", text)  # the usage lines that the verbs give name the verb again
+    # A verb's own usage line names the verb once more.
+    text = re.sub(r"^samepose ([\w -]+) \1\b", r"samepose \1", text, flags=re.MULTILINE)
+    text = "\n".join(_as_code(line) for line in text.splitlines())
     everywhere = next(iter(_EVERYWHERE.findall(text)), "").replace("**Everywhere**:", "## Options of every verb")
     start, *verbs = re.split(r"^## (?=samepose )", _EVERYWHERE.sub("", text), flags=re.MULTILINE)
     names = [verb.split("\n", 1)[0] for verb in verbs]
     listed = re.sub(r"\[`(\w+)`\]\(#samepose-(\w+)\)", r"[`\1`](cli/samepose-\2.md)", start.partition("**Try it**")[2])
-    lines = ["# Command line", "`samepose VERB --help` prints what these pages say. With `--json` a verb prints one JSON "
-             "value and nothing else. Exit codes: 0 all done, 1 some inputs failed and were reported, 2 wrong usage, "
-             "3 nothing could be done.", "**Try it**" + listed.rstrip(), everywhere.rstrip(),
+    lines = ["# Command line", "`samepose VERB --help` prints what these pages say. With `--json` a verb prints one "
+             "JSON value and nothing else. Exit codes: 0 all done, 1 some inputs failed and were reported, 2 wrong "
+             "usage, 3 nothing could be done.", "**Try it**" + listed.rstrip(), everywhere.rstrip(),
              "```{toctree}\n:hidden:\n\n" + "\n".join(f"cli/{_slug(name)}" for name in names) + "\n```"]
     yield "command-line.md", re.sub(r"^\*\*(.+)\*\*:$", r"## \1", "\n\n".join(lines), flags=re.MULTILINE) + "\n"
     for name, verb in zip(names, verbs):
         body = re.sub(r"^#(#+ )", r"\1", verb.partition("\n")[2], flags=re.MULTILINE)
         yield f"cli/{_slug(name)}.md", f"# {name}\n{body.rstrip()}\n"
+
+
+def _as_code(line: str) -> str:
+    """Flags and patterns in a description: neither dashes nor asterisks mean anything to Markdown there."""
+    flag, colon, told = line.rpartition("`: ") if line.startswith("* `") else ("", "", line)
+    told = re.sub(r'(?<=[ (])(--[a-z][a-z-]*)', r"`\1`", told)
+    return flag + colon + re.sub(r'"(\S*\*\S*)"', r"`\1`", told)
 
 
 def _slug(name: str) -> str:

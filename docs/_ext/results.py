@@ -19,7 +19,7 @@ REQUIRED = ("title", "group", "summary", "commands", "commit", "date", "machine"
 BLOCK = {"heading", "command", "text", "columns", "rows", "caption", "image", "alt"}
 _TARGETS = {"at_least": ("at least", lambda value, bound: value >= bound),
             "at_most": ("at most", lambda value, bound: value <= bound)}
-_REFERENCE = re.compile(r"\{([a-z0-9_.-]+)\}")
+_REFERENCE = re.compile(r"\{([a-z0-9][a-z0-9_.-]*)\}")
 
 
 class BrokenResultError(ValueError):
@@ -180,7 +180,12 @@ def _code(commands: list[str]) -> str:
 
 def _table(columns: list[str], rows: list[list[Any]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """One cell; what is between slashes stays on one line."""
+    return str(value).replace("|", "\\|").replace(" / ", "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}")
 
 
 def _number(value: float) -> str:
