@@ -74,8 +74,9 @@ class Topic:
     figures: dict[str, Figure]
 
     def filled(self, text: str) -> str:
-        """The text with values for `{id}`."""
-        return _REFERENCE.sub(lambda found: self.figures[found[1]].value, text)
+        """The text with values for `{id}`; a percentage stays on one line."""
+        text = _REFERENCE.sub(lambda found: self.figures[found[1]].value, text)
+        return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
     def texts(self) -> Iterator[str]:
         """Everything in which a figure may be named."""
