@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samepose.detect.noise import movenet_noise
+from samepose.detection.noise import movenet_noise
 from samepose.geometry.camera import project, to_camera
 from samepose.skeleton import BODY13, H36M17, PARTS
 
