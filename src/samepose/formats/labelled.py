@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -16,7 +17,8 @@ from samepose.media.image import IMAGE_SUFFIXES
 from samepose.poses import Poses
 
 FEWEST_JOINTS = 3  # of two joints no pose can be learned or measured
-HELD_OUT = ("validation", "test")  # subsets that nothing is trained on
+SUBSETS = ("train", "validation", "test")
+HELD_OUT = SUBSETS[1:]  # nothing is trained on them
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,10 @@ class LabelledPeople:
         subsets: N of "train", "validation", "test" or "" (not told).
         alone: (N,) apart enough from others to be measured as single people (MPII); all, if the data set does not tell.
         skipped: how many people of the file are not here, by reason.
+        occluded_count: whether the published measures of the data set count occluded joints.
     """
 
+    occluded_count: ClassVar[bool] = True  # LSP, MPII, FLIC, COCO: whoever was marked counts
     name: str
     poses: Poses
     images: tuple[Path, ...]
@@ -134,6 +138,13 @@ class LabelledPeople:
         x, y = self.poses.points[i].T
         inside: np.ndarray = (x >= -0.5) & (y >= -0.5) & (x <= shape[1] - 0.5) & (y <= shape[0] - 0.5)
         return inside
+
+
+def subset_named(file: Path) -> str:
+    """The subset that a label file's name tells: `valid.json`, `person_keypoints_val2017.json`."""
+    words = set(re.findall(r"[a-z]+", file.stem.lower()))
+    return next((subset for subset, names in (("train", {"train", "training"}), ("test", {"test", "testing"}),
+                                              ("validation", {"val", "valid", "validation"})) if words & names), "")
 
 
 def image_files(root: Path) -> dict[str, Path]:

@@ -135,6 +135,11 @@ def to_validate_on(people: LabelledPeople) -> LabelledPeople:
     return people[kept] if kept.any() else people
 
 
+def split_unknown(people: LabelledPeople) -> bool:
+    """Whether the data set keeps people for tests and these labels do not tell whom."""
+    return people.name in ("LSP", "MPII", "FLIC") and not any(people.subsets)
+
+
 def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[list[LabelledPeople], LabelledPeople]:
     """All data sets without some people of the first LSP-Extended among them, and those people.
 
@@ -147,8 +152,9 @@ def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[l
     at = next((i for i, people in enumerate(sets) if people.name == "LSP-Extended"), None)
     if at is None:
         raise FormatError("there is no LSP-Extended among the data to take validation people from")
-    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in sets[at].images])
-    return [*sets[:at], sets[at][~chosen], *sets[at + 1 :]], sets[at][chosen]
+    people = sets[at]
+    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in people.images])
+    return [*sets[:at], people.without(chosen, "we keep them for validation"), *sets[at + 1 :]], people[chosen]
 
 
 def validation_numbers() -> frozenset[int]:

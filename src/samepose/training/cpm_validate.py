@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 
 from samepose.detect.cpm import peaks
 from samepose.evaluation.keypoints import errors
@@ -30,7 +33,7 @@ def pck_of_stages(model: nn.Module, config: CpmConfig, people: People, most: int
     for first in range(0, min(most, len(people)), _BATCH):
         batch = people.batch(range(first, min(first + _BATCH, most, len(people))), config.size, None, none)
         images = batch.images.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16) if is_autocast_available(device.type) else nullcontext():
             out = model(images).float()
         found.append(joints_of(beliefs(out)).numpy())
         truth.append(np.where(batch.visible[:, 0, :, None], batch.points[:, 0], np.nan))
