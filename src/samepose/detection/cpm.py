@@ -2,6 +2,12 @@
 
 The network looks at a square around one person and gives a belief map of each joint after each of its stages. Cell k
 of a map has its middle at (k + 0.5) / cells of the square's side.
+
+The network is told by a centre map whom to look at where people are close (section 4.2). The square lies about the box
+of the joints that MoveNet found, at every scale and in the mirror image too, so the person is in its middle: exported
+networks have that one map built in, and no input for it. In training the map follows the person (`training.cpm`). The
+shipped weights were made before it did: it stayed in the middle while squares were moved by up to 7 % of their side,
+so to them it says "about the middle", and nothing that tells one of two close people from the other.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class ModelInfo:
         matching: parameters of the matching probability.
         joint_score: a keypoint that scores less counts as missing.
         min_joints: a person with fewer BODY13 joints cannot be embedded.
-        subjects: people of the motion capture it was trained on; none in files that do not tell.
+        subjects: people of the motion capture it was trained on; none where neither the file nor the `.json` of
+            its name beside it tells.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Embedder:
             info = ModelInfo.from_json(network.facts["samepose"])
         except (KeyError, TypeError, ValueError) as error:
             raise network.unexpected from error
+        info = info if info.subjects else replace(info, subjects=_subjects_beside(source, network.sha256))
         return cls(network.session, info, network.sha256)
 
     @property
@@ -115,3 +117,16 @@ class Embedder:
             for start in range(0, max(len(x), 1), _BATCH)
         ]
         return Embeddings(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+
+def _subjects_beside(model: Path, sha256: str) -> tuple[str, ...]:
+    """Whom a model was trained on, from the JSON beside it, for one exported before it could tell.
+
+    The names inside the file would change its hash, and every index of it would have to be embedded anew. The JSON
+    holds the hash, so that it speaks of no other weights.
+    """
+    try:
+        told = json.loads(model.with_suffix(".json").read_text("utf-8"))
+        return tuple(map(str, told["subjects"])) if told["sha256"] == sha256 else ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()

@@ -99,7 +99,8 @@ class Cpm(nn.Module):
 
         Args:
             image: squares of the configured size.
-            centre: map with a peak where the person to look at is (paper, section 4.2); the middle by default.
+            centre: map with a peak where the person to look at is (paper, section 4.2), see `centre_maps`. None: the
+                middle, where detection puts the person.
         """
         if self.config.features == "movenet":
             local, shared = self.features(image)
