@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import samepose
 from blob_network import blobs, standing, write_network
 from drawn_people import Shell, embedder, picture
 from samepose.cli.options import Options
@@ -22,6 +21,7 @@ from samepose.formats.keypoints import load_poses
 from samepose.index import Index
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, LSP14, Skeleton
+from samepose.weights import weight_file
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +159,8 @@ def test_wrong_weights_and_scales_are_named(tmp_path: Path) -> None:
         CPM(tmp_path / "bad.onnx").name  # noqa: B018
     with pytest.raises(FormatError, match=r"missing\.onnx: cannot be read"):
         CPM(tmp_path / "missing.onnx").name  # noqa: B018
-    prvipe = Path(samepose.__file__ or "").parent / "weights" / "prvipe.onnx"
     with pytest.raises(FormatError, match=r"prvipe\.onnx: not a Convolutional"):
-        CPM(prvipe).name  # noqa: B018
+        CPM(weight_file("prvipe")).name  # noqa: B018
     for scales in ((), (0.0,), (float("nan"),)):
         with pytest.raises(UsageError, match="scales"):
             CPM(tmp_path / "bad.onnx", scales=scales)

@@ -18,7 +18,7 @@ from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.labelled import LabelledPeople
 from samepose.losses.belief_maps import centre_maps, ideal_belief_maps, l2_loss, softmax_loss
 from samepose.models.cpm import STRIDE, Beliefs, Cpm, CpmConfig, receptive_field
-from samepose.models.thunder import WEIGHTS, Thunder
+from samepose.models.thunder import Thunder
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 from samepose.training.cpm.augment import CropAugmentConfig, centred, random_placement
@@ -27,6 +27,7 @@ from samepose.training.cpm.export import export_cpm, halved
 from samepose.training.cpm.recipe import CpmRecipe, CpmRecipeConfig, initialise, stage_losses, train_cpm
 from samepose.training.cpm.validate import joints_of, pck_of_stages
 from samepose.training.loop import LoopConfig
+from samepose.weights import weight_file
 
 JOINTS = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 LEAN = CpmConfig(joints=JOINTS, size=64, stages=2, width=16, layers=1, frozen=5)
@@ -112,7 +113,7 @@ def test_the_lean_network_sees_as_much_of_a_person() -> None:
 def test_the_backbone_computes_what_thunder_computes() -> None:
     import onnx
 
-    proto = onnx.load(WEIGHTS)
+    proto = onnx.load(weight_file("movenet-thunder"))
     wanted = ["block_5_add/add:0", "block_12_add/add:0", "out_relu/Relu6:0"]
     names = [next(n.output[0] for n in proto.graph.node if n.output[0].endswith(w)) for w in wanted]
     proto.graph.output.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in names)
