@@ -16,7 +16,7 @@ from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
 from samepose.training.augment import AugmentConfig, body13, random_bodies, random_views
 from samepose.training.export import export
-from samepose.training.loop import LoopConfig, fit, load_weights
+from samepose.training.loop import LoopConfig, averaged_weights, fit
 from samepose.training.prvipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.runs import widened
 
@@ -143,8 +143,28 @@ def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path) -> None:
     resumed = fit(tiny_recipe(), config, tmp_path / "cut", resume=True)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         assert torch.equal(a, b), name
-    loaded = load_weights(tmp_path / "cut", tiny_recipe().model)
-    assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), whole.state_dict().values()))
+    stored = averaged_weights(tmp_path / "cut")
+    assert all(torch.equal(stored[name], value) for name, value in whole.state_dict().items())
+
+
+def test_the_averages_are_the_exponential_ones_of_weights_and_of_running_statistics(tmp_path: Path) -> None:
+    recipe = tiny_recipe()
+    real_loss, seen = recipe.loss, list[dict[str, torch.Tensor]]()
+
+    def watched(*args: object) -> object:
+        seen.append({name: value.double().clone() for name, value in recipe.model.state_dict().items()})
+        return real_loss(*args)  # type: ignore[arg-type]
+
+    recipe.loss = watched  # type: ignore[assignment, method-assign]
+    averaged = fit(recipe, LoopConfig(steps=20, ema=0.6, save_every=100, validate_every=100, threads=1), tmp_path)
+    after = [*seen[1:], {name: value.double() for name, value in recipe.model.state_dict().items()}]
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            mean = after[0][name]
+            for n, now in enumerate(after[1:], start=2):
+                decay = min(0.6, n / (n + 9))
+                mean = decay * mean + (1 - decay) * now[name]
+            assert torch.allclose(mean, value.double(), rtol=1e-5, atol=1e-7), name
 
 
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path) -> None:
@@ -155,7 +175,7 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path
     with pytest.raises(UsageError, match="other settings"):
         fit(tiny_recipe(), LoopConfig(steps=3, save_every=2, threads=1), tmp_path, resume=True)
     with pytest.raises(FormatError, match=r"no checkpoint\.safetensors"):
-        load_weights(tmp_path / "nothing", tiny_recipe().model)
+        averaged_weights(tmp_path / "nothing")
 
 
 def test_random_bodies_keep_the_unit_and_mirroring_swaps_sides() -> None:

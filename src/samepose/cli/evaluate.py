@@ -13,6 +13,7 @@ from samepose.cli.motion import Data, Frames, drawn_frames, load_motion
 from samepose.cli.options import DEFAULTS, Flag, Options, check_output
 from samepose.errors import UsageError
 from samepose.evaluation.views import Keypoints
+from samepose.files import written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +90,8 @@ def retrieval(
                              "never seen, these figures do not tell")
             results += condition.measure({name: contestant.scorer}, points)
     if markdown is not None:
-        markdown.write_text(_tables(results, len(condition.cameras), markdown_table) + "\n")
+        with written(markdown) as part:
+            part.write_text(_tables(results, len(condition.cameras), markdown_table) + "\n", "utf-8")
     document = to_json(results)
     for name, seen in known.items():
         document["models"][name]["trained_on"] = seen

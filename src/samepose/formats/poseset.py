@@ -8,7 +8,6 @@ numbers or names; and may hold `subject` (N,) and `fps`.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from samepose.errors import FormatError, UsageError
+from samepose.files import written
 from samepose.formats.body import to_body
 from samepose.formats.joint_names import JointMap
 from samepose.formats.motion import MOTION_SUFFIXES, Motion, read_motion, thinned
@@ -87,9 +87,8 @@ def save_poseset(path: str | Path, poseset: PoseSet) -> None:
     """Write a pose set as `.npz`, in one step: an interrupted write leaves what was there.
 
     Raises:
-        FormatError: the place cannot be written to.
+        SameposeError: the place cannot be written to.
     """
-    path = Path(path)
     arrays = {
         "points": poseset.points,
         "joints": np.array(H36M17.joints),
@@ -99,14 +98,8 @@ def save_poseset(path: str | Path, poseset: PoseSet) -> None:
     }
     if poseset.fps is not None:
         arrays["fps"] = np.array(poseset.fps)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    with written(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _load_folder(folder: Path, joint_map: JointMap | None, fps: float | None) -> PoseSet:

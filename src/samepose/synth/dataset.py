@@ -20,7 +20,6 @@ A shard is one `.npz` without pickle:
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +33,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from samepose.errors import FormatError, UsageError
+from samepose.files import written
 from samepose.formats.poseset import PoseSet
 from samepose.skeleton import Skeleton
 from samepose.synth.background import photos_in, random_pictures
@@ -211,14 +211,8 @@ def _job(path: Path, poses: PoseSet, config: SynthConfig, n: int, count: int, ph
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    with written(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def render_shard(
