@@ -20,7 +20,7 @@ test: $(FULL)
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=ci
 
 bench: $(FULL)
-	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	set -e; for name in $(patsubst %.py,%,$(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 eval: $(FULL)
 	@test -n "$(DATA)" || { echo "make eval: name the data to measure on, e.g. make eval DATA=path/to/mocap"; exit 2; }

@@ -1,6 +1,6 @@
 """The lean Convolutional Pose Machine on the CPU: milliseconds per person, and its ONNX file against PyTorch.
 
-    python benchmarks/cpm_speed.py [RUN] [--threads 2]
+    python -m benchmarks.cpm_speed [RUN] [--threads 2]
 
 RUN: a folder of `samepose train cpm`; without it a network with the default shape and random heads, which takes as
 long. Times are those of `samepose eval keypoints`: one square, cropped, looked at once, peaks found. CPU seconds are
@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
-from _machine import cores, describe, interleaved, medians, verdict
-from samepose.detect.cpm import CPM
-from samepose.detect.movenet import MoveNet
-from samepose.detect.square import Square
+from samepose.detection.cpm import CPM
+from samepose.detection.movenet import MoveNet
+from samepose.detection.square import Square
 from samepose.models.cpm import Beliefs, Cpm, CpmConfig
-from samepose.training.cpm import load_cpm
-from samepose.training.export_cpm import export_cpm, halved
+from samepose.training.cpm.export import export_cpm, halved
+from samepose.training.cpm.recipe import load_cpm
 
 LIMIT_MS, LIMIT_DIFFERENCE = 60, 1e-4
 

@@ -1,6 +1,6 @@
 """How fast is dynamic time warping with its path, against the fastest permissive libraries on the same matrix?
 
-    python benchmarks/dtw.py [--rounds 101] [--length 500] [--quick]
+    python -m benchmarks.dtw [--rounds 101] [--length 500] [--quick]
 
 The target: two clips of 500 frames, warm, in processor time, at least as fast as the fastest of those installed that
 take a matrix of distances, compute exactly, return the path, and may be used freely: tslearn (BSD), librosa (ISC). All
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
+from benchmarks._machine import describe, interleaved, medians, verdict
 
-from _machine import describe, interleaved, medians, verdict
-from samepose.embed import Embedder
+from samepose.embed.prvipe import Embedder
 from samepose.poses import Poses
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import frame_distances

@@ -1,6 +1,6 @@
 """Does indexing a video cost more than decoding it and running the networks?
 
-    python benchmarks/indexing.py [--video FILE] [--mode fast balanced] [--rounds 5] [--quick]
+    python -m benchmarks.indexing [--video FILE] [--mode fast balanced] [--rounds 5] [--quick]
 
 Indexes every frame into a fresh index, hashing, tracking, embedding and writing included and start-up (imports, loading
 the networks, compiling) excluded. The baseline decodes all frames to RGB with PyAV and calls onnxruntime bare: the same
@@ -23,10 +23,10 @@ from typing import Any
 
 import av
 import numpy as np
+from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
-from _machine import cores, describe, interleaved, medians, verdict
-from samepose.detect.movenet import Mode, MoveNet
-from samepose.embed import Embedder
+from samepose.detection.movenet import Mode, MoveNet
+from samepose.embed.prvipe import Embedder
 from samepose.index import Index, index_media
 
 Calls = list[tuple[str, tuple[int, ...], int]]  # network, input shape, how often

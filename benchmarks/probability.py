@@ -1,6 +1,6 @@
 """How much faster and how exact is the closed-form matching probability, and what does embedding cost?
 
-    python benchmarks/probability.py [--mocap poses.npz] [--rounds 9] [--quick]
+    python -m benchmarks.probability [--mocap poses.npz] [--rounds 9] [--quick]
 
 Four targets: against the paper's 20 x 20 Monte Carlo on the same backend (numba) and threads, sampling included, at
 least 50 times faster per pair and nearer to 20,000 samples; all pairs of 10,000 x 10,000 at most 3 times the faster of
@@ -19,16 +19,16 @@ from importlib.resources import files
 
 import numpy as np
 import onnx
+from benchmarks._machine import Clock, cores, describe, interleaved, medians, verdict
+from benchmarks.procrustes import numpy_svd, torch_svd
 from numba import njit, prange
 from scipy.spatial.distance import cdist
 
-from _machine import Clock, cores, describe, interleaved, medians, verdict
-from procrustes import numpy_svd, torch_svd
-from samepose._kernels import _exp
-from samepose.embed import _BATCH, Embedder
-from samepose.embeddings import Embeddings, Matching
+from samepose.embed.prvipe import _BATCH, Embedder
 from samepose.geometry.camera import centred, project
 from samepose.geometry.procrustes import np_mpjpe_matrix
+from samepose.matching._kernel import _exp
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.skeleton import BODY13, H36M17
 
 Calls = dict[str, Callable[[], object]]

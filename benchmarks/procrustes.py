@@ -1,6 +1,6 @@
 """NP-MPJPE of all pairs: the compiled closed form against batched SVD in numpy and torch, on as many threads.
 
-    python benchmarks/procrustes.py [--poses 512] [--repeats 40] [--threads N]
+    python -m benchmarks.procrustes [--poses 512] [--repeats 40] [--threads N]
 
 The poses are random; `--mocap poses.npz` takes real ones (an array `points` (N, 17, 3)).
 """

@@ -1,6 +1,6 @@
 """How fast, how exact and how big is a search among a million people?
 
-    python benchmarks/search_million.py [--people 1000000] [--dir DIR] [--mocap FILE.npz]
+    python -m benchmarks.search_million [--people 1000000] [--dir DIR] [--mocap FILE.npz]
 
 Nine tenths of the people are in videos (600 rows each: one person at 10 frames a second), a tenth in photos (two each).
 With `--mocap` (an array `points`, N x 17 x 3, H36M17, y up) they are what the shipped model makes of frames in random
@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from samepose.embed import Embedder
-from samepose.embeddings import Embeddings, Matching
+from samepose.embed.prvipe import Embedder
 from samepose.evaluation.views import Camera, project_views
 from samepose.index import Index, Medium, search
 from samepose.index.schema import PEOPLE, embeddings_of, people_batch, vectors_of, with_id
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
@@ -148,7 +148,7 @@ def table_embeddings(index: Index) -> tuple[list[str], Embeddings]:
 def start_to_results(folder: Path, mocap: Path | None) -> float:
     """Seconds from the start of a process to its printed results."""
     code = (
-        "import sys; sys.path.insert(0, 'benchmarks'); import search_million as b; from samepose.index import *\n"
+        "import benchmarks.search_million as b; from samepose.index import *\n"
         + ("b.Stub.matching = b.Embedder.load().matching\n" if mocap else "")
         + "import numpy as np; index = Index.open(sys.argv[1], b.Stub()); zero = np.zeros((1, 16), np.float32)\n"
         "print([h.id for h in search(index, b.Embeddings(zero, zero + 0.05))])"

@@ -1,6 +1,6 @@
 """How long until samepose is there, and how big is it?
 
-    python benchmarks/startup.py [--no-install] [--runs 7]
+    python -m benchmarks.startup [--no-install] [--runs 7]
 
 Targets: `import samepose` 0.3 s and `samepose --help` 0.5 s, whole processes, medians; a fresh light install 1.0 GB on
 disk (what `du` counts, everything that the installation of samepose adds to an empty virtual environment).
@@ -17,7 +17,7 @@ import time
 import venv
 from pathlib import Path
 
-from _machine import describe, interleaved, medians
+from benchmarks._machine import describe, interleaved, medians
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,6 +1,6 @@
 """Rendering people: images a second and core, people reused, against the same with every part timed alone.
 
-    python benchmarks/synth.py [--images 96] [--size 256] [--mocap poses.npz]
+    python -m benchmarks.synth [--images 96] [--size 256] [--mocap poses.npz]
 
 CPU seconds of one process, so that other work on the machine counts little; the first pass, which compiles and reads
 the shape targets, is not counted. Without --mocap the poses are random.
@@ -16,11 +16,12 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from benchmarks._machine import describe, verdict
 
-from _machine import describe, verdict
-from samepose.formats.poseset import PoseSet, load_poseset
-from samepose.skeleton import H36M17
-from samepose.synth import SYNTH22, SynthConfig
+from samepose.formats.load_mocap import load_poseset
+from samepose.formats.poseset import PoseSet
+from samepose.skeleton import H36M17, SYNTH22
+from samepose.synth import SynthConfig
 from samepose.synth.body import load_body
 from samepose.synth.dataset import render_shard
 

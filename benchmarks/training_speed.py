@@ -1,6 +1,6 @@
 """Training of Pr-VIPE: the batch's NP-MPJPE against SVD, the share of mining and losses, and a plain port of the paper.
 
-    python benchmarks/training_speed.py [--data MOCAP] [--seconds 90] [--width 1024] [--threads 1]
+    python -m benchmarks.training_speed [--data MOCAP] [--seconds 90] [--width 1024] [--threads 1]
 
 The port is the paper's recipe written down plainly: batches of 256 pairs, NP-MPJPE of all pairs by (batched) SVD,
 20 x 20 samples for each matching probability, Adagrad. It shares our network and our cameras. With one thread, the
@@ -21,21 +21,21 @@ from tempfile import TemporaryDirectory
 import numba
 import numpy as np
 import torch
+from benchmarks._machine import describe, interleaved, medians, verdict
+from benchmarks.procrustes import torch_svd
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from _machine import describe, interleaved, medians, verdict
-from procrustes import torch_svd
 from samepose.evaluation.retrieval import evaluate, select_frames
 from samepose.evaluation.views import CHEST4
+from samepose.formats.subjects import load_many, read_subjects, split
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.losses.matching import gaussian_prior
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.augment import AugmentConfig, random_views
-from samepose.training.data import load_many, read_subjects, split
 from samepose.training.loop import LoopConfig, fit
-from samepose.training.prvipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
-from samepose.training.validate import scorer_of
+from samepose.training.prvipe.augment import AugmentConfig, random_views
+from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.prvipe.validate import scorer_of
 
 _CPU = torch.device("cpu")
 _PAPER = AugmentConfig(distance=(2.0, 2.001), mirror=0, limbs=0, bones=0, nose=0, jitter=0, swap=0, hide=0)

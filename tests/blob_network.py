@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.io import savemat
 
 from samepose.poses import Poses
 from samepose.skeleton import LSP14, Skeleton
@@ -87,3 +89,15 @@ def standing(x: float, y: float, height: float) -> Poses:
     at = {"neck": (0, -.33), "head_top": (0, -.48), **{f"right_{k}": v for k, v in right.items()},
           **{f"left_{k}": (-v[0], v[1]) for k, v in right.items()}}
     return Poses.of(np.array([at[joint] for joint in LSP14.joints]) * height + (x, y), LSP14)
+
+
+def data_set(folder: Path, people: int = 4) -> np.ndarray:
+    """An LSP-Extended of blobs, numbered as a withheld part would be."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    points = np.stack([standing(60 + i, 62, 90).points[0] for i in range(people)])
+    for i, pose in enumerate(points):
+        Image.fromarray(blobs(pose, 130, 120, radius=4)).save(images / f"im{9001 + i:05d}.png")
+    values = np.concatenate([points, np.ones((people, 14, 1))], axis=-1)
+    savemat(folder / "joints.mat", {"joints": values.transpose(1, 2, 0)})
+    return values

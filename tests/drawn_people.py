@@ -15,8 +15,10 @@ from PIL import Image, ImageDraw
 
 from samepose.cli.app import main
 from samepose.cli.options import Options
-from samepose.detect.movenet import MoveNet
-from samepose.embed import Embedder
+from samepose.detection.movenet import MoveNet
+from samepose.embed.prvipe import Embedder
+from samepose.poses import Poses
+from samepose.skeleton import COCO17
 
 _SKIN, _SHIRT, _JEANS, _DARK = (224, 172, 140), (180, 40, 50), (40, 60, 120), (40, 30, 20)
 _SIDE = 800  # drawn large, then shrunk
@@ -134,3 +136,15 @@ class Shell:
         for text in says:
             assert text in self.err, (text, self.err)
         return self.err
+
+
+def standing(x: float, y: float, height: float = 80.0) -> Poses:
+    """A person with spread arms around the middle (x, y), seen from the front: the left is on the image's right."""
+    at = {"nose": (0, -0.5), "eye": (0.03, -0.52), "ear": (0.06, -0.5), "shoulder": (0.12, -0.35),
+          "elbow": (0.25, -0.3), "wrist": (0.38, -0.35), "hip": (0.08, 0.0), "knee": (0.1, 0.25), "ankle": (0.1, 0.5)}
+    points = []
+    for joint in COCO17.joints:
+        side, _, stem = joint.rpartition("_")
+        dx, dy = at[stem]
+        points.append((x + (-dx if side == "right" else dx) * height, y + dy * height))
+    return Poses.of(np.array(points), COCO17)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from samepose.embeddings import Embeddings, Matching
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
@@ -96,7 +96,7 @@ def serve_writers() -> None:
 
     import lancedb  # noqa: F401
 
-    import samepose.detect.track  # noqa: F401
+    import samepose.detection.track  # noqa: F401
     from samepose.index import Index, index_media
 
     impatient()

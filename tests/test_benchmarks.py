@@ -9,7 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ROOT = Path(__file__).parent.parent
+EXPERIMENTS = ("align_four_cameras", "cpm_analyses", "repeatable")
 
 
 @pytest.fixture
@@ -17,8 +18,9 @@ def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
     if request.param in ("cpm_analyses", "cpm_speed", "probability", "repeatable", "training_speed"):
         for package in ("onnx", "torch"):
             pytest.importorskip(package, reason=f"{package} is not installed; it comes with samepose[train]")
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module(request.param)
+    monkeypatch.syspath_prepend(ROOT)
+    folder = "experiments" if request.param in EXPERIMENTS else "benchmarks"
+    return importlib.import_module(f"{folder}.{request.param}")
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_probability(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("benchmark", ["probability"], indirect=True)
 def test_the_baseline_for_the_probability_is_the_papers_estimate(benchmark: ModuleType) -> None:
     """Against the library's own plain Monte Carlo: both are noisy, so compared over many pairs."""
-    from samepose.embeddings import Embeddings, Matching
+    from samepose.matching.embeddings import Embeddings, Matching
 
     rng = np.random.default_rng(0)
     query, other = (Embeddings(rng.normal(0, 0.4, (n, 16)).astype(np.float32),
@@ -96,7 +98,7 @@ def test_startup(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("benchmark", ["training_speed"], indirect=True)
 def test_training_speed(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from test_cli_train import made_up
+    from made_up_motion import made_up
 
     benchmark.main(["--quick", "--data", str(made_up(tmp_path / "motion.npz"))])
     out = capsys.readouterr().out
@@ -147,7 +149,7 @@ def test_dtw(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
 def test_align_four_cameras(benchmark: ModuleType) -> None:
     """Two cameras that show the same: in step nothing is off; a path with known faults has their offsets."""
     from moving_people import waving
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
 
     embedder = Embedder.load(threads=1)
     people = [waving(np.arange(100) / 60, speed=4.0)] * 2
@@ -166,7 +168,7 @@ def test_align_four_cameras(benchmark: ModuleType) -> None:
 def test_cpm_analyses(
     benchmark: ModuleType, analysis: str, rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from test_keypoint_measures import data_set
+    from blob_network import data_set
 
     data_set(tmp_path / "set", 6)
     benchmark.main([analysis, "--data", str(tmp_path / "set"), "--quick", "--json"])

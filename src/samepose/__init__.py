@@ -17,14 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from samepose.detect.movenet import MoveNet
-    from samepose.embed import Embedder
-    from samepose.embeddings import Embeddings, Matching
+    from samepose.detection.movenet import MoveNet
+    from samepose.embed.prvipe import Embedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.keypoints import load_poses, save_poses
     from samepose.index import Hit, Index, index_media, index_poses, re_embed, search
+    from samepose.matching.embeddings import Embeddings, Matching
     from samepose.poses import Poses
-    from samepose.query import Query, embed_query, resolve_query
+    from samepose.query.query import Query, embed_query, resolve_query
     from samepose.skeleton import SKELETONS, Skeleton
 
     __version__: str
@@ -57,14 +57,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "samepose.detect.movenet": ("MoveNet",),
-    "samepose.embed": ("Embedder",),
-    "samepose.embeddings": ("Embeddings", "Matching"),
+    "samepose.detection.movenet": ("MoveNet",),
+    "samepose.embed.prvipe": ("Embedder",),
+    "samepose.matching.embeddings": ("Embeddings", "Matching"),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
     "samepose.index": ("Hit", "Index", "index_media", "index_poses", "re_embed", "search"),
     "samepose.poses": ("Poses",),
-    "samepose.query": ("Query", "embed_query", "resolve_query"),
+    "samepose.query.query": ("Query", "embed_query", "resolve_query"),
     "samepose.skeleton": ("SKELETONS", "Skeleton"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -24,10 +24,10 @@ from samepose.files import written
 from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
-    from samepose.embed import Embedder
+    from samepose.detection import Detector
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Hit, Index
-    from samepose.query import Query
+    from samepose.query.query import Query
 
 PACKAGE = "pose2sim==0.10.49"
 CREDIT = (
@@ -225,7 +225,7 @@ def _media_ids(index: Index, videos: Sequence[Path]) -> list[str]:
 def _queries(video: Path, detector: Detector, embedder: Embedder, moments: int) -> list[Query]:
     """Who is most prominent at each of the moments; those at which nobody can be searched for are left out."""
     from samepose.media.video import probe
-    from samepose.query import resolve_query
+    from samepose.query.query import resolve_query
 
     length = probe(video).duration or 0.0
     queries = []
@@ -241,7 +241,7 @@ def _queries(video: Path, detector: Detector, embedder: Embedder, moments: int) 
 
 def _best_of_each(index: Index, query: Query, embedder: Embedder, media: Sequence[str]) -> tuple[Hit, ...]:
     from samepose.index import search
-    from samepose.query import embed_query
+    from samepose.query.query import embed_query
 
     embedded = embed_query(query, embedder)
     return tuple(hit for id in media for hit in search(index, embedded, k=1, where=id, distinct=None))

@@ -91,20 +91,20 @@ def _try(group: str, name: str, look: Callable[[], str]) -> Check:
 
 
 def _detector_weights(network: str) -> str:
-    from samepose.detect.movenet import load_weights
+    from samepose.detection.movenet import load_weights
 
     return f"sha256 {hashlib.sha256(load_weights(network)).hexdigest()}"
 
 
 def _cpm_weights(weights: str) -> str:
-    from samepose.detect.cpm import CPM
+    from samepose.detection.cpm import CPM
 
     detector = CPM(weights)
     return f"{len(detector.skeleton)} joints, sha256 {detector.sha256}"
 
 
 def _embedder_weights() -> str:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
 
     embedder = Embedder.load()
     for file in files("samepose") or []:  # an editable installation lists no weights
@@ -122,7 +122,7 @@ def _hex(unpadded: str) -> str:
 def _detects() -> str:
     import numpy as np
 
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.movenet import MoveNet
 
     people = MoveNet("fast").detect(np.zeros((64, 64, 3), np.uint8))
     return f"runs, {len(people)} people in a black picture"
@@ -132,7 +132,7 @@ def _embeds() -> str:
     """A pose must match itself better than another, through the compiled kernel."""
     import numpy as np
 
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.poses import Poses
     from samepose.skeleton import BODY13
 
@@ -158,7 +158,7 @@ def _extra(extra: str) -> Check:
 
 
 def _index_state(uri: str) -> str:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
     facts = Index.open(uri, Embedder.load(threads=1)).info()

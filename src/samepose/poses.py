@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -121,45 +120,6 @@ class Poses:
             raise UsageError(f"units or dimensions differ: {', '.join(sorted(kinds))}")
         fields: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in (first, *rest)]) for n in _PER_POSE}
         return replace(first, **fields, fps=first.fps if all(p.fps == first.fps for p in rest) else None)
-
-    @classmethod
-    def from_coco(cls, path: Path | str) -> Poses:
-        """People of a COCO keypoint file; `formats.coco.read_coco` also tells which image each is in."""
-        from samepose.formats.coco import read_coco
-
-        return read_coco(path).poses
-
-    @classmethod
-    def from_openpose(cls, path: Path | str, fps: float | None = None) -> Poses:
-        """People of an OpenPose folder or file: see `formats.openpose.read_openpose`."""
-        from samepose.formats.openpose import read_openpose
-
-        return read_openpose(path, fps).poses
-
-    @classmethod
-    def from_ultralytics(cls, results: Any) -> Poses:
-        """COCO17 poses of ultralytics' results or keypoints: see `formats.arrays.from_ultralytics`."""
-        from samepose.formats.arrays import from_ultralytics
-
-        return from_ultralytics(results)
-
-    @classmethod
-    def from_rtmlib(cls, keypoints: Any, scores: Any) -> Poses:
-        """COCO17 poses of rtmlib's (n, 17, 2) keypoints and (n, 17) scores: see `formats.arrays.from_rtmlib`."""
-        from samepose.formats.arrays import from_rtmlib
-
-        return from_rtmlib(keypoints, scores)
-
-    @classmethod
-    def from_mediapipe(cls, landmarks: Any, image_size: tuple[int, int]) -> Poses:
-        """BLAZEPOSE33 poses in pixels of MediaPipe's landmarks in 0..1: see `formats.arrays.from_mediapipe`.
-
-        Args:
-            image_size: (width, height) in pixels.
-        """
-        from samepose.formats.arrays import from_mediapipe
-
-        return from_mediapipe(landmarks, image_size)
 
     def __len__(self) -> int:
         return len(self.points)

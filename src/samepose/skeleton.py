@@ -198,6 +198,8 @@ BLAZEPOSE33 = Skeleton("BLAZEPOSE33", (
     *_sides("ear"), "left_mouth", "right_mouth",
     *_sides("shoulder", "elbow", "wrist", "pinky", "index", "thumb", "hip", "knee", "ankle", "heel", "foot_index"),
 ))
+# What is rendered: H36M17 and the face.
+SYNTH22 = Skeleton("SYNTH22", (*H36M17.joints, "nose", *_sides("eye", "ear")))
 SKELETONS: dict[str, Skeleton] = {
     s.name: s for s in (COCO17, BODY13, H36M17, MPII16, LSP14, PENN13, BODY25, BLAZEPOSE33)
 }

@@ -10,9 +10,9 @@ from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, 
 from samepose.files import written
 
 if TYPE_CHECKING:
+    from samepose.query.source import Source
     from samepose.sequences.alignment import Alignment
     from samepose.sequences.clip import Clip
-    from samepose.sequences.source import Source
 
 
 def align(
@@ -63,7 +63,7 @@ def align(
 
 
 def _read(text: str, fps: float | Literal["all"], mode: Mode, options: Options) -> Source:
-    from samepose.sequences.source import read_source
+    from samepose.query.source import read_source
 
     options.note(f"looking for people in {text}")
     return read_source(text, lambda: options.detector(mode), options.open_index, fps=frame_rate(fps))
@@ -103,11 +103,11 @@ def _write(
         with written(csv) as part:
             part.write_text(csv_text(found), "utf-8")
     if plot is not None:
-        from samepose.sequences.alignment_plot import plot_alignment
+        from samepose.report.alignment_plot import plot_alignment
 
         plot_alignment(found, plot, (sources[0].name, sources[1].name))
     if out is not None:
-        from samepose.sequences.synced_video import write_synced
+        from samepose.report.synced_video import write_synced
 
         with options.progress("frame") as progress:
             write_synced(found, (sources[0].video, sources[1].video), out, progress)

@@ -66,10 +66,10 @@ def retrieval(
         joint_map: TOML file that says which joints are which, as ours = "theirs".
         markdown: Also write the tables to this file (.md).
     """
-    from samepose.evaluation.contestants import contestants
+    from samepose.cli.models import contestants
     from samepose.evaluation.report import markdown_table, text_table, to_json
     from samepose.evaluation.views import CAMERAS, cameras_of
-    from samepose.training.data import listed
+    from samepose.formats.subjects import listed
 
     if hide and hidden_pairs:
         raise UsageError("--hidden-pairs hides every two joints; leave out --hide, or --hidden-pairs")

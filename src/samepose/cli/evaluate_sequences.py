@@ -12,7 +12,7 @@ from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
 from samepose.files import written
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.evaluation.penn_action import Split
     from samepose.formats.penn import PennVideo
     from samepose.poses import Poses
@@ -152,7 +152,7 @@ def _asked(videos: list[PennVideo], split: Split) -> list[PennVideo]:
 def _clips(
     videos: list[PennVideo], data: Path, keypoints: Which, model: Path | None, options: Options
 ) -> tuple[list[Clip], Embedder]:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.evaluation.penn_action import GUESS_REACH, clips_of
 
     embedder = Embedder.load(model, options.threads)
@@ -169,7 +169,7 @@ def _clips(
 
 
 def _detected(videos: list[PennVideo], data: Path, options: Options) -> list[Poses]:
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.movenet import MoveNet
     from samepose.formats.penn import detected
 
     detector, found = MoveNet(threads=options.threads), []

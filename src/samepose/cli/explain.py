@@ -46,7 +46,7 @@ def prvipe(
 
     with needs("eval"):
         from samepose.explain import pictures
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.explain import prvipe as explain
 
     views, embedder = cameras_of(cameras), Embedder.load(model, options.limit_threads())

@@ -13,8 +13,8 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counte
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
+    from samepose.query.source import Source
     from samepose.sequences.finding import Finder, Sighting
-    from samepose.sequences.source import Source
     from samepose.sequences.subsequence import Example
 
 
@@ -94,8 +94,9 @@ def count(
         mirror: Also, or only, count the mirrored move.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
+    from samepose.query.source import about
     from samepose.sequences.clip import clip_of
-    from samepose.sequences.finding import Sighting, about
+    from samepose.sequences.finding import Sighting
     from samepose.sequences.subsequence import RATE
 
     wanted = _example(example, span, person, mode, options)
@@ -130,8 +131,8 @@ def seconds_of(span: str) -> tuple[float | None, float | None]:
 
 
 def _example(text: str, span: str, person: int | None, mode: Mode, options: Options) -> Example:
+    from samepose.query.source import about
     from samepose.sequences.clip import clip_of
-    from samepose.sequences.finding import about
     from samepose.sequences.subsequence import RATE, Example, part_of
 
     begin, end = seconds_of(span)
@@ -147,8 +148,7 @@ def _asked(text: str, example: Example) -> dict[str, Any]:
 
 
 def _read(text: str, mode: Mode, options: Options) -> Source:
-    from samepose.sequences.finding import about
-    from samepose.sequences.source import read_source
+    from samepose.query.source import about, read_source
     from samepose.sequences.subsequence import RATE
 
     options.note(f"looking for people in {text}")
@@ -182,7 +182,7 @@ def _targets(where: Sequence[str]) -> list[str]:
 def _look(finder: Finder, target: str, mode: Mode, options: Options, progress: Any) -> None:
     from samepose.index import Index
     from samepose.index.place import exists
-    from samepose.sequences.finding import about, indexed_people, people_in
+    from samepose.query.source import about, indexed_people, people_in
 
     if "://" in target or exists(target):
         index = Index.open(target, options.embedder())

@@ -23,7 +23,7 @@ Data = Annotated[list[Path], Parameter(consume_multiple=True, negative="")]
 def load_motion(data: list[Path], joint_map: Path | None, options: Options) -> PoseSet:
     """Read it, report what failed and what was repaired."""
     from samepose.formats.joint_names import read_joint_map
-    from samepose.training.data import listed, load_many, present
+    from samepose.formats.subjects import listed, load_many, present
 
     names = read_joint_map(joint_map) if joint_map else None
     options.note(f"reading {', '.join(map(str, data))}")
@@ -43,7 +43,7 @@ def load_motion(data: list[Path], joint_map: Path | None, options: Options) -> P
 
 def subjects_of(path: Path | None, poses: PoseSet, options: Options) -> tuple[str, ...]:
     """The subjects named in a file, by default those we never train on; which of a file's are not there is noted."""
-    from samepose.training.data import present, read_subjects
+    from samepose.formats.subjects import present, read_subjects
 
     names = read_subjects(path)
     missing = set(names) - set(present(poses))
@@ -64,7 +64,7 @@ def drawn_frames(
         FormatError: the frames are all alike.
     """
     from samepose.evaluation.retrieval import select_frames
-    from samepose.training.data import only, present
+    from samepose.formats.subjects import only, present
 
     if subjects is not None:
         poses = only(poses, subjects_of(subjects, poses, options))

@@ -15,8 +15,8 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
-    from samepose.embed import Embedder
+    from samepose.detection import Detector
+    from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
 DEFAULT_INDEX = "samepose-index"
@@ -52,17 +52,17 @@ class Options:
         """The people detector. CPM looks at mirror images too when it is to be accurate."""
         self.limit_threads()
         if kind == "cpm":
-            from samepose.detect.cpm import CPM
+            from samepose.detection.cpm import CPM
 
             return CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        from samepose.detect.movenet import MoveNet
+        from samepose.detection.movenet import MoveNet
 
         return MoveNet(mode, self.threads)
 
     def embedder(self) -> Embedder:
         """The shipped embedder."""
         self.limit_threads()
-        from samepose.embed import Embedder
+        from samepose.embed.prvipe import Embedder
 
         return Embedder.load(threads=self.threads)
 

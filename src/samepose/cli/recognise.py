@@ -110,9 +110,8 @@ def _recogniser(folder: Path, mode: Mode, options: Options) -> tuple[Recogniser,
 
 
 def _clip(text: str, person: int | None, mode: Mode, options: Options) -> Clip:
+    from samepose.query.source import about, read_source
     from samepose.sequences.clip import clip_of
-    from samepose.sequences.finding import about
-    from samepose.sequences.source import read_source
     from samepose.sequences.subsequence import LEAST_MOMENTS, RATE
 
     with about(text):

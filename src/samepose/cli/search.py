@@ -15,7 +15,7 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output
 
 if TYPE_CHECKING:
     from samepose.index import Hit, Index
-    from samepose.query import Query
+    from samepose.query.query import Query
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (docs/results.md)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
@@ -65,7 +65,7 @@ def search(
             check_output(path, (suffix,))
     embedder = options.embedder()
     from samepose.index import search as find
-    from samepose.query import embed_query, resolve_query
+    from samepose.query.query import embed_query, resolve_query
     from samepose.skeleton import parts
 
     joints = parts(ignore)

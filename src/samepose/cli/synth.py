@@ -70,7 +70,7 @@ def synth(
 
 
 def _of_subjects(poses: PoseSet, which: str, held_out: Path | None, options: Options) -> PoseSet:
-    from samepose.training.data import only, present, split
+    from samepose.formats.subjects import only, present, split
 
     if which == "all":
         return poses
@@ -83,7 +83,7 @@ def _of_subjects(poses: PoseSet, which: str, held_out: Path | None, options: Opt
 def _draw(shard: Path, sheet: Path) -> None:
     from PIL import Image
 
-    from samepose.synth import read_shard
+    from samepose.formats.rendered import read_shard
     from samepose.synth.sheet import contact_sheet
 
     picture = contact_sheet(read_shard(shard))

@@ -14,7 +14,7 @@ from samepose.errors import UsageError
 from samepose.files import written
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
     from samepose.evaluation.calibrator import Calibration
     from samepose.formats.poseset import PoseSet
 
@@ -52,11 +52,11 @@ def export(
         calibration: Take the calibration of this model (.onnx). For weights trained on everybody, whom nobody is left
             to test: that of the same recipe without some people.
     """
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
 
     check_output(out, (".onnx",))
     with needs("train"):
-        from samepose.training.cpm import holds_cpm
+        from samepose.training.cpm.recipe import holds_cpm
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 
@@ -65,9 +65,9 @@ def export(
         raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     donor = Embedder.load(calibration) if calibration else None
     with needs("train"):
-        from samepose.training.export import export as write
-        from samepose.training.export import info_of, rewrite
-        from samepose.training.runs import load_model, subjects_of_run
+        from samepose.training.prvipe.export import export as write
+        from samepose.training.prvipe.export import info_of, rewrite
+        from samepose.training.prvipe.train import load_model, subjects_of_run
     facts: dict[str, Any] = {}
     told, failed = "", False
     with written(out) as part:
@@ -96,7 +96,7 @@ def export(
 
 def _calibration(embedder: Embedder, poses: PoseSet, held_out: Path | None, options: Options) -> Calibration:
     from samepose.evaluation.calibrator import calibrate
-    from samepose.training.data import only, present
+    from samepose.formats.subjects import only, present
 
     people = only(poses, subjects_of(held_out, poses, options))
     known = [name for name in present(people) if name in embedder.info.subjects]

@@ -13,7 +13,7 @@ from samepose.cli.motion import Data
 from samepose.cli.options import DEFAULTS, Flag, Options, counted, needs
 
 with needs("train"):
-    from samepose.training.cpm import CpmRecipeConfig
+    from samepose.training.cpm.recipe import CpmRecipeConfig
     from samepose.training.loop import LoopConfig
 
 _RECIPE, _LOOP = CpmRecipeConfig(), LoopConfig(learning_rate=3e-3, ema=0.99, precision="bf16-mixed")
@@ -44,8 +44,8 @@ def cpm(
         init: Run whose weights to start from.
     """
     from samepose.formats.keypointset import read_keypoint_set
-    from samepose.training.cpm import train_cpm
-    from samepose.training.cpm_data import People, split, validation_numbers
+    from samepose.training.cpm.data import People, split, validation_numbers
+    from samepose.training.cpm.recipe import train_cpm
     from samepose.training.loop import may_begin
 
     may_begin(out, resume)
@@ -79,8 +79,8 @@ def cpm(
 
 def export_run(run: Path, out: Path, name: str, options: Options) -> int:
     """`samepose export` of a run of `train cpm`: for `--detector cpm` of other verbs and `CPM`."""
-    from samepose.training.cpm import load_cpm
-    from samepose.training.export_cpm import export_cpm
+    from samepose.training.cpm.export import export_cpm
+    from samepose.training.cpm.recipe import load_cpm
 
     export_cpm(load_cpm(run), name, out)
     digest = hashlib.sha256(out.read_bytes()).hexdigest()

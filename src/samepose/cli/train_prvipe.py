@@ -15,7 +15,7 @@ from samepose.errors import UsageError
 
 with needs("train"):
     from samepose.training.loop import LoopConfig
-    from samepose.training.prvipe import PrVipeRecipeConfig
+    from samepose.training.prvipe.recipe import PrVipeRecipeConfig
 
 if TYPE_CHECKING:
     from samepose.cli.options import Progress
@@ -50,9 +50,9 @@ def prvipe(
         init: Run whose weights to start from.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
     """
-    from samepose.training.data import split
+    from samepose.formats.subjects import split
     from samepose.training.loop import may_begin
-    from samepose.training.runs import train_prvipe
+    from samepose.training.prvipe.train import train_prvipe
 
     if everything and held_out:
         raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from samepose.embeddings import Matching
 from samepose.errors import UsageError
 from samepose.formats.penn import PennVideo
+from samepose.matching.embeddings import Matching
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import OFFSETS
 from samepose.sequences.nearest import as_columns, as_rows

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
+from samepose.matching.embeddings import Embeddings, Matching
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import (
     TopPairs,
@@ -32,6 +31,7 @@ from samepose.evaluation.calibration import (
 from samepose.evaluation.retrieval import near_duplicates_removed, select_frames
 from samepose.evaluation.views import CAMERAS, Keypoints, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_matrix
+from samepose.matching.embeddings import Embeddings, Matching
 
 KAPPA = 0.1  # NP-MPJPE of a match
 FRAMES = 1500

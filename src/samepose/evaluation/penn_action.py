@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
-from samepose.embed import Embedder
+from samepose.embed.prvipe import Embedder
 from samepose.errors import UsageError
 from samepose.formats.penn import VIEWS, PennVideo
 from samepose.poses import Poses

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
 from samepose.evaluation.views import Camera, Keypoints, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, within
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.skeleton import BODY13
 
 KAPPAS = (0.1, 0.05)

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from samepose.detection.noise import movenet_noise
 from samepose.errors import FormatError, UsageError
-from samepose.evaluation.detector_noise import movenet_noise
 from samepose.geometry.camera import project, to_camera
 from samepose.geometry.normalise import normalise_3d, torso_scale_2d
 from samepose.skeleton import BODY13, H36M17

@@ -14,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embed import Embedder
-from samepose.embeddings import Embeddings, Matching
+from samepose.embed.prvipe import Embedder
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import (
     Bins,
@@ -28,6 +27,7 @@ from samepose.evaluation.calibration import (
 from samepose.evaluation.retrieval import near_duplicates_removed
 from samepose.evaluation.views import Camera, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix
+from samepose.matching.embeddings import Embeddings, Matching
 
 KAPPA = 0.1  # NP-MPJPE of a match; also how far apart two poses must be to count as different (section 4.4)
 NEIGHBOURS = 10  # 2D poses that make a 2D pose ambiguous

@@ -12,7 +12,7 @@ from samepose.skeleton import SKELETONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from samepose.embeddings import Embeddings
+    from samepose.matching.embeddings import Embeddings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from samepose.embeddings import Embeddings
+    from samepose.matching.embeddings import Embeddings
 
 FORMAT = "1"
 DIMENSIONS = 16
@@ -199,7 +199,7 @@ def poses_of(rows: pa.Table | pa.RecordBatch, skeleton: Skeleton) -> Poses:
 
 def embeddings_of(rows: pa.Table | pa.RecordBatch) -> Embeddings:
     """The embeddings of searchable people rows (columns `embedding` and `variance`)."""
-    from samepose.embeddings import Embeddings
+    from samepose.matching.embeddings import Embeddings
 
     return Embeddings(flat(rows["embedding"]).reshape(len(rows), -1)[:, :DIMENSIONS],
                       flat(rows["variance"]).reshape(len(rows), -1))

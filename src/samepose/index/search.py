@@ -18,8 +18,8 @@ from samepose.poses import Mirror, Poses
 from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
-    from samepose.embeddings import Embeddings
     from samepose.index.store import Index
+    from samepose.matching.embeddings import Embeddings
 
 _ATTEMPTS = 5
 

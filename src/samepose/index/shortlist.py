@@ -19,8 +19,8 @@ from samepose.index.schema import embeddings_of, in_medium, medium_of, parse_id
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from samepose.embeddings import Embeddings
     from samepose.index.store import Index
+    from samepose.matching.embeddings import Embeddings
 
 # Measured with a million people and 1,000 partitions: 50 probes and 200 rows hold all of the true best ten; 20 probes
 # 99.2 % of them and save 0.2 ms of 4.

@@ -41,8 +41,8 @@ from samepose.skeleton import SKELETONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from samepose.embed import Embedder
-    from samepose.embeddings import Embeddings, Matching
+    from samepose.embed.prvipe import Embedder
+    from samepose.matching.embeddings import Embeddings, Matching
 
 T = TypeVar("T")
 _ATTEMPTS = 6

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samepose.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+from samepose.matching.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
 
 
 def moments(
     mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor
 ) -> tuple[Float[Tensor, "*pair"], Float[Tensor, "*pair"]]:
-    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D); see `samepose.embeddings`."""
+    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D); see `matching.embeddings`."""
     m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
     return (m2 + s).sum(-1), (2 * s * s + 4 * m2 * s).sum(-1)
 
@@ -36,7 +36,7 @@ def all_moments(
 
 
 def log_matching_probability(e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "*pair"]:
-    """log E[sigmoid(b - a r)] from the moments of r², closed form (see `samepose.embeddings`)."""
+    """log E[sigmoid(b - a r)] from the moments of r², closed form (see `samepose.matching.embeddings`)."""
     e = e.clamp_min(1e-9)
     u = (w / (e * e)).clamp(0, 2)
     c = GAMMA_POLY
@@ -63,7 +63,7 @@ def matching_probability(
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        from samepose._kernels import probability_with_gradients
+        from samepose.matching._kernel import probability_with_gradients
 
         p, *gradients = (torch.empty_like(e, memory_format=torch.contiguous_format) for _ in range(5))
         arrays = (x.detach().contiguous().view(-1).numpy() for x in (e, w))

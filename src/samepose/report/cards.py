@@ -17,7 +17,7 @@ from samepose.poses import Poses
 
 if TYPE_CHECKING:
     from samepose.index.search import Hit
-    from samepose.query import Query
+    from samepose.query.query import Query
 
 LEGEND_TEXT = ("person's left", "person's right")
 SCORE_TEXT = "Score: how probable it is that both are the same 3D pose, whatever the camera angle (0 to 1)."

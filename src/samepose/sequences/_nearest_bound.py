@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from samepose._kernels import _LIMIT, _ONE, _TWO, _W0, _W1, _W2, _WIDE_LIMIT, _XX1, _XX2, _exp, _log, _two_cosh
+from samepose.matching._kernel import _LIMIT, _ONE, _TWO, _W0, _W1, _W2, _WIDE_LIMIT, _XX1, _XX2, _exp, _log, _two_cosh
 
 _FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
 _SLACK = np.float32(1e-3)  # far more than float32 and the approximations of the closed form can be off

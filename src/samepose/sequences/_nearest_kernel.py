@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from samepose._kernels import _fill, _log, _moments
+from samepose.matching._kernel import _fill, _log, _moments
 from samepose.sequences._kernels import kernel_mean, mean_along
 from samepose.sequences._nearest_bound import averaged_stretches, farther, stretch_distances
 

@@ -16,20 +16,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from samepose.embeddings import Matching
 from samepose.errors import UsageError
-from samepose.poses import Mirror, Poses
+from samepose.geometry.angles import ANGLES, joint_angles
+from samepose.matching.embeddings import Matching
+from samepose.poses import Mirror
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import Path, dtw, dtw_overlap
 
-# The angle at the middle joint of three.
-ANGLES: dict[str, tuple[str, str, str]] = {
-    f"{side}_{joint}": (f"{side}_{before}", f"{side}_{joint}", f"{side}_{after}")
-    for joint, before, after in (("elbow", "shoulder", "wrist"), ("shoulder", "elbow", "hip"),
-                                 ("hip", "shoulder", "knee"), ("knee", "hip", "ankle"))
-    for side in ("left", "right")
-}
 # What leaving a moment out at an open end costs (see `dtw_overlap`), the lesser of two: as a share of the mean of all
 # distances, and of the mean along the path. Ours: on four cameras' videos any share from 1/5 to 1/2, and 2 to 4, did.
 _SKIP_OF_ALL, _SKIP_OF_PATH = 1 / 3, 3.0
@@ -156,18 +150,6 @@ def csv_text(found: Alignment) -> str:
         cells = [*(f"{t:.4f}" for t in times), f"{distance:.4f}", *(f"{d:.1f}" for d in degrees)]
         lines.append(",".join("" if cell == "nan" else cell for cell in cells))
     return "\n".join(lines) + "\n"
-
-
-def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
-    """Degrees 0..180 in the picture at each of `ANGLES`, 180 = straight; NaN where a joint is not seen."""
-    out = np.full((len(poses), len(ANGLES)), np.nan)
-    for k, joints in enumerate(ANGLES.values()):
-        if set(joints) <= set(poses.skeleton.joints):
-            before, middle, after = (poses.points[:, poses.skeleton.index(joint)].astype(float) for joint in joints)
-            u, v = before - middle, after - middle
-            cross, dot = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)
-            out[:, k] = np.degrees(np.arctan2(np.abs(cross), dot))
-    return out
 
 
 def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) -> Alignment:

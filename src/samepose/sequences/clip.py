@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embeddings import Embeddings
 from samepose.errors import SameposeError, UsageError
+from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
+    from samepose.embed.prvipe import Embedder
 
 PAPER_RATE = 30.0  # frames per second that offsets in frames are meant at, and that frames without times are taken for
 GAP = 0.75  # of the longer of the two steps, the clip's own and the grid's: farther from any pose, nobody is there

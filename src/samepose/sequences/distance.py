@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from samepose.embeddings import Embeddings, Matching
 from samepose.errors import UsageError
+from samepose.matching.embeddings import Embeddings, Matching
 from samepose.sequences.clip import PAPER_RATE, Clip
 
 OFFSETS = (-9, -6, -3, 0, 3, 6, 9)  # frames at 30 per second: size 7, rate 3

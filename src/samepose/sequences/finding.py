@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samepose.errors import SameposeError
 from samepose.poses import Mirror, Poses
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.subsequence import RATE, Example, Place
 
 if TYPE_CHECKING:
-    from samepose.embed import Embedder
-    from samepose.index import Index
-    from samepose.sequences.source import Source
+    from samepose.embed.prvipe import Embedder
 
 
 @dataclass(frozen=True)
@@ -82,29 +77,3 @@ def comparable(poses: Poses, embedder: Embedder, moments: int) -> Clip | None:
     if too_brief or not embedder.searchable(poses).any():
         return None
     return clip_of(poses, embedder, rate=RATE)
-
-
-def people_in(source: Source) -> Iterator[tuple[int, Poses]]:
-    """Track id and poses of everyone in a clip, in order of track."""
-    for track in np.unique(source.people.tracks).tolist():
-        yield track, source.people[source.people.tracks == track]
-
-
-def indexed_people(index: Index) -> Iterator[tuple[float, str, int, Poses]]:
-    """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
-    clips = sorted(index.all_media("status = 'done' AND people > 0 AND kind != 'image'"), key=lambda m: m.path)
-    for n, medium in enumerate(clips):
-        people = index.people_of(medium)[1]
-        for track in np.unique(people.tracks).tolist():
-            yield n / len(clips), medium.path, track, people[people.tracks == track]
-
-
-@contextmanager
-def about(name: str) -> Iterator[None]:
-    """Put the name of a clip before what is wrong with it."""
-    try:
-        yield
-    except SameposeError as error:
-        if str(error).startswith(name):
-            raise
-        raise type(error)(f"{name}: {error}") from error

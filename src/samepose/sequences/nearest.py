@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embeddings import Matching
 from samepose.errors import UsageError
+from samepose.matching.embeddings import Matching
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import OFFSETS, taps
 

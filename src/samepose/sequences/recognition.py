@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from samepose.embeddings import Matching
 from samepose.errors import UsageError
+from samepose.matching.embeddings import Matching
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import dtw_mean

@@ -21,8 +21,8 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Bool, Float
 
-from samepose.embeddings import Matching
 from samepose.errors import UsageError
+from samepose.matching.embeddings import Matching
 from samepose.poses import Mirror
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import frame_distances

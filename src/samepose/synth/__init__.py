@@ -1,8 +1,10 @@
-"""People rendered from motion capture, with joints that are exact: images to train and to test detectors with."""
+"""People rendered from motion capture, with joints that are exact: images to train and to test detectors with.
+
+The sets are read by `formats.rendered`.
+"""
 
 from __future__ import annotations
 
-from samepose.synth.body import SYNTH22
-from samepose.synth.dataset import Sample, SynthConfig, read_shard, read_shards, shards_of, write_shards
+from samepose.synth.dataset import SynthConfig, write_shards
 
-__all__ = ["SYNTH22", "Sample", "SynthConfig", "read_shard", "read_shards", "shards_of", "write_shards"]
+__all__ = ["SynthConfig", "write_shards"]

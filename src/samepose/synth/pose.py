@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from numba import njit
 
-from samepose.skeleton import H36M17
-from samepose.synth.body import BONES, PARENT, SYNTH22, Body
+from samepose.skeleton import H36M17, SYNTH22
+from samepose.synth.body import BONES, PARENT, Body
 
 Frames = Float[np.ndarray, "pose 3 3"]
 _JOINT = {name: k for k, name in enumerate(H36M17.joints)}

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, UInt8
 from numba import njit
 from PIL import Image, ImageDraw, ImageFilter
 
+from samepose.skeleton import SYNTH22
 from samepose.synth.background import Picture
-from samepose.synth.body import BONES, HAIR, SKIRT, SYNTH22, TIGHTS, Body, rows_of
+from samepose.synth.body import BONES, HAIR, SKIRT, TIGHTS, Body, rows_of
 from samepose.synth.camera import Camera
 from samepose.synth.look import Look, chart, cover, loosened
 from samepose.synth.pose import skin

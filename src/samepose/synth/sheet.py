@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from samepose.formats.rendered import Sample
 from samepose.media.draw import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR
-from samepose.synth.body import SYNTH22
-from samepose.synth.dataset import Sample
+from samepose.skeleton import SYNTH22
 
 
 def contact_sheet(samples: Iterable[Sample], count: int = 24, columns: int = 6) -> UInt8[np.ndarray, "height width 3"]:

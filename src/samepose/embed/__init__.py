@@ -1,0 +1,1 @@
+"""What a pose is turned into so that poses compare: the `Embedder` protocol, and Pr-VIPE."""

@@ -1,0 +1,28 @@
+"""Angles at the joints, as they appear in the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.poses import Poses
+
+# The angle at the middle joint of three.
+ANGLES: dict[str, tuple[str, str, str]] = {
+    f"{side}_{joint}": (f"{side}_{before}", f"{side}_{joint}", f"{side}_{after}")
+    for joint, before, after in (("elbow", "shoulder", "wrist"), ("shoulder", "elbow", "hip"),
+                                 ("hip", "shoulder", "knee"), ("knee", "hip", "ankle"))
+    for side in ("left", "right")
+}
+
+
+def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
+    """Degrees 0..180 in the picture at each of `ANGLES`, 180 = straight; NaN where a joint is not seen."""
+    out = np.full((len(poses), len(ANGLES)), np.nan)
+    for k, joints in enumerate(ANGLES.values()):
+        if set(joints) <= set(poses.skeleton.joints):
+            before, middle, after = (poses.points[:, poses.skeleton.index(joint)].astype(float) for joint in joints)
+            u, v = before - middle, after - middle
+            cross, dot = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)
+            out[:, k] = np.degrees(np.arctan2(np.abs(cross), dot))
+    return out

@@ -1,0 +1,1 @@
+"""The matching probability: the one notion of likeness of the whole project."""

@@ -1,0 +1,192 @@
+"""The compiled passes of the matching probability (see `embeddings`).
+
+The work is in sequential functions, and the parallel ones only hand it out: numba compiles a parallel loop with
+Python's error model, which tests every divisor for zero, and then LLVM vectorises nothing (50 times slower).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from samepose.matching.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+
+TILE = 512  # poses side by side: two rows of intermediate results stay in the first cache, the tile in the second
+ROWS = 256  # poses against one tile per task: enough to forget the time it took to lay out the tile
+_BLOCK = 4096
+
+_C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in GAMMA_POLY)
+_X1, _X2 = (np.float32(x) for x in GAUSS_HERMITE_NODES)
+_XX1, _XX2 = (np.float32(x * x / 1024) for x in GAUSS_HERMITE_NODES)
+_W0, _W1, _W2 = (np.float32(w) for w in GAUSS_HERMITE_WEIGHTS)
+_ZERO, _HALF, _ONE, _TWO, _TINY, _FLOOR = (np.float32(x) for x in (0, 0.5, 1, 2, 1e-12, 1e-30))
+_ROOT2 = np.float32(math.sqrt(2))
+_LIMIT, _WIDE_LIMIT = np.float32(40), np.float32(80)  # of exponents: the product of two e**40 is finite
+_E2, _E3, _E4, _E5, _E6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
+_H2, _H3, _H4 = (np.float32(2 / math.factorial(n)) for n in (4, 6, 8))
+_L3, _L5, _L7, _L9 = (np.float32(2 / n) for n in (3, 5, 7, 9))
+_LN2, _PER_LN2 = np.float32(math.log(2)), np.float32(1 / math.log(2))
+_ROOT_HALF_BITS, _BIAS, _FRACTION = np.int32(0x3F3504F3), np.int32(127), np.int32(23)
+
+_FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True}
+
+
+@njit(inline="always", **_FAST)
+def _exp(x, limit):  # type: ignore[no-untyped-def]
+    """e**x, x cut to +-limit <= 80, to 4e-6 relative. Plain arithmetic: unlike libm's, LLVM vectorises it."""
+    x = min(max(x, -limit), limit)
+    power = np.floor(x * _PER_LN2 + _HALF)
+    y = x - power * _LN2
+    p = _ONE + y * (_ONE + y * (_E2 + y * (_E3 + y * (_E4 + y * (_E5 + y * _E6)))))
+    return p * np.int32((np.int32(power) + _BIAS) << _FRACTION).view(np.float32)
+
+
+@njit(inline="always", **_FAST)
+def _log(x):  # type: ignore[no-untyped-def]
+    """Natural logarithm of a normal float32 > 0, to 1e-6: exponent from the bits, atanh's series for the rest."""
+    bits = np.float32(x).view(np.int32)
+    power = np.int32((bits - _ROOT_HALF_BITS) >> _FRACTION)
+    m = np.int32(bits - np.int32(power << _FRACTION)).view(np.float32)  # in sqrt(1/2)..sqrt(2)
+    t = (m - _ONE) / (m + _ONE)
+    t2 = t * t
+    return np.float32(power) * _LN2 + t * (_TWO + t2 * (_L3 + t2 * (_L5 + t2 * (_L7 + t2 * _L9))))
+
+
+@njit(inline="always", **_FAST)
+def _two_cosh(y):  # type: ignore[no-untyped-def]
+    """2 cosh(32 sqrt(y)), argument cut to 40: a series, then five times 2 cosh(2x) = (2 cosh x)² - 2."""
+    y = min(y, _LIMIT * _LIMIT / np.float32(1024))
+    t = _TWO + y * (_ONE + y * (_H2 + y * (_H3 + y * _H4)))
+    t = t * t - _TWO
+    t = t * t - _TWO
+    t = t * t - _TWO
+    t = t * t - _TWO
+    return t * t - _TWO
+
+
+@njit(**_FAST)
+def _fill(e, w, a, b, slope, odds, plain, out):  # type: ignore[no-untyped-def]
+    """Moments of r² -> calibrated P. A pair of nodes +-x at once: 1/(1+cg) + 1/(1+c/g) with g + 1/g = 2 cosh."""
+    for i in range(len(out)):
+        mean = max(e[i], _TINY)
+        u = min(max(w[i], _ZERO) / (mean * mean), _TWO)
+        q = u * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * _C4))))
+        c = _exp(a * math.sqrt(mean * (_ONE - q)) - b, _LIMIT)
+        spread2, far = a * a * mean * q, _ONE + c * c
+        t1, t2 = c * _two_cosh(spread2 * _XX1), c * _two_cosh(spread2 * _XX2)
+        out[i] = _W0 / (_ONE + c) + _W1 * (_TWO + t1) / (far + t1) + _W2 * (_TWO + t2) / (far + t2)
+    if not plain:
+        for i in range(len(out)):
+            against = max((_ONE - out[i]) / max(out[i], _FLOOR), _FLOOR)
+            out[i] = _ONE / (_ONE + odds * _exp(slope * _log(against), _WIDE_LIMIT))
+
+
+@njit(**_FAST)
+def _moments(mean, var, own, means, variances, owns, e, w):  # type: ignore[no-untyped-def]
+    """Moments of r² of one pose and a tile; four dimensions at a time, so that e and w are seldom loaded and stored.
+
+    Means come multiplied by sqrt(2), so with t = s + 2m²: e = (Σt + Σs) / 2 and w = 2 Σ s t.
+    """
+    for j in range(len(e)):
+        e[j], w[j] = own + owns[j], _ZERO
+    for d in range(0, len(mean), 4):
+        m0, m1, m2, m3 = mean[d], mean[d + 1], mean[d + 2], mean[d + 3]
+        v0, v1, v2, v3 = var[d], var[d + 1], var[d + 2], var[d + 3]
+        for j in range(len(e)):
+            g0, g1, g2, g3 = means[d, j] - m0, means[d + 1, j] - m1, means[d + 2, j] - m2, means[d + 3, j] - m3
+            s0, s1 = variances[d, j] + v0, variances[d + 1, j] + v1
+            s2, s3 = variances[d + 2, j] + v2, variances[d + 3, j] + v3
+            t0, t1, t2, t3 = g0 * g0 + s0, g1 * g1 + s1, g2 * g2 + s2, g3 * g3 + s3
+            e[j] += (t0 + t1) + (t2 + t3)
+            w[j] += (s0 * t0 + s1 * t1) + (s2 * t2 + s3 * t3)
+    for j in range(len(e)):
+        e[j] *= _HALF
+        w[j] *= _TWO
+
+
+@njit(**_FAST)
+def _side_by_side(mean, var, first, last, wide):  # type: ignore[no-untyped-def]
+    """Poses first..last of (n, dim) arrays as (wide, TILE): means times sqrt(2), variances, and the sums of these.
+
+    What no pose or dimension fills is zero; a dimension of zeros changes no moment.
+    """
+    means, variances = np.zeros((wide, TILE), np.float32), np.zeros((wide, TILE), np.float32)
+    own = np.zeros(TILE, np.float32)
+    for j in range(last - first):
+        for d in range(mean.shape[1]):
+            means[d, j], variances[d, j] = _ROOT2 * mean[first + j, d], var[first + j, d]
+            own[j] += var[first + j, d]
+    return means, variances, own
+
+
+@njit(**_FAST)
+def tile(mean, var, rows, other_mean, other_var, columns, parameters, out):  # type: ignore[no-untyped-def]
+    """`all_pairs` of the poses rows[0]..rows[1] and at most TILE others, columns[0]..columns[1]."""
+    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
+    wide = (mean.shape[1] + 3) // 4 * 4
+    means, variances, owns = _side_by_side(other_mean, other_var, columns[0], columns[1], wide)
+    mu, v = np.zeros(wide, np.float32), np.zeros(wide, np.float32)
+    e, w = np.empty(TILE, np.float32), np.empty(TILE, np.float32)
+    for i in range(rows[0], rows[1]):
+        own = _ZERO
+        for d in range(mean.shape[1]):
+            mu[d], v[d] = _ROOT2 * mean[i, d], var[i, d]
+            own += v[d]
+        _moments(mu, v, own, means, variances, owns, e, w)
+        row = out[i]  # a row of a contiguous array is known to be contiguous, a two-dimensional cut is not
+        _fill(e, w, a, b, slope, odds, plain, row[columns[0] : columns[1]])
+
+
+@njit(parallel=True, **_FAST)
+def all_pairs(mean, var, other_mean, other_var, parameters, out):  # type: ignore[no-untyped-def]
+    """Calibrated P of every pair.
+
+    Args:
+        mean, var: (q, dim) float32.
+        other_mean, other_var: (n, dim) float32.
+        parameters: (5,) float32: a, b, slope, exp(-offset), and whether the calibration does nothing.
+        out: (q, n) float32, filled.
+    """
+    q, n = out.shape
+    tiles = (n + TILE - 1) // TILE
+    for task in prange((q + ROWS - 1) // ROWS * tiles):
+        row, column = task // tiles * ROWS, task % tiles * TILE
+        rows, columns = (row, min(row + ROWS, q)), (column, min(column + TILE, n))
+        tile(mean, var, rows, other_mean, other_var, columns, parameters, out)
+
+
+@njit(**_FAST)
+def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
+    for i in range(len(e)):
+        mean = max(e[i], _TINY)
+        u = min(max(w[i], _ZERO) / (mean * mean), _TWO)
+        q = u * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * _C4))))
+        dq = _C0 + u * (_TWO * _C1 + u * (np.float32(3) * _C2 + u * (np.float32(4) * _C3 + u * np.float32(5) * _C4)))
+        r, deviation = math.sqrt(mean * (_ONE - q)), math.sqrt(mean * q) + np.float32(1e-9)
+        centre, spread = _exp(a * r - b, _LIMIT), a * deviation
+        g1, g2 = _exp(spread * _X1, _LIMIT), _exp(spread * _X2, _LIMIT)
+        s0, near1, near2 = _ONE / (_ONE + centre), g1 / (g1 + centre), g2 / (g2 + centre)
+        far1, far2 = _ONE / (_ONE + centre * g1), _ONE / (_ONE + centre * g2)
+        p[i] = _W0 * s0 + _W1 * (far1 + near1) + _W2 * (far2 + near2)
+        n1, f1 = _W1 * near1 * (_ONE - near1), _W1 * far1 * (_ONE - far1)
+        n2, f2 = _W2 * near2 * (_ONE - near2), _W2 * far2 * (_ONE - far2)
+        slope = _W0 * s0 * (_ONE - s0) + n1 + f1 + n2 + f2
+        tilt = _X1 * (f1 - n1) + _X2 * (f2 - n2)
+        db[i], da[i] = slope, -(slope * r + tilt * deviation)
+        # e and w act through r² = e (1 - q) and deviation² = e q, with q a function of u = w / e².
+        by_r, by_deviation = -a * slope * _HALF / r, -a * tilt * _HALF / deviation
+        across = (by_deviation - by_r) * dq
+        de[i] = by_r * (_ONE - q) + by_deviation * q - _TWO * u * across
+        dw[i] = across / mean
+
+
+@njit(parallel=True, **_FAST)
+def probability_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
+    """e, w: moments of r² per pair -> uncalibrated P, dP/de, dP/dw, dP/da, dP/db; flat float32 arrays, filled."""
+    a32, b32 = np.float32(a), np.float32(b)
+    for block in prange((len(e) + _BLOCK - 1) // _BLOCK):
+        part = slice(block * _BLOCK, min((block + 1) * _BLOCK, len(e)))
+        _fill_with_gradients(e[part], w[part], a32, b32, p[part], de[part], dw[part], da[part], db[part])

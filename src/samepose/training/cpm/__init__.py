@@ -1,0 +1,1 @@
+"""How Convolutional Pose Machines are trained."""

@@ -1,0 +1,131 @@
+"""People to train Convolutional Pose Machines on: labelled photographs and rendered people, as squares in batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from samepose.errors import FormatError, MediaError
+from samepose.formats.labelled import LabelledPeople
+from samepose.skeleton import Skeleton
+from samepose.training.cpm.augment import CropAugmentConfig, Placement, centred, inside, random_placement, recoloured
+
+LSPET_VALIDATION = Path(__file__).with_name("lspet_validation.txt")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Squares with the joints in them, ready for the network."""
+
+    images: Float[Tensor, "n 3 size size"]
+    points: Float[Tensor, "n people joint 2"]  # the primary person first
+    visible: Bool[Tensor, "n people joint"]
+
+
+class People:
+    """Everyone to learn from or to validate on, from any number of data sets, in the model's joints.
+
+    An image that cannot be read leaves out its people; `unreadable` holds their places.
+    """
+
+    def __init__(self, sets: Sequence[LabelledPeople], joints: tuple[str, ...]) -> None:
+        skeleton = Skeleton("trained", joints)
+        self.sets = list(sets)
+        self.mirror = skeleton.mirror
+        self.points = [s.poses.skeleton.convert(s.poses.points, skeleton) for s in self.sets]
+        self.where = [(s, i) for s, people in enumerate(self.sets) for i in range(len(people))]
+        self.unreadable: set[int] = set()
+        self._together = [_same_image(people) for people in self.sets]
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def fingerprint(self) -> str:
+        """Changes with the people's joints."""
+        return hashlib.sha256(b"".join(p.tobytes() for p in self.points)).hexdigest()
+
+    def square(
+        self, k: int, size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "size size 3"], Float[np.ndarray, "people joint 2"], Placement]:
+        """Image, joints (NaN: not known or outside) and place of a square around person k, who comes first.
+
+        Raises:
+            MediaError: the image is missing or damaged.
+        """
+        s, i = self.where[k]
+        people = self.sets[s]
+        whole = people.image(i)
+        area = people.square(i, whole.shape)
+        place = random_placement(area, size, augment, rng) if augment else centred(area, size)
+        image = place.image(whole, size)
+        if augment:
+            image = recoloured(image, augment, rng)
+        others = [j for j in self._together[s][people.images[i]] if j != i]
+        points = place.points(self.points[s][[i, *others]], self.mirror)
+        return image, np.where(inside(points, size)[..., None], points, np.nan), place
+
+    def batch(
+        self, chosen: Sequence[int], size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
+    ) -> Batch:
+        """Squares of the people of those numbers; for one whose image cannot be read, somebody else."""
+        images, points = [], []
+        for k in chosen:
+            image, joints = self._readable(k, size, augment, rng)
+            images.append(image)
+            points.append(joints)
+        most = max(len(p) for p in points)
+        padded = np.full((len(points), most, len(self.mirror), 2), np.nan, np.float32)
+        for row, joints in zip(padded, points):
+            row[: len(joints)] = joints
+        visible = np.isfinite(padded).all(-1)
+        return Batch(
+            torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float(),
+            torch.from_numpy(np.nan_to_num(padded)), torch.from_numpy(visible),
+        )
+
+    def _readable(
+        self, k: int, size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        while True:
+            try:
+                return self.square(k, size, augment, rng)[:2]
+            except MediaError:
+                self.unreadable.add(k)
+                if len(self.unreadable) == len(self):
+                    raise
+                k = next(j % len(self) for j in range(k + 1, k + 1 + len(self)) if j % len(self) not in self.unreadable)
+
+
+def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[list[LabelledPeople], LabelledPeople]:
+    """All data sets without some people of the first LSP-Extended among them, and those people.
+
+    Args:
+        validation: numbers of their images, counted from 0.
+
+    Raises:
+        FormatError: there is no such data set.
+    """
+    at = next((i for i, people in enumerate(sets) if people.name == "LSP-Extended"), None)
+    if at is None:
+        raise FormatError("there is no LSP-Extended among the data to take validation people from")
+    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in sets[at].images])
+    return [*sets[:at], sets[at][~chosen], *sets[at + 1 :]], sets[at][chosen]
+
+
+def validation_numbers() -> frozenset[int]:
+    """The committed people of LSP-Extended that nothing of ours is trained on."""
+    return frozenset(int(line) for line in LSPET_VALIDATION.read_text().splitlines() if not line.startswith("#"))
+
+
+def _same_image(people: LabelledPeople) -> dict[Path, list[int]]:
+    together: dict[Path, list[int]] = {}
+    for i, image in enumerate(people.images):
+        together.setdefault(image, []).append(i)
+    return together

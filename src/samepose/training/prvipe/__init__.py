@@ -1,0 +1,1 @@
+"""How Pr-VIPE and its rivals are trained."""

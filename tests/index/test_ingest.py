@@ -1,0 +1,305 @@
+"""What goes into an index, and what a second run leaves alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index_fakes import FakeDetector, FakeEmbedder, photo, rows, video
+from samepose.errors import StoreError, UsageError
+from samepose.index import Index, Report, index_media, index_poses
+from samepose.poses import Poses
+from samepose.skeleton import COCO17, H36M17
+
+EMBEDDER = FakeEmbedder()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index.create(tmp_path / "ix", EMBEDDER, root=tmp_path)
+
+
+def add(index: Index, *paths: Path, detector: FakeDetector | None = None, **options: object) -> Report:
+    return index_media(index, paths, detector or FakeDetector(), EMBEDDER, **options)  # type: ignore[arg-type]
+
+
+def test_rows_hold_what_was_detected(index: Index, tmp_path: Path) -> None:
+    file = photo(tmp_path / "m/photo.png", 3, 7)
+    add(index, file)
+    from samepose.media.image import read_image
+
+    expected = FakeDetector().detect(read_image(file))
+    (medium,) = index.all_media()
+    ids, poses, embeddings, searchable = index.people_of(medium)
+    assert (medium.path, medium.kind, medium.status, medium.people) == ("m/photo.png", "image", "done", 3)
+    assert ids == [f"{medium.id:09x}-{n}" for n in range(3)]
+    assert searchable.all()
+    for name in ("points", "scores", "boxes", "person_scores", "frames", "times", "tracks"):
+        np.testing.assert_array_equal(getattr(poses, name), getattr(expected, name))
+    np.testing.assert_array_equal(embeddings.mean, EMBEDDER.embed(expected).mean)
+    np.testing.assert_array_equal(embeddings.var, EMBEDDER.embed(expected).var)
+    assert index.row(ids[1]).pose.points.tolist() == expected.points[1:2].tolist()
+
+
+def test_video_rows_carry_times_and_tracks(index: Index, tmp_path: Path) -> None:
+    add(index, video(tmp_path / "clip.mp4", 2, frames=20, rate=20))
+    (medium,) = index.all_media()
+    _, poses, _, _ = index.people_of(medium)
+    assert (medium.fps, medium.kind, len(poses)) == (10.0, "video", 20)
+    np.testing.assert_allclose(np.unique(poses.times), np.arange(10) / 10, atol=1e-6)
+    assert set(poses.frames.tolist()) == set(range(0, 20, 2))
+    assert set(poses.tracks.tolist()) == {0, 1}
+
+
+def test_second_run_reads_and_changes_nothing(index: Index, tmp_path: Path) -> None:
+    for i in range(6):
+        photo(tmp_path / f"m/photo{i}.png", i % 3, i)
+    video(tmp_path / "m/deep/er/clip.mp4", 1)
+    (tmp_path / "m/bad.jpg").write_bytes(b"no image")
+    first = add(index, tmp_path / "m")
+    assert (first.done, first.nobody, first.people, len(first.failed)) == (5, 2, 18, 1)
+    before, detector, versions = rows(index), FakeDetector(), (index.people.version, index.media.version)
+    again = add(index, tmp_path / "m", detector=detector)
+    assert (again.unchanged, again.done, again.people, detector.calls) == (8, 0, 0, 0)
+    assert again.failed[0][0] == "m/bad.jpg"
+    assert rows(index) == before
+    assert (index.people.version, index.media.version) == versions
+
+
+def test_changed_file_is_replaced_and_a_touched_one_only_noted(index: Index, tmp_path: Path) -> None:
+    changed, touched = photo(tmp_path / "a.png", 1, 1), photo(tmp_path / "b.png", 2, 2)
+    add(index, tmp_path)
+    photo(changed, 3, 9)
+    os.utime(touched, ns=(1, 1))
+    detector = FakeDetector()
+    report = add(index, tmp_path, detector=detector)
+    assert (report.done, report.unchanged, report.people, detector.calls) == (1, 1, 3, 1)
+    assert {m.path: (m.people, m.mtime == 1) for m in index.all_media()} == {"a.png": (3, False), "b.png": (2, True)}
+    assert index.people.count_rows() == 5
+    assert add(index, tmp_path, detector=detector).unchanged == 2
+    assert detector.calls == 1
+
+
+def test_moved_file_keeps_its_people_and_a_copy_gets_its_own(index: Index, tmp_path: Path) -> None:
+    file = photo(tmp_path / "m/a.png", 2, 1)
+    add(index, tmp_path / "m")
+    (before,) = index.all_media()
+    (tmp_path / "m/sub").mkdir()
+    file.rename(tmp_path / "m/sub/b.png")
+    detector = FakeDetector()
+    assert add(index, tmp_path / "m", detector=detector).moved == 1
+    (after,) = index.all_media()
+    assert (after.path, after.id) == ("m/sub/b.png", before.id)
+    (tmp_path / "m/c.png").write_bytes((tmp_path / "m/sub/b.png").read_bytes())
+    report = add(index, tmp_path / "m", detector=detector)
+    assert (report.copied, report.unchanged, detector.calls) == (1, 1, 0)
+    people, _ = rows(index)
+    assert len(people) == 4
+    copies = {m.path: index.people_of(m) for m in index.all_media()}
+    np.testing.assert_array_equal(copies["m/c.png"][1].points, copies["m/sub/b.png"][1].points)
+    assert set(copies["m/c.png"][0]).isdisjoint(copies["m/sub/b.png"][0])
+
+
+def test_other_settings_read_again(index: Index, tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 1)
+    video(tmp_path / "b.mp4", 1, frames=20, rate=20)
+    add(index, tmp_path)
+    assert index.people.count_rows() == 11
+    report = add(index, tmp_path, fps=5.0)
+    assert (report.done, report.unchanged, index.people.count_rows()) == (1, 1, 6)
+    report = add(index, tmp_path, fps=None)
+    assert (report.done, report.unchanged, index.people.count_rows()) == (1, 1, 21)
+    report = add(index, tmp_path, fps=None, detector=FakeDetector("fake-2"))
+    assert (report.done, report.unchanged, index.people.count_rows()) == (2, 0, 21)
+    assert {m.mode for m in index.all_media()} == {"fake-2"}
+
+
+def test_bad_file_is_named_remembered_and_stops_nobody(index: Index, tmp_path: Path) -> None:
+    photo(tmp_path / "m/a.png", 1)
+    (tmp_path / "m/b.png").write_bytes(b"no image")
+    (tmp_path / "m/c.mp4").write_bytes(b"no video")
+    (tmp_path / "m/notes.txt").write_text("left alone: neither image nor video")
+    photo(tmp_path / "m/d.png", 2, 3)
+    report = add(index, tmp_path / "m", tmp_path / "m/notes.txt")
+    assert [path for path, _ in report.failed] == ["m/b.png", "m/c.mp4", "m/notes.txt"]
+    assert all(why and "\n" not in why for _, why in report.failed)
+    assert report.done == 2
+    assert index.info().status == {"done": 2, "failed": 2}
+    photo(tmp_path / "m/b.png", 1, 4)
+    report = add(index, tmp_path / "m")
+    assert (report.done, report.unchanged, len(report.failed)) == (1, 3, 1)
+    assert index.info().status == {"done": 3, "failed": 1}
+
+
+def test_video_that_breaks_off_leaves_no_people(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import samepose.detection
+    from samepose.errors import MediaError
+    from samepose.index import batch
+
+    def broken(path: Path, detector: FakeDetector, fps: float | None) -> object:
+        for i in range(50):
+            yield Poses.of(np.random.default_rng(i).random((1, 17, 2)), COCO17, frames=[i], times=[i / 10], tracks=[0])
+        raise MediaError(f"{path}: breaks off")
+
+    monkeypatch.setattr(batch, "_PEOPLE", 20)  # part of them is written before the end
+    monkeypatch.setattr(samepose.detection, "detect", broken)
+    report = add(index, video(tmp_path / "clip.mp4", 1))
+    assert report.failed == [("clip.mp4", "breaks off")]
+    assert (report.people, index.people.count_rows()) == (0, 0)
+
+
+def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/3.png"):
+        photo(tmp_path / name, 1, int(name[2]))
+    add(index, tmp_path / "a", tmp_path / "b")
+    (tmp_path / "a/1.png").unlink()
+    (tmp_path / "b/3.png").unlink()
+    assert add(index, tmp_path / "a").removed == 0
+    assert add(index, tmp_path / "a", prune=True).removed == 1
+    assert sorted(m.path for m in index.all_media()) == ["a/2.png", "b/3.png"]
+    assert index.people.count_rows() == 2
+    (tmp_path / "b").rmdir()
+    with pytest.raises(UsageError, match="no such file or folder"):
+        add(index, tmp_path / "b", prune=True)
+
+
+def test_label_of_new_and_known_files(index: Index, tmp_path: Path) -> None:
+    photo(tmp_path / "m/a.png", 2)
+    photo(tmp_path / "n/b.png", 1, 1)
+    add(index, tmp_path / "m", label="squat")
+    add(index, tmp_path / "n")
+    assert index.info().labels == {"squat": 2}
+    add(index, tmp_path, label="jump")
+    assert index.info().labels == {"jump": 3}
+    add(index, tmp_path)
+    assert index.info().labels == {"jump": 3}
+    assert index.label(["m/*.png"], "rest's") == 2
+    assert index.info().labels == {"jump": 1, "rest's": 2}
+    a = next(m for m in index.all_media() if m.path == "m/a.png")
+    assert index.label([f"{a.id:09x}-1"], None) == 1
+    assert index.info().labels == {"jump": 1, "rest's": 1}
+
+
+def test_remove_by_pattern_folder_and_id(index: Index, tmp_path: Path) -> None:
+    for i in range(4):
+        photo(tmp_path / f"m{i % 2}/p{i}.png", 2, i)
+    add(index, tmp_path)
+    ids = {m.path: m.id for m in index.all_media()}
+    assert index.remove(["p0.png"]) == 2
+    assert index.remove([f"{ids['m1/p1.png']:09x}-0"]) == 1
+    assert next(m.people for m in index.all_media() if m.path == "m1/p1.png") == 1
+    assert add(index, tmp_path / "m1").unchanged == 2
+    assert index.people.count_rows() == 5
+    assert index.remove([f"{ids['m0/p2.png']:09x}"]) == 2
+    assert index.remove(["m1/"]) == 3
+    assert index.remove(["nothing"]) == 0
+    assert rows(index) == ([], [])
+
+
+def test_people_with_few_joints_are_kept_but_not_searchable(index: Index, tmp_path: Path) -> None:
+    points = np.random.default_rng(0).random((3, 17, 2)) * 100
+    points[1, 5:] = np.nan
+    index_poses(index, Poses.of(points, COCO17), tmp_path / "photo.jpg", EMBEDDER)
+    info = index.info()
+    assert (info.people, info.searchable) == (3, 2)
+    (medium,) = index.all_media()
+    ids, poses, embeddings, searchable = index.people_of(medium)
+    assert searchable.tolist() == [True, False, True]
+    assert len(embeddings) == 2
+    assert index.row(ids[1]).embedding is None
+    np.testing.assert_array_equal(poses.points, points.astype(np.float32))
+
+
+def test_given_keypoints(index: Index, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    poses = Poses.of(rng.random((4, 17, 2)), COCO17, times=[0, 0.1, 0.2, 0.3], frames=[0, 1, 2, 3], tracks=[0] * 4)
+    report = index_poses(index, poses, ["a.jpg", "b.jpg", "a.jpg", "a.jpg"], EMBEDDER, label="x")
+    assert (report.done, report.people) == (2, 4)
+    versions = index.people.version
+    assert index_poses(index, poses, ["a.jpg", "b.jpg", "a.jpg", "a.jpg"], EMBEDDER).unchanged == 2
+    assert index.people.version == versions
+    index_poses(index, poses[:1], "a.jpg", EMBEDDER)
+    assert {Path(m.path).name: (m.people, m.kind, m.mode) for m in index.all_media()} == {
+        "a.jpg": (1, "poses", "keypoints"), "b.jpg": (1, "poses", "keypoints")}
+    index_poses(index, poses[:0], "c.jpg", EMBEDDER)
+    assert index.info().status == {"done": 2, "nobody": 1}
+    other = Poses.of(rng.random((2, 17, 2)), H36M17)
+    index_poses(index, other, "d.jpg", EMBEDDER)
+    assert index.people_of(next(m for m in index.all_media() if m.path.endswith("d.jpg")))[1].skeleton == H36M17
+    with pytest.raises(UsageError, match="3D"):
+        index_poses(index, Poses.of(rng.random((1, 17, 3)), H36M17), "e.jpg", EMBEDDER)
+    with pytest.raises(UsageError, match="2 names for 4 poses"):
+        index_poses(index, poses, ["a.jpg", "b.jpg"], EMBEDDER)
+
+
+def test_paths_outside_the_root_are_absolute(index: Index, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    photo(elsewhere / "a.png", 1)
+    add(index, elsewhere)
+    (medium,) = index.all_media()
+    assert Path(medium.path) == elsewhere.resolve() / "a.png"
+    assert index.file(medium.path).exists()
+
+
+def test_progress_counts_files_and_parts_of_videos(index: Index, tmp_path: Path) -> None:
+    photo(tmp_path / "m/a.png", 1)
+    video(tmp_path / "m/b.mp4", 1, frames=40)
+    told: list[tuple[float, float, str, int]] = []
+    add(index, tmp_path / "m", progress=lambda *args: told.append(args))
+    done = [t[0] for t in told]
+    assert done == sorted(done)
+    assert done[-1] == 2
+    assert any(1.4 < d < 1.6 for d in done)
+    assert told[-1][1:] == (2, "m/b.mp4", 41)
+
+
+def test_errors_name_the_index_and_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"none: no index here; make one with `samepose index MEDIA"):
+        Index.open(tmp_path / "none")
+    index = Index.create(tmp_path / "ix", EMBEDDER)
+    photo(tmp_path / "a.png", 1)
+    add(index, tmp_path / "a.png")
+    with pytest.raises(StoreError, match="--re-embed"):
+        Index.open(tmp_path / "ix", FakeEmbedder(sha256="cd" * 32))
+    with pytest.raises(StoreError, match="no person 000000001-0"):
+        index.row("000000001-0")
+    with pytest.raises(UsageError, match="is no id"):
+        index.row("nonsense")
+    for manifest in (tmp_path / "ix/people.lance/_versions").glob("*"):
+        manifest.write_bytes(b"damage")
+    with pytest.raises(StoreError, match="damaged or unreadable") as error:
+        Index.open(tmp_path / "ix").info()
+    assert "\n" not in str(error.value)
+
+
+def test_other_format_and_foreign_tables_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lancedb
+
+    from samepose.index import store
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "FORMAT", "0")
+        Index.create(tmp_path / "old", EMBEDDER)
+    with pytest.raises(StoreError, match="written in format 0, this version reads format 1"):
+        Index.open(tmp_path / "old")
+    db = lancedb.connect(tmp_path / "foreign")
+    db.create_table("media", [{"a": 1}])
+    db.create_table("people", [{"a": 1}])
+    with pytest.raises(StoreError, match="not an index of samepose"):
+        Index.open(tmp_path / "foreign")
+
+
+def test_creation_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
+    Index.create(tmp_path / "ix", EMBEDDER)
+    import shutil
+
+    shutil.rmtree(tmp_path / "ix/media.lance/_versions")
+    with pytest.raises(StoreError, match="no index here"):
+        Index.open(tmp_path / "ix")
+    photo(tmp_path / "a.png", 2)
+    assert add(Index.create(tmp_path / "ix", EMBEDDER), tmp_path / "a.png").people == 2
