@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
 from samepose.training.loop import LoopConfig, averaged_weights, fit
 from samepose.training.prvipe.augment import AugmentConfig, body13, random_bodies, random_views
-from samepose.training.prvipe.export import export
+from samepose.training.prvipe.export import export, graph
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.prvipe.train import widened
 
@@ -64,6 +65,30 @@ def test_onnx_equals_torch(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours.mean, mean, rtol=5e-3, atol=5e-3)  # fp16 weights
     np.testing.assert_allclose(ours.var, var, rtol=5e-3, atol=5e-3)
     assert ours.mean.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "point", "l2"])
+def test_translation_to_onnx_is_exact_for_any_number_of_poses(kind: str) -> None:
+    model = small_model(kind)
+    session = onnxruntime.InferenceSession(graph(model).SerializeToString())
+    for count in (1, 5):
+        unit, visible = normalise_2d(keypoints(count))
+        x = np.concatenate([unit.reshape(count, 26), visible], axis=1, dtype=np.float32)
+        there = session.run(["mean", "var"], {"x": x})
+        with torch.no_grad():
+            here = model(torch.from_numpy(unit), torch.from_numpy(visible))
+        for ours, theirs in zip(there, here):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-6)
+
+
+def test_an_export_is_the_same_every_time_and_tells_nothing_of_this_machine(tmp_path: Path) -> None:
+    export(small_model(), INFO, tmp_path / "a.onnx")
+    export(small_model(), INFO, tmp_path / "b.onnx")
+    content = (tmp_path / "a.onnx").read_bytes()
+    assert content == (tmp_path / "b.onnx").read_bytes()
+    assert len(content) < 2.5 * sum(p.numel() for p in small_model().parameters()) + 10_000  # two bytes each
+    for place in (Path(torch.__file__).parent, Path(__file__).parents[2], Path.home()):
+        assert str(place).encode() not in content
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "point", "l2", "lifting"])
