@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
+
+from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -95,7 +97,7 @@ class Options:
     def progress(self, unit: str) -> Iterator[Progress]:
         """A bar with rate and time left on stderr, when somebody is looking at it."""
         if self.quiet or not sys.stderr.isatty():
-            yield lambda done, total, what: None
+            yield silent
             return
         from samepose.cli.progress import bar
 
@@ -112,12 +114,6 @@ class Options:
 
 
 DEFAULTS = Options()
-
-
-class Progress(Protocol):
-    """Called with how much is done, of how much, and what is being worked on."""
-
-    def __call__(self, done: float, total: float, what: str, /) -> None: ...
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class ModelInfo:
         matching: parameters of the matching probability.
         joint_score: a keypoint that scores less counts as missing.
         min_joints: a person with fewer BODY13 joints cannot be embedded.
-        subjects: people of the motion capture it was trained on; none in files that do not tell.
+        subjects: people of the motion capture it was trained on; none where neither the file nor the `.json` of
+            its name beside it tells.
     """
 
     name: str
@@ -85,7 +86,8 @@ class Embedder:
             info = ModelInfo.from_json(session.get_modelmeta().custom_metadata_map["samepose"])
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise FormatError(f"{source}: not a Pr-VIPE model exported by samepose; see `samepose export`") from error
-        return cls(session, info, hashlib.sha256(data).hexdigest())
+        digest = hashlib.sha256(data).hexdigest()
+        return cls(session, info if info.subjects else replace(info, subjects=_subjects_beside(source, digest)), digest)
 
     @property
     def name(self) -> str:
@@ -125,3 +127,16 @@ class Embedder:
             for start in range(0, max(len(x), 1), _BATCH)
         ]
         return Embeddings(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+
+def _subjects_beside(model: Path, sha256: str) -> tuple[str, ...]:
+    """Whom a model was trained on, from the JSON beside it, for one exported before it could tell.
+
+    The names inside the file would change its hash, and every index of it would have to be embedded anew. The JSON
+    holds the hash, so that it speaks of no other weights.
+    """
+    try:
+        told = json.loads(model.with_suffix(".json").read_text("utf-8"))
+        return tuple(map(str, told["subjects"])) if told["sha256"] == sha256 else ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
