@@ -5,8 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 app = App(name="eval", help="Measure models by the protocols of the papers.", help_format="plaintext", version_flags=[])
-app.command("samepose.cli.evaluate_retrieval:retrieval", usage="Usage: samepose eval retrieval [OPTIONS]",
-            help="Hit@k of finding the pose of one camera in the view of another.")
+app.command("samepose.cli.evaluate_retrieval:retrieval", usage="Usage: samepose eval retrieval [OPTIONS]")
 app.command("samepose.cli.evaluate_keypoints:keypoints", usage="Usage: samepose eval keypoints [OPTIONS]",
             help="PCK of a detector on LSP, MPII, FLIC or COCO keypoints.")
 app.command("samepose.cli.evaluate_sequences:penn_action", name="penn-action",

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options, check_output
 from samepose.errors import SameposeError, UsageError
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.evaluation.keypoint_report import KeypointResult
@@ -72,7 +73,8 @@ def keypoints(
     if not result.people:
         raise SameposeError(f"{data}: nobody can be measured ({result.why_text()})")
     if markdown is not None:
-        markdown.write_text(markdown_tables(result) + "\n", "utf-8")
+        with written(markdown) as part:
+            part.write_text(markdown_tables(result) + "\n", "utf-8")
     options.result(result.to_json(), text_tables(result))
     return 1 if found.unreadable else 0
 

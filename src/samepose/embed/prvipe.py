@@ -76,7 +76,8 @@ class Embedder:
             info = ModelInfo.from_json(network.facts["samepose"])
         except (KeyError, TypeError, ValueError) as error:
             raise network.unexpected from error
-        info = info if info.subjects else replace(info, subjects=_subjects_beside(source, network.sha256))
+        if not info.subjects:
+            info = replace(info, subjects=_subjects_beside(source, network.sha256))
         return cls(network.session, info, network.sha256)
 
     @property

@@ -29,7 +29,7 @@ from samepose.losses.matching import (
     triplet_ratio_loss,
 )
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.prvipe.augment import AugmentConfig, random_bodies, random_view_pairs, torso_frame
+from samepose.training.prvipe.augment import AugmentConfig, Views, random_bodies, random_view_pairs, torso_frame
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,9 @@ class PrVipeRecipe:
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
         """One batch: bodies, two views each, losses."""
         cfg = self.settings
-        bodies = random_bodies(self.points[self._draw(rng)], cfg.augment, rng)
-        views = random_view_pairs(bodies, cfg.augment, rng)
+        index = self._draw(rng)
+        bodies = random_bodies(self.points[index], cfg.augment, rng)
+        views = self._views(bodies, index, rng)
         points = torch.cat([v.points for v in views]).to(device)
         mean, var = model(points, torch.cat([v.visible for v in views]).to(device))
         if cfg.model.kind == "lifting":
@@ -138,6 +139,10 @@ class PrVipeRecipe:
             logs["lift"] = float(gap.detach())
             total = total + cfg.lift * gap
         return total, logs
+
+    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> list[Views]:
+        """Two views of each body, which is pose `index` of the pool."""
+        return list(random_view_pairs(bodies, self.settings.augment, rng))
 
     def _draw(self, rng: torch.Generator) -> Tensor:
         """Random poses; a share of them is a moment away from another pose of the batch."""
