@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
-from samepose.detect.cpm import CPM
-from samepose.detect.movenet import MoveNet
-from samepose.detect.square import Square
+from samepose.detection.cpm import CPM
+from samepose.detection.movenet import MoveNet
+from samepose.detection.square import Square
 from samepose.models.cpm import Beliefs, Cpm, CpmConfig
 from samepose.training.cpm.export import export_cpm, halved
 from samepose.training.cpm.recipe import load_cpm

@@ -25,7 +25,7 @@ import av
 import numpy as np
 from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
-from samepose.detect.movenet import Mode, MoveNet
+from samepose.detection.movenet import Mode, MoveNet
 from samepose.embed.prvipe import Embedder
 from samepose.index import Index, index_media
 

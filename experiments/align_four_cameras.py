@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks._machine import describe, verdict
 
 from samepose.demo import cache_folder, fetch_videos
-from samepose.detect import detect
-from samepose.detect.movenet import MoveNet
+from samepose.detection import detect
+from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import Embedder
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.poses import Poses

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from samepose.demo import cache_folder, fetch_videos
-from samepose.detect import detect
-from samepose.detect.movenet import MoveNet
+from samepose.detection import detect
+from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import Embedder
 from samepose.evaluation.crossview import CrossView, cross_view
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe

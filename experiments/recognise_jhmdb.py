@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks._machine import describe
 
-from samepose.detect.movenet import MoveNet
+from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import Embedder
 from samepose.formats.keypoints import save_poses
 from samepose.media.files import media_files

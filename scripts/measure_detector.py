@@ -1,7 +1,7 @@
-"""Measure MoveNet's faults and write src/samepose/detect/noise.json.
+"""Measure MoveNet's faults and write src/samepose/detection/noise.json.
 
     python scripts/measure_detector.py --detections four.npz --calibration Calib.qca.txt --photos DIR \
-        --labels joints.mat --mocap mocap.npz --out src/samepose/detect/noise.json
+        --labels joints.mat --mocap mocap.npz --out src/samepose/detection/noise.json
 
 --detections: points (camera, frame, 17, 2) COCO17 pixels and scores (camera, frame, 17), of one person in synchronised
 videos; --calibration: those cameras' Qualisys file (both from the pose2sim 0.10.49 wheel, Demo_SinglePerson);
@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from triangulate import read_calibration, triangulate
 
-from samepose.detect.movenet import JOINT_SCORE, MoveNet
-from samepose.detect.noise import hidden_joints
+from samepose.detection.movenet import JOINT_SCORE, MoveNet
+from samepose.detection.noise import hidden_joints
 from samepose.media.image import read_image
 from samepose.skeleton import BODY13, COCO17, H36M17, LSP14
-from triangulate import read_calibration, triangulate
 
 NAMES = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 KIND = np.array([NAMES.index(j.split("_")[-1]) for j in BODY13.joints])

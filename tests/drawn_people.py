@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from samepose.cli.app import main
 from samepose.cli.options import Options
-from samepose.detect.movenet import MoveNet
+from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import Embedder
 from samepose.poses import Poses
 from samepose.skeleton import COCO17

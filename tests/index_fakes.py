@@ -96,7 +96,7 @@ def serve_writers() -> None:
 
     import lancedb  # noqa: F401
 
-    import samepose.detect.track  # noqa: F401
+    import samepose.detection.track  # noqa: F401
     from samepose.index import Index, index_media
 
     impatient()

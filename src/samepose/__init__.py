@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.movenet import MoveNet
     from samepose.embed.prvipe import Embedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.keypoints import load_poses, save_poses
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "samepose.detect.movenet": ("MoveNet",),
+    "samepose.detection.movenet": ("MoveNet",),
     "samepose.embed.prvipe": ("Embedder",),
     "samepose.matching.embeddings": ("Embeddings", "Matching"),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),

@@ -23,7 +23,7 @@ from samepose.errors import MediaError, SameposeError, StoreError, UsageError
 from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.embed.prvipe import Embedder
     from samepose.index import Hit, Index
     from samepose.query.query import Query

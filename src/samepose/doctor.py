@@ -91,13 +91,13 @@ def _try(group: str, name: str, look: Callable[[], str]) -> Check:
 
 
 def _detector_weights(network: str) -> str:
-    from samepose.detect.movenet import load_weights
+    from samepose.detection.movenet import load_weights
 
     return f"sha256 {hashlib.sha256(load_weights(network)).hexdigest()}"
 
 
 def _cpm_weights(weights: str) -> str:
-    from samepose.detect.cpm import CPM
+    from samepose.detection.cpm import CPM
 
     detector = CPM(weights)
     return f"{len(detector.skeleton)} joints, sha256 {detector.sha256}"
@@ -122,7 +122,7 @@ def _hex(unpadded: str) -> str:
 def _detects() -> str:
     import numpy as np
 
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.movenet import MoveNet
 
     people = MoveNet("fast").detect(np.zeros((64, 64, 3), np.uint8))
     return f"runs, {len(people)} people in a black picture"

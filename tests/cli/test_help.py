@@ -138,7 +138,7 @@ def test_a_verb_is_a_row_and_a_module(run: Shell, monkeypatch: pytest.MonkeyPatc
 
 
 def test_doctor(run: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from samepose.detect import movenet
+    from samepose.detection import movenet
 
     told = run.json("doctor")
     checks = {(c["group"], c["name"]): c for c in told["checks"]}

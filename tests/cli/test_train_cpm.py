@@ -12,7 +12,7 @@ from PIL import Image
 
 from drawn_people import Shell
 from samepose.cli.train_cpm import _text
-from samepose.detect.cpm import CPM
+from samepose.detection.cpm import CPM
 from samepose.skeleton import LSP14
 
 TINY = ("--model.features", "paper", "--model.size", 32, "--model.width", 4, "--model.layers", 1, "--model.kernel", 3,

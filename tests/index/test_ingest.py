@@ -137,7 +137,7 @@ def test_bad_file_is_named_remembered_and_stops_nobody(index: Index, tmp_path: P
 def test_video_that_breaks_off_leaves_no_people(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import samepose.detect
+    import samepose.detection
     from samepose.errors import MediaError
     from samepose.index import batch
 
@@ -147,7 +147,7 @@ def test_video_that_breaks_off_leaves_no_people(
         raise MediaError(f"{path}: breaks off")
 
     monkeypatch.setattr(batch, "_PEOPLE", 20)  # part of them is written before the end
-    monkeypatch.setattr(samepose.detect, "detect", broken)
+    monkeypatch.setattr(samepose.detection, "detect", broken)
     report = add(index, video(tmp_path / "clip.mp4", 1))
     assert report.failed == [("clip.mp4", "breaks off")]
     assert (report.people, index.people.count_rows()) == (0, 0)

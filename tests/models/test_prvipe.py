@@ -217,9 +217,8 @@ def test_views_show_left_on_the_right_from_the_front() -> None:
     quiet = AugmentConfig(jitter=0, swap=0, hide=0, nose=0.1)
     views = random_views(points, quiet, torch.Generator().manual_seed(0))
     assert views.points.shape == (20, 13, 2) and views.visible.all()
-    left, right = H36M17.index("left_hip"), H36M17.index("right_hip")
-    turned = views.turned[:, left, 0] - views.turned[:, right, 0]
-    seen = views.points[:, BODY13.index("left_hip"), 0] - views.points[:, BODY13.index("right_hip"), 0]
+    left, right = BODY13.index("left_hip"), BODY13.index("right_hip")
+    turned, seen = (x[:, left, 0] - x[:, right, 0] for x in (views.turned, views.points))
     assert ((seen > 0) == (turned > 0)).float().mean() > 0.9  # the image shows the side that the camera axes say
     nose = body13(points, 0.15, torch.Generator().manual_seed(1))[:, 0]
     neck = points[:, H36M17.index("neck")]

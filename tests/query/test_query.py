@@ -54,7 +54,7 @@ def test_a_video_with_a_time(tmp_path: Path) -> None:
 
 def test_track_ids_are_those_of_detect(tmp_path: Path) -> None:
     """Whoever is asked for by number is the one whom `detect` gave that number."""
-    from samepose.detect import detect
+    from samepose.detection import detect
 
     path = video(tmp_path / "clip.mp4", people=2)
     frames = [p for p in detect(path, detector()) if len(p)]

@@ -14,9 +14,9 @@ from exercising_people import jack, knee, mirrored_knee, moves, saved, stand, to
 from samepose.cli.find import seconds_of
 from samepose.errors import UsageError
 from samepose.poses import Poses
+from samepose.query.source import indexed_people
 from samepose.sequences._subsequence_kernel import best_place
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.finding import indexed_people
 from samepose.sequences.subsequence import LIKELY, RATE, Example, Place, part_of
 
 
@@ -198,7 +198,7 @@ def test_find_in_an_index_reads_no_video(run: Shell, tmp_path: Path, monkeypatch
     index_poses(index, together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))),
                 tmp_path / "gone.mp4", embedder())
     index_poses(index, moves((stand, 4)), tmp_path / "other.mp4", embedder())
-    monkeypatch.setattr("samepose.detect.detect", lambda *_: pytest.fail("looked for people in a video"))
+    monkeypatch.setattr("samepose.detection.detect", lambda *_: pytest.fail("looked for people in a video"))
     tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_people(Index.open("places"))]
     assert tracks == [("gone.mp4", 0, 45), ("gone.mp4", 1, 45), ("other.mp4", 0, 40)]
     saved(tmp_path / "knee.npz", moves((knee, 1.3), seed=3))

@@ -6,6 +6,7 @@ Exit codes: 0 all done; 1 some inputs failed and were reported; 2 wrong usage; 3
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -44,6 +45,9 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
 )
 
 _ALIASES = {"recognise": ("recognize",)}
+# Arguments of the library whose flag is not their name, and calls for which there is a verb.
+_SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
+_CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`"}
 
 
 def build_app() -> App:
@@ -93,7 +97,7 @@ def explained(error: BaseException, tokens: Sequence[str] = ()) -> tuple[str, in
         verb = f"{tokens[0]} " if tokens and tokens[0] in {name for name, *_ in VERBS} else ""
         return f"{_one_line(error).rstrip('.')}; see `samepose {verb}--help`", UsageError.exit_code
     if isinstance(error, SameposeError):
-        return _one_line(error), error.exit_code
+        return as_flags(_one_line(error)), error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; what was finished is kept", 130
     if isinstance(error, OSError) and error.filename is not None:
@@ -101,6 +105,18 @@ def explained(error: BaseException, tokens: Sequence[str] = ()) -> tuple[str, in
         return f"{error.filename}: {why}; check the path, the disk and its permissions", SameposeError.exit_code
     what = f"{type(error).__name__}: {_one_line(error)}"
     return f"unexpected {what}; run again with --debug to see where", SameposeError.exit_code
+
+
+def as_flags(text: str) -> str:
+    """A message of the library, which speaks of arguments in backticks, as the command line says it."""
+    def flag(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        spelled = _SPELLED.get(name, "--" + name.replace("_", "-"))
+        return f"{spelled} {value}" if value else spelled
+
+    for call, verb in _CALLS.items():
+        text = text.replace(call, verb)
+    return re.sub(r'`([a-z][a-z_]*)(?:=["\']?([^`"\']+)["\']?)?`', flag, text)
 
 
 def _one_line(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_ou
 from samepose.errors import MediaError, SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.media.video import Frame
     from samepose.poses import Poses
 
@@ -97,7 +97,7 @@ class _Run:
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
-        from samepose.detect import detect as people_in
+        from samepose.detection import detect as people_in
 
         if file.is_dir():  # see `media_files`
             self.failed.append(f"{file}: the folder may not be looked into; change its permissions")

@@ -76,8 +76,8 @@ def keypoints(
 
 
 def _looker(detector: DetectorName, weights: str | None, scales: Scale, flip: bool, options: Options) -> Looker:
-    from samepose.detect.cpm import CPM
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.cpm import CPM
+    from samepose.detection.movenet import MoveNet
     from samepose.evaluation.keypoint_run import Looker
 
     options.limit_threads()

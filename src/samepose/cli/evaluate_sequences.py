@@ -166,7 +166,7 @@ def _clips(
 
 
 def _detected(videos: list[PennVideo], data: Path, options: Options) -> list[Poses]:
-    from samepose.detect.movenet import MoveNet
+    from samepose.detection.movenet import MoveNet
     from samepose.formats.penn import detected
 
     detector, found = MoveNet(threads=options.threads), []

@@ -34,7 +34,7 @@ def cpm(
     """
     with needs("eval"):
         from samepose.explain.cpm import belief_picture, beliefs
-    from samepose.detect.cpm import CPM
+    from samepose.detection.cpm import CPM
     from samepose.media.image import read_image
 
     options.limit_threads()

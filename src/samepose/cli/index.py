@@ -11,7 +11,7 @@ from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, pe
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.embed.prvipe import Embedder
     from samepose.index import Report
 

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from samepose.progress import Progress, silent
+
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.embed.prvipe import Embedder
     from samepose.index import Index
 
@@ -52,10 +54,10 @@ class Options:
         """The people detector. CPM looks at mirror images too when it is to be accurate."""
         self.limit_threads()
         if kind == "cpm":
-            from samepose.detect.cpm import CPM
+            from samepose.detection.cpm import CPM
 
             return CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        from samepose.detect.movenet import MoveNet
+        from samepose.detection.movenet import MoveNet
 
         return MoveNet(mode, self.threads)
 
@@ -95,7 +97,7 @@ class Options:
     def progress(self, unit: str) -> Iterator[Progress]:
         """A bar with rate and time left on stderr, when somebody is looking at it."""
         if self.quiet or not sys.stderr.isatty():
-            yield lambda done, total, what: None
+            yield silent
             return
         from samepose.cli.progress import bar
 
@@ -112,12 +114,6 @@ class Options:
 
 
 DEFAULTS = Options()
-
-
-class Progress(Protocol):
-    """Called with how much is done, of how much, and what is being worked on."""
-
-    def __call__(self, done: float, total: float, what: str, /) -> None: ...
 
 
 @contextmanager

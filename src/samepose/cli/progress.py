@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Display
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from samepose.cli import options
+from samepose.progress import Progress
 
 
 class _Count(ProgressColumn):
@@ -37,15 +36,15 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def bar(unit: str) -> Iterator[options.Progress]:
+def bar(unit: str) -> Iterator[Progress]:
     """A bar on stderr that vanishes when all is done; yields what updates it."""
     columns = (
         BarColumn(30), _Count(), _Rate(unit), TimeRemainingColumn(),
         TextColumn("{task.fields[what]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as progress:
-        task = progress.add_task("", total=None, what="")
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, what=_short(what))
+    with Display(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as shown:
+        task = shown.add_task("", total=None, what="")
+        yield lambda done, total, what: shown.update(task, completed=done, total=total, what=_short(what))
 
 
 def _short(text: str, width: int = 40) -> str:

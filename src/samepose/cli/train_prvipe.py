@@ -19,7 +19,7 @@ with needs("train"):
     from samepose.training.prvipe.recipe import PrVipeRecipeConfig
 
 if TYPE_CHECKING:
-    from samepose.cli.options import Progress
+    from samepose.progress import Progress
 
 _RECIPE, _LOOP = PrVipeRecipeConfig(), LoopConfig()
 

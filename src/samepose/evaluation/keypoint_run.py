@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from samepose.detect.cpm import CPM
-from samepose.detect.movenet import MoveNet
-from samepose.detect.square import Square
+from samepose.detection.cpm import CPM
+from samepose.detection.movenet import MoveNet
+from samepose.detection.square import Square
 from samepose.errors import MediaError
 from samepose.evaluation.keypoint_report import KeypointResult
 from samepose.evaluation.keypoints import errors, head_units, observer_centric, torso_units, viewpoints

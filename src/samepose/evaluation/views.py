@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from samepose.detect.noise import movenet_noise
+from samepose.detection.noise import movenet_noise
 from samepose.errors import FormatError, UsageError
 from samepose.geometry.camera import project, to_camera
 from samepose.geometry.normalise import normalise_3d, torso_scale_2d

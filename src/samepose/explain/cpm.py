@@ -11,9 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from samepose.detect.cpm import CPM
-from samepose.detect.movenet import person_square
-from samepose.detect.square import Square
+from samepose.detection.cpm import CPM
+from samepose.detection.movenet import person_square
+from samepose.detection.square import Square
 from samepose.errors import UsageError
 from samepose.media.draw import draw_poses
 from samepose.poses import Poses

@@ -69,7 +69,7 @@ def index_media(
 
     Args:
         paths: files, and folders that are searched through (hidden files and folders are left out).
-        detector: see `samepose.detect`; its name is the `mode` remembered with each file.
+        detector: see `samepose.detection`; its name is the `mode` remembered with each file.
         fps: frames per second to read of videos; None for every frame.
         label: for all people of the files named, also of those already indexed.
         prune: forget files that have vanished from the folders named.
@@ -198,7 +198,7 @@ class _Run:
         self.report.copied += 1
 
     def _read(self, file: Path, new: Medium, known: Medium | None, detector: Any) -> None:
-        from samepose.detect import detect
+        from samepose.detection import detect
 
         duration = _duration(file) if new.kind == "video" and self.progress else None
         try:

@@ -14,7 +14,7 @@ from samepose.poses import Poses
 from samepose.skeleton import BODY13
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.embed.prvipe import Embedder
     from samepose.index import Index
     from samepose.matching.embeddings import Embeddings
@@ -193,7 +193,7 @@ def _of_video(pick: _Pick, detector: Detector) -> Query:
 
 def _followed(path: Path, until: float, detector: Detector) -> Poses:
     """The people in the frame shown at `until`, followed from the start of the video: only so have they ids."""
-    from samepose.detect.track import Tracker
+    from samepose.detection.track import Tracker
     from samepose.media.video import frame_at, read_frames
 
     tracker, people, last = Tracker(), None, -1.0

@@ -14,7 +14,7 @@ from samepose.errors import FormatError, MediaError, SameposeError, StoreError, 
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.detect import Detector
+    from samepose.detection import Detector
     from samepose.index import Index
 
 FPS = 30.0  # frames per second of a video that are looked at
@@ -79,7 +79,7 @@ def read_source(
         return _indexed(text, opened)
     if path.is_dir() or path.suffix.lower() in (".npz", ".json"):
         return _keypoints(path)
-    from samepose.detect import detect
+    from samepose.detection import detect
     from samepose.media.video import VIDEO_SUFFIXES
     from samepose.skeleton import COCO17
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samepose.detect.cpm import peaks
+from samepose.detection.cpm import peaks
 from samepose.evaluation.keypoints import errors
 from samepose.models.cpm import STRIDE, Beliefs, CpmConfig
 from samepose.skeleton import Skeleton

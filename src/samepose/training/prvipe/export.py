@@ -18,7 +18,7 @@ from samepose.skeleton import BODY13
 from samepose.training.prvipe.validate import matching_of
 
 JOINT_SCORE = 0.25  # a detected keypoint that scores less is taken as missing (ours; MoveNet's scores)
-MIN_JOINTS = 7  # the best hit is right for 41 % with 7 joints, 32 % with 6, 89 % with 13 (docs/results.md)
+MIN_JOINTS = 7  # with fewer the best hit is too seldom right (results/hidden-joints.json)
 
 
 def info_of(model: PrVipe, name: str, subjects: Sequence[str] = ()) -> ModelInfo:

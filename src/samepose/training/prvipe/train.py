@@ -17,7 +17,7 @@ from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.training.loop import LoopConfig, Progress, averaged_weights, fit
 from samepose.training.prvipe.detected import DetectedRecipe, pool_of
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
-from samepose.training.prvipe.validate import CrossViewHits
+from samepose.training.prvipe.validate import FRAMES, CrossViewHits
 
 _HEADS = ("mean", "deviation", "lifter")  # what they put out is no unit that could be there twice
 _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
@@ -25,9 +25,12 @@ _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
 
 def train_prvipe(
     train: PoseSet, validation: PoseSet | None, run: Path, recipe: PrVipeRecipeConfig, loop: LoopConfig, *,
-    init: Path | None = None, resume: bool = False, progress: Progress | None = None,
+    init: Path | None = None, resume: bool = False, progress: Progress | None = None, frames: int = FRAMES,
 ) -> dict[str, float]:
     """Train on a pose set, begun anew, from another run's weights (`init`), or where `run` stopped (`resume`).
+
+    Args:
+        frames: of the validation poses.
 
     Returns:
         The last validation's hit rates (see `CrossViewHits`), none without `validation`.
@@ -40,7 +43,7 @@ def train_prvipe(
     pool = MotionPool.of(train.points, train.clip)
     if len(pool.points) < 2:
         raise FormatError(f"{', '.join(present(train))}: only one pose, or copies of one; give motion to learn from")
-    started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points) if validation else None)
+    started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points, frames) if validation else None)
     return _train(started, pool, present(train), run, loop, init, resume, progress)
 
 

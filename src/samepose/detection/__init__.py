@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import UInt8
 
-from samepose.detect.cpm import CPM
-from samepose.detect.movenet import MoveNet
+from samepose.detection.cpm import CPM
+from samepose.detection.movenet import MoveNet
 from samepose.errors import MediaError
 from samepose.media.image import IMAGE_SUFFIXES, read_image
 from samepose.media.video import VIDEO_SUFFIXES, Frame, read_frames
@@ -53,7 +53,7 @@ def detect(path: str | Path, detector: Detector, fps: float | None = 10.0) -> It
 
 
 def _detect_video(path: Path, detector: Detector, fps: float | None) -> Iterator[Poses]:
-    from samepose.detect.track import Tracker
+    from samepose.detection.track import Tracker
 
     tracker = Tracker()
     for frame, found in _detected(read_frames(path, fps), detector):

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from samepose.detect.likeness import distinct, oks
-from samepose.detect.square import Square
+from samepose.detection.likeness import distinct, oks
+from samepose.detection.square import Square
 from samepose.errors import SameposeError, UsageError
 from samepose.media.image import resize
 from samepose.poses import Poses

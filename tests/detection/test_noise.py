@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from samepose.detect.noise import hidden_joints, movenet_noise
+from samepose.detection.noise import hidden_joints, movenet_noise
 from samepose.evaluation.views import ALL11, keypoint_views, project_views
 from samepose.geometry.camera import to_camera
 from samepose.geometry.normalise import torso_scale_2d

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from samepose.detect.likeness import oks, overlap
-from samepose.detect.movenet import JOINT_SCORE
+from samepose.detection.likeness import oks, overlap
+from samepose.detection.movenet import JOINT_SCORE
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 

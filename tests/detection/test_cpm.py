@@ -12,11 +12,11 @@ import samepose
 from blob_network import blobs, standing, write_network
 from drawn_people import Shell, embedder, picture
 from samepose.cli.options import Options
-from samepose.detect import detect
-from samepose.detect.cpm import CPM, flipped, peaks
-from samepose.detect.movenet import MoveNet, person_square
-from samepose.detect.square import Square
-from samepose.detect.track import Tracker
+from samepose.detection import detect
+from samepose.detection.cpm import CPM, flipped, peaks
+from samepose.detection.movenet import MoveNet, person_square
+from samepose.detection.square import Square
+from samepose.detection.track import Tracker
 from samepose.errors import FormatError, UsageError
 from samepose.formats.keypoints import load_poses
 from samepose.index import Index
@@ -180,7 +180,7 @@ def test_detect_and_index_from_the_command_line(
 ) -> None:
     Image.fromarray(np.asarray(picture(1))).save(tmp_path / "someone.png")
     made = CPM(network, "fast", threads=1)
-    monkeypatch.setattr("samepose.detect.cpm.CPM", lambda **options: made)
+    monkeypatch.setattr("samepose.detection.cpm.CPM", lambda **options: made)
     monkeypatch.setattr(Options, "embedder", lambda self: embedder())
     results = run.json("detect", "someone.png", "--detector", "cpm", "--out", "poses.npz")
     assert len(results) == 1 and load_poses(tmp_path / "poses.npz").poses.skeleton == LSP14

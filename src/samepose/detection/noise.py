@@ -157,7 +157,7 @@ class DetectorNoise:
 @cache
 def movenet_noise() -> DetectorNoise:
     """The shipped detector's."""
-    return DetectorNoise.from_json((files("samepose.detect") / "noise.json").read_text("utf-8"))
+    return DetectorNoise.from_json((files("samepose.detection") / "noise.json").read_text("utf-8"))
 
 
 def hidden_joints(turned: Float[np.ndarray, "n 13 3"]) -> Bool[np.ndarray, "n 13"]:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from drawn_people import picture
-from samepose.detect import _detected, detect, movenet
-from samepose.detect.likeness import COCO_SIGMAS, distinct, overlap
-from samepose.detect.movenet import JOINT_SCORE, PERSON_SCORE, WEIGHTS_SHA256, MoveNet, load_weights, oks
+from samepose.detection import _detected, detect, movenet
+from samepose.detection.likeness import COCO_SIGMAS, distinct, overlap
+from samepose.detection.movenet import JOINT_SCORE, PERSON_SCORE, WEIGHTS_SHA256, MoveNet, load_weights, oks
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.media.draw import draw_poses
 from samepose.media.video import Frame

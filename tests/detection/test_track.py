@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from samepose.detect import detect
-from samepose.detect.movenet import MoveNet
-from samepose.detect.track import Tracker
+from samepose.detection import detect
+from samepose.detection.movenet import MoveNet
+from samepose.detection.track import Tracker
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 

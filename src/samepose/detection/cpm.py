@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from samepose.detect.likeness import distinct
-from samepose.detect.movenet import JOINT_SCORE, WEIGHTS_SHA256, Mode, MoveNet, person_square
-from samepose.detect.square import Square
+from samepose.detection.likeness import distinct
+from samepose.detection.movenet import JOINT_SCORE, WEIGHTS_SHA256, Mode, MoveNet, person_square
+from samepose.detection.square import Square
 from samepose.errors import FormatError, UsageError
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
