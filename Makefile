@@ -17,6 +17,7 @@ demo: $(LIGHT)
 
 test: $(FULL)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=ci
 
@@ -33,7 +34,7 @@ eval: $(FULL)
 	$(BIN)/samepose eval retrieval --data "$(DATA)"
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo docs/_build docs/reference docs/results
+	rm -rf .venv .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo docs/_build docs/reference docs/results
 
 # The stamps are newer than what they were made from, so a second `make` installs nothing.
 $(BIN)/python:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samepose.errors import FormatError, UsageError
+from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.evaluation.frame_list import (
     frame_list,
     listed_frames,
@@ -430,7 +430,7 @@ def test_bad_frame_lists(tmp_path: Path, text: str, why: str) -> None:
         read_frame_list(tmp_path / "list.csv")
     with pytest.raises(FormatError, match="cannot be read"):
         read_frame_list(tmp_path / "no.csv")
-    with pytest.raises(FormatError, match="cannot be written"):
+    with pytest.raises(SameposeError, match="cannot be written"):
         write_frame_list(tmp_path / "no" / "list.csv", [("a", 1)])
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -14,9 +15,9 @@ from samepose.matching.embeddings import Embeddings, Matching
 from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
-from samepose.training.loop import LoopConfig, fit, load_weights
+from samepose.training.loop import LoopConfig, averaged_weights, fit
 from samepose.training.prvipe.augment import AugmentConfig, body13, normalise, random_bodies, random_views
-from samepose.training.prvipe.export import export
+from samepose.training.prvipe.export import export, graph
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.prvipe.train import widened
 
@@ -64,6 +65,30 @@ def test_onnx_equals_torch(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours.mean, mean, rtol=5e-3, atol=5e-3)  # fp16 weights
     np.testing.assert_allclose(ours.var, var, rtol=5e-3, atol=5e-3)
     assert ours.mean.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "point", "l2"])
+def test_translation_to_onnx_is_exact_for_any_number_of_poses(kind: str) -> None:
+    model = small_model(kind)
+    session = onnxruntime.InferenceSession(graph(model).SerializeToString())
+    for count in (1, 5):
+        unit, visible = normalise_2d(keypoints(count))
+        x = np.concatenate([unit.reshape(count, 26), visible], axis=1, dtype=np.float32)
+        there = session.run(["mean", "var"], {"x": x})
+        with torch.no_grad():
+            here = model(torch.from_numpy(unit), torch.from_numpy(visible))
+        for ours, theirs in zip(there, here):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-6)
+
+
+def test_an_export_is_the_same_every_time_and_tells_nothing_of_this_machine(tmp_path: Path) -> None:
+    export(small_model(), INFO, tmp_path / "a.onnx")
+    export(small_model(), INFO, tmp_path / "b.onnx")
+    content = (tmp_path / "a.onnx").read_bytes()
+    assert content == (tmp_path / "b.onnx").read_bytes()
+    assert len(content) < 2.5 * sum(p.numel() for p in small_model().parameters()) + 10_000  # two bytes each
+    for place in (Path(torch.__file__).parent, Path(__file__).parents[2], Path.home()):
+        assert str(place).encode() not in content
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "point", "l2", "lifting"])
@@ -184,8 +209,28 @@ def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path) -> None:
     resumed = fit(tiny_recipe(), config, tmp_path / "cut", resume=True)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         assert torch.equal(a, b), name
-    loaded = load_weights(tmp_path / "cut", tiny_recipe().model)
-    assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), whole.state_dict().values()))
+    stored = averaged_weights(tmp_path / "cut")
+    assert all(torch.equal(stored[name], value) for name, value in whole.state_dict().items())
+
+
+def test_the_averages_are_the_exponential_ones_of_weights_and_of_running_statistics(tmp_path: Path) -> None:
+    recipe = tiny_recipe()
+    real_loss, seen = recipe.loss, list[dict[str, torch.Tensor]]()
+
+    def watched(*args: object) -> object:
+        seen.append({name: value.double().clone() for name, value in recipe.model.state_dict().items()})
+        return real_loss(*args)  # type: ignore[arg-type]
+
+    recipe.loss = watched  # type: ignore[assignment, method-assign]
+    averaged = fit(recipe, LoopConfig(steps=20, ema=0.6, save_every=100, validate_every=100, threads=1), tmp_path)
+    after = [*seen[1:], {name: value.double() for name, value in recipe.model.state_dict().items()}]
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            mean = after[0][name]
+            for n, now in enumerate(after[1:], start=2):
+                decay = min(0.6, n / (n + 9))
+                mean = decay * mean + (1 - decay) * now[name]
+            assert torch.allclose(mean, value.double(), rtol=1e-5, atol=1e-7), name
 
 
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path) -> None:
@@ -196,7 +241,7 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path
     with pytest.raises(UsageError, match="other settings"):
         fit(tiny_recipe(), LoopConfig(steps=3, save_every=2, threads=1), tmp_path, resume=True)
     with pytest.raises(FormatError, match=r"no checkpoint\.safetensors"):
-        load_weights(tmp_path / "nothing", tiny_recipe().model)
+        averaged_weights(tmp_path / "nothing")
 
 
 def test_random_bodies_keep_the_unit_and_mirroring_swaps_sides() -> None:

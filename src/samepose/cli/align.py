@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.query.source import Source
@@ -99,7 +100,8 @@ def _write(
     if csv is not None:
         from samepose.sequences.alignment import csv_text
 
-        csv.write_text(csv_text(found))
+        with written(csv) as part:
+            part.write_text(csv_text(found), "utf-8")
     if plot is not None:
         from samepose.report.alignment_plot import plot_alignment
 

@@ -13,6 +13,7 @@ from samepose.cli.motion import Data, Frames, drawn_frames, load_motion
 from samepose.cli.options import DEFAULTS, Flag, Options, check_output
 from samepose.errors import UsageError
 from samepose.evaluation.views import Keypoints
+from samepose.files import written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +98,8 @@ def retrieval(
                 known[name] = seen
             results += ground.measure({name: contestant.scorer})
     if markdown is not None:
-        markdown.write_text(_tables(results, ground.cameras, markdown_table) + "\n")
+        with written(markdown) as part:
+            part.write_text(_tables(results, ground.cameras, markdown_table) + "\n", "utf-8")
     document = to_json(results)
     for name, seen in known.items():
         document["models"][name]["trained_on"] = seen

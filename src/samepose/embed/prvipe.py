@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from samepose.errors import FormatError, SameposeError
+from samepose.errors import SameposeError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.skeleton import BODY13
+from samepose.weights import Network, weight_file
 
 _BATCH = 512  # poses per call: the activations of one layer, 1 MB, stay in the cache
 
@@ -69,25 +68,17 @@ class Embedder:
 
         Raises:
             FormatError: the file is missing or is not a model exported by samepose.
+            SameposeError: the shipped file is damaged.
         """
-        import onnxruntime
-
-        source = Path(path) if path else Path(str(files("samepose.weights") / "prvipe.onnx"))
+        source = Path(path) if path else weight_file("prvipe")
+        network = Network(source, threads, "Pr-VIPE model")
         try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise FormatError(f"{source}: cannot be read ({error.strerror}); give an exported Pr-VIPE .onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads:
-            options.intra_op_num_threads = threads
-        try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            info = ModelInfo.from_json(session.get_modelmeta().custom_metadata_map["samepose"])
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise FormatError(f"{source}: not a Pr-VIPE model exported by samepose; see `samepose export`") from error
-        digest = hashlib.sha256(data).hexdigest()
-        return cls(session, info if info.subjects else replace(info, subjects=_subjects_beside(source, digest)), digest)
+            info = ModelInfo.from_json(network.facts["samepose"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise network.unexpected from error
+        if not info.subjects:
+            info = replace(info, subjects=_subjects_beside(source, network.sha256))
+        return cls(network.session, info, network.sha256)
 
     @property
     def name(self) -> str:

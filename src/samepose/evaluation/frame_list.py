@@ -11,7 +11,6 @@ number here: the list is what makes two measurements comparable.
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from jaxtyping import Int
 
 from samepose.errors import FormatError, UsageError
 from samepose.evaluation.retrieval import near_duplicates_removed
+from samepose.files import written
 from samepose.formats.h36m import one_name
 from samepose.formats.multiview import MultiView
 
@@ -69,17 +69,10 @@ def write_frame_list(path: str | Path, frames: Sequence[tuple[str, int]]) -> Non
     """Write a list as CSV with the header `clip,frame`, in one step.
 
     Raises:
-        FormatError: the place cannot be written to.
+        SameposeError: the place cannot be written to.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([_HEADER, *frames])
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    with written(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([_HEADER, *frames])
 
 
 def read_frame_list(path: str | Path) -> FrameList:

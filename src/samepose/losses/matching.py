@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samepose.matching.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+from samepose.matching.closed_form import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
 
 
 def moments(
     mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor
 ) -> tuple[Float[Tensor, "*pair"], Float[Tensor, "*pair"]]:
-    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D); see `matching.embeddings`."""
+    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D): eq. 2 of `matching.closed_form`."""
     m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
     return (m2 + s).sum(-1), (2 * s * s + 4 * m2 * s).sum(-1)
 
@@ -24,7 +24,7 @@ def all_moments(
     mean_1: Float[Tensor, "n dim"], var_1: Float[Tensor, "n dim"],
     mean_2: Float[Tensor, "m dim"], var_2: Float[Tensor, "m dim"],
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
-    """`moments` of all pairs, by matrix products."""
+    """`moments` of all pairs, by matrix products: (2) with its squares expanded."""
     def own(mu: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         return (mu * mu + v).sum(1), (2 * v * v + 4 * mu * mu * v).sum(1)
 
@@ -50,7 +50,7 @@ def distance(log_p: Float[Tensor, "*pair"], smoothing: float) -> Float[Tensor, "
 
 
 def log_matching_probability(e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "*pair"]:
-    """log E[sigmoid(b - a r)] from the moments of r², closed form (see `samepose.matching.embeddings`)."""
+    """log E[sigmoid(b - a r)] from the moments of r²: eq. 5 of `matching.closed_form`."""
     e = e.clamp_min(1e-9)
     u = (w / (e * e)).clamp(0, 2)
     c = GAMMA_POLY

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from samepose.files import written
 from samepose.sequences.alignment import Alignment
 
 
@@ -32,7 +33,8 @@ def plot_alignment(found: Alignment, out: Path, names: tuple[str, str] = ("A", "
     bottom.set(xlabel=f"seconds in A\n{_short(names[0])}", ylabel="distance", ylim=(0, None))
     if np.isnan(distance).any():
         bottom.set_title("gaps: nobody seen in A or B", fontsize=9)
-    figure.savefig(out, dpi=130)
+    with written(out) as part:
+        figure.savefig(part, dpi=130)
 
 
 def _short(name: str) -> str:
