@@ -13,8 +13,8 @@ import samepose
 
 NAMES = [
     "SKELETONS", "Embeddings", "FormatError", "Hit", "Index", "Matching", "MediaError", "MoveNet", "Poses",
-    "PrVipeEmbedder", "Query", "SameposeError", "Skeleton", "StoreError", "UsageError", "__version__", "embed_query", "index_media",
-    "index_poses", "load_poses", "re_embed", "resolve_query", "save_poses", "search",
+    "PrVipeEmbedder", "Query", "SameposeError", "Skeleton", "StoreError", "UsageError", "__version__", "embed_query",
+    "index_media", "index_poses", "load_poses", "re_embed", "resolve_query", "save_poses", "search",
 ]
 
 
