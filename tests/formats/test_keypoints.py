@@ -387,7 +387,7 @@ class TestLoadAndSave:
         save_poses(tmp_path / "p.npz", poses)
         (tmp_path / "p.npz").rename(tmp_path / "p.dat")
         assert len(load_poses(tmp_path / "p.dat").poses) == 2
-        assert not list(tmp_path.glob("*.part"))
+        assert {path.name for path in tmp_path.iterdir()} == {"p.json", "p.dat"}
         with pytest.raises(UsageError, match=r"p\.csv: .*\.npz or \.json"):
             save_poses(tmp_path / "p.csv", poses)
         with pytest.raises(UsageError, match="1 media names for 2 poses"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samepose.index import Hit, Index
     from samepose.query.query import Query
 
-MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (docs/results.md)
+MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 

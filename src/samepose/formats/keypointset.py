@@ -10,10 +10,10 @@ from samepose.errors import FormatError
 from samepose.formats.coco import parse_coco
 from samepose.formats.flic import read_flic
 from samepose.formats.keypointfile import read_json
-from samepose.formats.labelled import LabelledPeople, image_paths
+from samepose.formats.labelled import LabelledPeople, image_paths, subset_named
 from samepose.formats.lsp import read_lsp
 from samepose.formats.matfile import read_mat
-from samepose.formats.mpii import read_mpii_json, read_mpii_mat
+from samepose.formats.mpii import HEADS, read_mpii_json, read_mpii_mat
 from samepose.formats.rendered import read_rendered, rendered_shards
 
 _MAT_READERS = {"joints": read_lsp, "RELEASE": read_mpii_mat, "examples": read_flic}
@@ -46,7 +46,8 @@ def read_keypoint_set(path: Path | str) -> LabelledPeople:
 
 def _label_file(folder: Path) -> Path:
     places = (folder, *(folder / name for name in _LABEL_FOLDERS))
-    files = sorted(f for place in places for suffix in (".mat", ".json") for f in place.glob(f"*{suffix}"))
+    files = sorted(f for place in places for suffix in (".mat", ".json") for f in place.glob(f"*{suffix}")
+                   if not f.name.startswith(HEADS))
     if len(files) != 1:
         what = f"holds {len(files)} label files; name one: {', '.join(f.name for f in files)}" if files else (
             "holds no .mat or .json file with labels; give the folder of LSP, MPII, FLIC, COCO keypoints or "
@@ -65,6 +66,7 @@ def _read_coco(content: object, path: Path, root: Path) -> LabelledPeople:
         "COCO", parsed.poses, image_paths(parsed.media, root),
         occluded=parsed.poses.scores < 1, centres=(boxes[:, :2] + boxes[:, 2:]) / 2,
         sides=_ROOM * np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1),
+        subsets=[subset_named(path)] * len(boxes),
     )
 
 

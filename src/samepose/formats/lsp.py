@@ -1,7 +1,9 @@
 """Leeds Sports Pose and its extension (Johnson & Everingham 2010, 2011): `joints.mat` beside a folder of images.
 
 LSP stores (3, 14, n), LSP-Extended (14, 3, n); both x, y and a flag for each of the 14 joints, left and right being
-the person's own. The flag is 1 for a joint that is occluded in LSP, and for one that was marked in LSP-Extended.
+the person's own. The flag is 1 for a joint that is occluded in LSP, and for one that was marked in LSP-Extended, which
+does not say what is occluded. LSP's first 1,000 images are for training, the others for tests; LSP-Extended is all for
+training.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def read_lsp(path: Path | str, root: Path | None = None) -> LabelledPeople:
     points, flags = rows[..., :2].astype(np.float32), rows[..., 2] > 0
     marked, occluded = _read_flags(points, flags)
     poses = Poses.of(np.where((marked & np.isfinite(points).all(axis=-1))[..., None], points, np.nan), LSP14)
-    extended = joints.shape[0] == 14
+    extended = len(poses) > _LSP_IMAGES or (joints.shape[0] == 14 and not occluded.any())
     subsets = None
     if not extended and len(poses) == _LSP_IMAGES:
         subsets = ["train" if i < _LSP_TRAINING else "test" for i in range(len(poses))]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -28,6 +29,7 @@ class RenderedPeople(LabelledPeople):
         files: the images' JPEG files.
     """
 
+    occluded_count: ClassVar[bool] = False  # ours: the mesh says of every joint whether it is hidden, a third are
     files: Mapping[Path, bytes] = field(default_factory=dict)
 
     def image(self, i: int) -> UInt8[np.ndarray, "height width 3"]:
