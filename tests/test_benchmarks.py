@@ -150,15 +150,15 @@ def test_dtw(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
 def test_align_four_cameras(benchmark: ModuleType) -> None:
     """Two cameras that show the same: in step nothing is off; a path with known faults has their offsets."""
     from moving_people import waving
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
 
-    embedder = Embedder.load(threads=1)
+    embedder = PrVipeEmbedder.load(threads=1)
     people = [waving(np.arange(100) / 60, speed=4.0)] * 2
     results = benchmark.measure(people, embedder)
     assert [row["median_offset"] for row in results["in step"]] == [0, 0]
     assert all(row["median_offset"] <= 0.05 and row["moments"] >= 33 for row in results["shifted"])
     clip = benchmark.clip_of(people[0], embedder, rate=30)
-    late = benchmark.align(clip, clip[6:], embedder.matching)
+    late = benchmark.align(clip, clip[6:])
     faults = benchmark.offsets(late, 0.0, 1.0)
     assert faults.max() == pytest.approx(0.2, abs=0.01)
 

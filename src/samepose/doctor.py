@@ -99,12 +99,12 @@ def _embeds() -> str:
     """A pose must match itself better than another, through the compiled kernel."""
     import numpy as np
 
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.poses import Poses
     from samepose.skeleton import BODY13
 
     points = np.random.default_rng(0).normal(size=(2, len(BODY13), 2)) * 100
-    embedder = Embedder.load(threads=1)
+    embedder = PrVipeEmbedder.load(threads=1)
     embedded = embedder.embed(Poses.of(points, BODY13))
     own, other = embedder.matching.probability(embedded[0], embedded)[0]
     if not (np.isfinite(own) and own > other):
@@ -125,10 +125,10 @@ def _extra(extra: str) -> Check:
 
 
 def _index_state(uri: str) -> str:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.index import Index
 
-    facts = Index.open(uri, Embedder.load(threads=1)).info()
+    facts = Index.open(uri, PrVipeEmbedder.load(threads=1)).info()
     folder = Path(facts.root)
     place = "" if folder.is_dir() else f"; its files should lie in {folder}, which is not there"
     return f"{facts.media} files, {facts.people} people, model {facts.model}{place}"

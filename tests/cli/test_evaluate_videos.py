@@ -13,7 +13,7 @@ from scipy.io import savemat
 
 from drawn_people import Shell
 from made_up_motion import some_people
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe, evaluate, evaluate_views
 from samepose.evaluation.views import CHEST4, project_views
 from samepose.models.prvipe import PrVipe as Network
@@ -103,7 +103,7 @@ def test_human36m_is_a_column_of_the_table(run: Shell, h36m: Path) -> None:
     words = ["eval", "retrieval", "--h36m", "h36m", "--baselines"]
     told = run.json(*words)
     points = np.concatenate([PEOPLE["S9"], PEOPLE["S11"]])
-    shipped = Embedder.load()
+    shipped = PrVipeEmbedder.load()
     scorers = {"prvipe": PrVipe(shipped.embed_keypoints, shipped.matching), "keypoints2d": Keypoints2D()}
     for expected in evaluate(points, scorers, CHEST4, cameras_name="x"):  # the same people in the same cameras
         model = told["models"][expected.model]

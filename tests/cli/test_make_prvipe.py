@@ -12,7 +12,7 @@ import pytest
 from drawn_people import Shell
 from made_up_motion import made_up
 from samepose.cli.app import main
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_prvipe.py"
 
@@ -39,7 +39,7 @@ def test_its_commands_make_the_held_out_twin_and_the_shipped_model(run: Shell, s
     assert len(calls) == 6
     for call in calls:
         assert main([*call, "--threads", "1", "--quiet"]) == 0, call
-    twin, shipped = (Embedder.load(Path("runs") / f"{name}.onnx") for name in ("held-out", "prvipe"))
+    twin, shipped = (PrVipeEmbedder.load(Path("runs") / f"{name}.onnx") for name in ("held-out", "prvipe"))
     assert set(twin.info.subjects) == {"ann"} and set(shipped.info.subjects) == {"ann", "cmu-02", "hdm05-bk"}
     ours, theirs = shipped.matching, twin.matching
     assert (ours.slope, ours.offset) == (theirs.slope, theirs.offset) != (1.0, 0.0)

@@ -17,7 +17,7 @@ import torch
 
 from drawn_people import Shell
 from made_up_motion import made_up
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.formats.motion import MOTION_SUFFIXES, identify
 from samepose.formats.subjects import read_subjects
 from samepose.models.prvipe import PrVipe, PrVipeConfig
@@ -29,8 +29,9 @@ WEIGHTS = Path(str(files("samepose.weights") / "prvipe.onnx"))
 def test_the_names_are_those_of_these_very_weights() -> None:
     told = json.loads(WEIGHTS.with_suffix(".json").read_text())
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    assert told["sha256"] == digest == Embedder.load().sha256  # what an index remembers is the file's hash, as before
-    assert Embedder.load().info.subjects == Embedder.load(WEIGHTS).info.subjects == tuple(told["subjects"])
+    # What an index remembers is the file's hash, as before.
+    assert told["sha256"] == digest == PrVipeEmbedder.load().sha256
+    assert PrVipeEmbedder.load().info.subjects == PrVipeEmbedder.load(WEIGHTS).info.subjects == tuple(told["subjects"])
     assert set(read_subjects()) <= set(told["subjects"])  # in the end it was trained on everybody
     card = WEIGHTS.with_name("PRVIPE.md").read_text()
     assert f"{len(told['subjects'])} subjects" in card
@@ -48,27 +49,27 @@ def names_in(archive: Path) -> Iterator[str]:
 def test_they_are_all_the_people_of_the_motion_capture() -> None:
     data = Path(os.environ["SAMEPOSE_SHARED"]) / "data"
     people = {name for archive in ("cmu.tar.xz", "hdm05.tar.xz") for name in names_in(data / archive)}
-    assert set(Embedder.load().info.subjects) == people
+    assert set(PrVipeEmbedder.load().info.subjects) == people
 
 
 def test_names_beside_other_weights_do_not_count(tmp_path: Path) -> None:
     copy = Path(shutil.copy(WEIGHTS, tmp_path / "prvipe.onnx"))
-    assert Embedder.load(copy).info.subjects == ()
+    assert PrVipeEmbedder.load(copy).info.subjects == ()
     beside = Path(shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path))
-    assert "cmu-02" in Embedder.load(copy).info.subjects
+    assert "cmu-02" in PrVipeEmbedder.load(copy).info.subjects
     torch.manual_seed(0)
     model = PrVipe(PrVipeConfig(width=8)).eval()
     export(model, info_of(model, "other"), copy)
-    assert Embedder.load(copy).info.subjects == ()
-    digest = Embedder.load(copy).sha256
+    assert PrVipeEmbedder.load(copy).info.subjects == ()
+    digest = PrVipeEmbedder.load(copy).sha256
     for text in ("no", "[]", "{}", json.dumps({"sha256": digest, "subjects": 3})):
         beside.write_text(text)
-        assert Embedder.load(copy).info.subjects == ()
+        assert PrVipeEmbedder.load(copy).info.subjects == ()
     beside.write_text(json.dumps({"sha256": digest, "subjects": ["eve"]}))
-    assert Embedder.load(copy).info.subjects == ("eve",)
+    assert PrVipeEmbedder.load(copy).info.subjects == ("eve",)
     export(model, info_of(model, "other", ["ann"]), copy)  # a file that tells is believed
-    beside.write_text(json.dumps({"sha256": Embedder.load(copy).sha256, "subjects": ["eve"]}))
-    assert Embedder.load(copy).info.subjects == ("ann",)
+    beside.write_text(json.dumps({"sha256": PrVipeEmbedder.load(copy).sha256, "subjects": ["eve"]}))
+    assert PrVipeEmbedder.load(copy).info.subjects == ("ann",)
 
 
 def test_whoever_measures_it_on_its_own_people_is_warned(run: Shell) -> None:
@@ -87,7 +88,7 @@ def test_whoever_measures_it_on_its_own_people_is_warned(run: Shell) -> None:
 
 def test_new_descriptions_of_the_shipped_weights_carry_the_names(run: Shell) -> None:
     run("export", WEIGHTS, "--out", "again.onnx", "--name", "again", "--quiet")
-    again, shipped = Embedder.load("again.onnx"), Embedder.load()
+    again, shipped = PrVipeEmbedder.load("again.onnx"), PrVipeEmbedder.load()
     assert again.info.subjects == shipped.info.subjects and again.sha256 != shipped.sha256
     keypoints = np.random.default_rng(0).normal(size=(5, 13, 2)).astype(np.float32)
     np.testing.assert_array_equal(again.embed_keypoints(keypoints).mean, shipped.embed_keypoints(keypoints).mean)

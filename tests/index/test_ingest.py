@@ -143,7 +143,8 @@ def test_video_that_breaks_off_leaves_no_people(
 
     def broken(path: Path, detector: FakeDetector, fps: float | None) -> object:
         for i in range(50):
-            yield Poses.of(np.random.default_rng(i).random((1, 17, 2)), COCO17, frames=[i], times=[i / 10], tracks=[0])
+            yield None, Poses.of(np.random.default_rng(i).random((1, 17, 2)), COCO17, frames=[i], times=[i / 10],
+                                 tracks=[0])
         raise MediaError(f"{path}: breaks off")
 
     monkeypatch.setattr(batch, "_PEOPLE", 20)  # part of them is written before the end

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from samepose.errors import FormatError
-from samepose.formats.keypointfile import read_json
 from samepose.formats.labelled import LabelledPeople, image_paths, subset_named
 from samepose.formats.matfile import read_mat
 from samepose.poses import Poses
@@ -41,38 +40,35 @@ class _Person:
     alone: bool = True
 
 
-def read_mpii_mat(path: Path | str, root: Path | None = None) -> LabelledPeople:
-    """Everyone with marked joints in `mpii_human_pose_v1_u12_1.mat`.
+def parse_mpii_mat(release: Any, path: Path, root: Path) -> LabelledPeople:
+    """Everyone with marked joints in the `RELEASE` of `mpii_human_pose_v1_u12_1.mat`.
 
     `img_train` tells the training images from the test images, `single_person` who is `alone`, "x1" to "y2" the head.
 
     Args:
-        root: folder to look for images in; None = the file's own.
+        path: of the file, for messages.
+        root: folder to look for images in.
 
     Raises:
-        FormatError: unreadable or of another layout.
+        FormatError: of another layout.
     """
-    path = Path(path)
-    release = read_mat(path, ("RELEASE",))["RELEASE"]
     try:
         people = list(_people(release))
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"{path}: RELEASE is not laid out as MPII's ({error}); get it again") from None
-    return _labelled(path, people, root)
+    return _labelled(people, root)
 
 
-def read_mpii_json(path: Path | str, root: Path | None = None) -> LabelledPeople:
+def parse_mpii_json(content: Any, path: Path, root: Path) -> LabelledPeople:
     """A list of {"image", "joints": 16 x (x, y), "joints_vis", "center", "scale"}; a joint with vis 0 is not marked.
 
     The file's name tells the subset (`train.json`, `valid.json`). Where `gt_valid.mat`, which goes with `valid.json`,
     lies beside it, the heads are its `headboxes_src`: (2 corners, x and y, n). What is occluded is not told.
 
     Raises:
-        FormatError: unreadable, of another layout, or heads of another number of people.
+        FormatError: of another layout, or heads of another number of people.
     """
-    path = Path(path)
-    content, people = read_json(path), []
-    subset = subset_named(path)
+    people, subset = [], subset_named(path)
     if not isinstance(content, list):
         raise FormatError(f"{path}: is not a list of people as in MPII's JSON; export it again")
     for i, entry in enumerate(content):
@@ -88,7 +84,7 @@ def read_mpii_json(path: Path | str, root: Path | None = None) -> LabelledPeople
         people.append(person)
     for person, head in zip(people, _heads(path.with_name(f"{HEADS}{path.stem}.mat"), len(people))):
         person.head = head
-    return _labelled(path, people, root)
+    return _labelled(people, root)
 
 
 def _heads(path: Path, count: int) -> np.ndarray:
@@ -134,11 +130,11 @@ def _of_images(cells: Any, count: int) -> list[np.ndarray] | None:
     return [np.atleast_1d(numbers).astype(int) for numbers in listed]
 
 
-def _labelled(path: Path, people: list[_Person], root: Path | None) -> LabelledPeople:
+def _labelled(people: list[_Person], root: Path) -> LabelledPeople:
     points = np.array([p.points for p in people]).reshape(-1, _JOINTS, 2) - 1
     sides = np.array([p.scale for p in people]) * (_HEIGHT * _ROOM)
     return LabelledPeople.of(
-        "MPII", Poses.of(points, MPII16), image_paths([p.image for p in people], root or path.parent),
+        "MPII", Poses.of(points, MPII16), image_paths([p.image for p in people], root),
         occluded=np.array([p.occluded for p in people]).reshape(-1, _JOINTS),
         centres=np.array([p.centre for p in people]).reshape(-1, 2) - 1,
         sides=np.where(sides > 0, sides, np.nan),  # -1 in the JSON where it is not known

@@ -18,7 +18,7 @@ from samepose.index.upkeep import SMALL_FILES, optimise
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index.store import Index
 
 # A commit takes some 10 ms: every few seconds costs nothing, and a killed run loses no more than that of images.

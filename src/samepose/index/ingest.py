@@ -24,7 +24,7 @@ from samepose.index.schema import Medium, with_id
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index.store import Index
 
 Progress = Callable[[float, float, str, int], None]
@@ -202,7 +202,7 @@ class _Run:
 
         duration = _duration(file) if new.kind == "video" and self.progress else None
         try:
-            for poses in detect(file, detector, new.fps if new.kind == "video" else None):
+            for _, poses in detect(file, detector, new.fps if new.kind == "video" else None):
                 if len(poses):
                     new = replace(new, people=new.people + self.batch.add(new, poses),
                                   skeleton=poses.skeleton.name)

@@ -16,7 +16,7 @@ from samepose.index.upkeep import optimise
 from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index.store import Index
 
 _ROWS = 8192  # in memory at a time

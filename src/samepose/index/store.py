@@ -41,7 +41,7 @@ from samepose.skeleton import SKELETONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.matching.embeddings import Embeddings, Matching
 
 T = TypeVar("T")
