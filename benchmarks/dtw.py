@@ -17,7 +17,7 @@ from importlib.util import find_spec
 import numpy as np
 from benchmarks._machine import describe, interleaved, medians, verdict
 
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.poses import Poses
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import frame_distances
@@ -55,7 +55,7 @@ def by_samepose(d: np.ndarray) -> tuple[float, int]:
     return path.total, len(path.pairs)
 
 
-def clips(length: int, embedder: Embedder) -> tuple[Clip, Clip]:
+def clips(length: int, embedder: PrVipeEmbedder) -> tuple[Clip, Clip]:
     """Two made-up movements: joints on smooth random ways, the second the first at another pace and with noise."""
     rng = np.random.default_rng(0)
     knots = rng.normal(0, 40, (length // 20 + 4, 13, 2)).cumsum(axis=0) * 0.3 + rng.normal(200, 60, (13, 2))
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     rounds, length = (3, 60) if args.quick else (args.rounds, args.length)
     print(describe("numpy", "numba", "tslearn", "librosa"))
-    embedder = Embedder.load()
+    embedder = PrVipeEmbedder.load()
     a, b = clips(length, embedder)
     matrix = frame_distances(a, b, embedder.matching)
     exact = matrix.astype(np.float64)  # what the others compute with

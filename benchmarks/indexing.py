@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
 from samepose.detection.movenet import Mode, MoveNet
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.index import Index, index_media
 
 Calls = list[tuple[str, tuple[int, ...], int]]  # network, input shape, how often
@@ -81,7 +81,7 @@ def networks(calls: Calls, detector: MoveNet, at_once: int) -> Callable[[], None
 
 
 def measure(video: Path, mode: Mode, rounds: int, clock: Callable[[], float], folder: Path) -> None:
-    detector, embedder = MoveNet(mode, cores()), Embedder.load(threads=cores())
+    detector, embedder = MoveNet(mode, cores()), PrVipeEmbedder.load(threads=cores())
     count, people = 0, 0
 
     def index() -> None:

@@ -24,7 +24,7 @@ from benchmarks.procrustes import numpy_svd, torch_svd
 from numba import njit, prange
 from scipy.spatial.distance import cdist
 
-from samepose.embed.prvipe import _BATCH, Embedder
+from samepose.embed.prvipe import _BATCH, PrVipeEmbedder
 from samepose.geometry.camera import centred, project
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.matching._kernel import _exp
@@ -180,7 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     rng = np.random.default_rng(0)
     all_n, mc_n, few, poses_n, truth_n = (600, 60, 20, 3000, 20) if quick else (10_000, 1000, 200, 100_000, 600)
     print(describe("numpy", "scipy", "numba", "onnxruntime", "torch"))
-    embedder = Embedder.load(threads=cores())
+    embedder = PrVipeEmbedder.load(threads=cores())
     matching = Matching(embedder.matching.a, embedder.matching.b)  # samples know no calibration
     points = bodies(args.mocap, poses_n, rng)
     keypoints = [views(points, rng) for _ in range(2)]
@@ -222,9 +222,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def embedding(
-    embedder: Embedder, keypoints: np.ndarray, rounds: int, rng: np.random.Generator, clock: Clock
+    embedder: PrVipeEmbedder, keypoints: np.ndarray, rounds: int, rng: np.random.Generator, clock: Clock
 ) -> None:
-    """`Embedder.embed_keypoints` against the products of its layers, by the better of two batch sizes."""
+    """`PrVipeEmbedder.embed_keypoints` against the products of its layers, by the better of two batch sizes."""
     n, sizes = len(keypoints), layers()
     calls: Calls = {
         f"embedding {n} poses": lambda: embedder.embed_keypoints(keypoints),

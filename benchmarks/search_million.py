@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.views import Camera, project_views
 from samepose.index import Index, Medium, search
 from samepose.index.schema import PEOPLE, embeddings_of, people_batch, vectors_of, with_id
@@ -64,7 +64,7 @@ def seen(path: Path, people: int, rng: np.random.Generator, block: int = VIDEO_R
         keypoints[start : start + block] = project_views(points[rows], [camera])[0]
     rank, hide = rng.random((people, 13)).argsort(axis=1), rng.integers(2, 6, (people, 1))
     keypoints[(rank < hide) & (rng.random((people, 1)) < 1 / 3)] = np.nan
-    return Embedder.load().embed_keypoints(keypoints)
+    return PrVipeEmbedder.load().embed_keypoints(keypoints)
 
 
 def media(people: int) -> Iterator[tuple[Medium, int]]:
@@ -149,7 +149,7 @@ def start_to_results(folder: Path, mocap: Path | None) -> float:
     """Seconds from the start of a process to its printed results."""
     code = (
         "import benchmarks.search_million as b; from samepose.index import *\n"
-        + ("b.Stub.matching = b.Embedder.load().matching\n" if mocap else "")
+        + ("b.Stub.matching = b.PrVipeEmbedder.load().matching\n" if mocap else "")
         + "import numpy as np; index = Index.open(sys.argv[1], b.Stub()); zero = np.zeros((1, 16), np.float32)\n"
         "print([h.id for h in search(index, b.Embeddings(zero, zero + 0.05))])"
     )
@@ -169,7 +169,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     if args.mocap:
-        Stub.matching = Embedder.load().matching
+        Stub.matching = PrVipeEmbedder.load().matching
     if args.build:
         embeddings = seen(args.mocap, args.people, rng) if args.mocap else made_up(args.people, rng)
         build(args.dir / "index", embeddings, rng)

@@ -24,7 +24,7 @@ from benchmarks._machine import describe, verdict
 from samepose.demo import cache_folder, fetch_videos
 from samepose.detection import detect
 from samepose.detection.movenet import MoveNet
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.poses import Poses
 from samepose.query.source import Source
@@ -40,7 +40,7 @@ def performer(video: Path, detector: MoveNet, folder: Path) -> Poses:
     kept = folder / f"{video.stem}-all-{detector.name}.npz"
     if not kept.exists():
         print(f"detecting in {video.name}", file=sys.stderr)
-        people = Poses.concatenate([p for p in detect(video, detector, None) if len(p)])
+        people = Poses.concatenate([p for _, p in detect(video, detector, None) if len(p)])
         save_poses(kept, people, [video.name] * len(people))
     return Source(str(video), load_poses(kept).poses, video).person()
 
@@ -61,7 +61,7 @@ def offsets(found: Alignment, shift: float, speed: float) -> np.ndarray:
     return np.abs(np.interp(asked, moments, met) - asked)
 
 
-def measure(people: list[Poses], embedder: Embedder) -> dict[str, list[dict[str, float]]]:
+def measure(people: list[Poses], embedder: PrVipeEmbedder) -> dict[str, list[dict[str, float]]]:
     results: dict[str, list[dict[str, float]]] = {"in step": [], "shifted": [], "closed": []}
     clips = [clip_of(p, embedder, rate=RATE) for p in people]
     slow = [clip_of(shifted(p), embedder, rate=RATE) for p in people]
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     videos, detector = fetch_videos(cache_folder() / "four_cameras"), MoveNet("balanced")
     args.detections.mkdir(parents=True, exist_ok=True)
-    embedder = Embedder.load(args.weights)
+    embedder = PrVipeEmbedder.load(args.weights)
     results = measure([performer(video, detector, args.detections) for video in videos], embedder)
     if args.json:
         print(json.dumps({"model": embedder.name, **results}))

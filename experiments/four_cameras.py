@@ -25,7 +25,7 @@ import numpy as np
 from samepose.demo import cache_folder, fetch_videos
 from samepose.detection import detect
 from samepose.detection.movenet import MoveNet
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.crossview import CrossView, cross_view
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe
 from samepose.formats.keypoints import load_poses, save_poses
@@ -44,7 +44,7 @@ def most_prominent(video: Path, detector: MoveNet, folder: Path) -> Poses:
     kept = folder / f"{video.stem}-{FPS:g}fps-{detector.name}.npz"
     if not kept.exists():
         print(f"detecting in {video.name}", file=sys.stderr)
-        people = Poses.concatenate([p[int(p.prominence().argmax())] for p in detect(video, detector, FPS) if len(p)])
+        people = Poses.concatenate([p[int(p.prominence().argmax())] for _, p in detect(video, detector, FPS) if len(p)])
         save_poses(kept, people, [video.name] * len(people))
     return load_poses(kept).poses
 
@@ -65,7 +65,7 @@ class Moments:
 def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
     videos = fetch_videos(cache_folder() / "four_cameras")
     folder.mkdir(parents=True, exist_ok=True)
-    detector, embedder = MoveNet("balanced"), Embedder.load(weights)
+    detector, embedder = MoveNet("balanced"), PrVipeEmbedder.load(weights)
     people = [most_prominent(video, detector, folder) for video in videos]
     people = [p[embedder.searchable(p)] for p in people]
     keypoints, times = [embedder.keypoints(p) for p in people], [p.times for p in people]

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks._machine import describe
 
 from samepose.detection.movenet import MoveNet
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.formats.keypoints import save_poses
 from samepose.media.files import media_files
 from samepose.query.source import read_source
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--mode", default="balanced")
     options = parser.parse_args(argv)
     print(describe("numpy", "onnxruntime", "numba"))
-    embedder, detector = Embedder.load(), MoveNet(options.mode)
+    embedder, detector = PrVipeEmbedder.load(), MoveNet(options.mode)
     files = media_files([options.folder])
     actions = np.array([f.stem.rpartition("_")[0] for f in files])
     start = time.perf_counter()

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from samepose.cli.app import main
 from samepose.cli.options import Options
 from samepose.detection.movenet import MoveNet
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
@@ -96,9 +96,9 @@ def detector(mode: str = "fast") -> MoveNet:
 
 
 @cache
-def embedder() -> Embedder:
+def embedder() -> PrVipeEmbedder:
     """The shipped one."""
-    return Embedder.load(threads=1)
+    return PrVipeEmbedder.load(threads=1)
 
 
 def share_networks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ class FakeDetector:
 class FakeEmbedder:
     """A fixed projection of the centred and scaled joints."""
 
+    dimensions, joint_score, min_joints = 16, 0.0, 8
+
     def __init__(self, name: str = "fake", sha256: str = "ab" * 32, scale: float = 1.0) -> None:
         self.name, self.sha256, self.scale = name, sha256, scale
         self.matching = Matching(2.0, 2.0)

@@ -149,9 +149,9 @@ def test_dtw(benchmark: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
 def test_align_four_cameras(benchmark: ModuleType) -> None:
     """Two cameras that show the same: in step nothing is off; a path with known faults has their offsets."""
     from moving_people import waving
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
 
-    embedder = Embedder.load(threads=1)
+    embedder = PrVipeEmbedder.load(threads=1)
     people = [waving(np.arange(100) / 60, speed=4.0)] * 2
     results = benchmark.measure(people, embedder)
     assert [row["median_offset"] for row in results["in step"]] == [0, 0]

@@ -16,7 +16,7 @@ import pytest
 from drawn_people import standing
 from samepose import demo
 from samepose.cli import main
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
@@ -62,8 +62,8 @@ def clip(path: Path, size: int = 64, frames: int = 20, start: int = 1) -> Path:
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load(threads=1)
+def embedder() -> PrVipeEmbedder:
+    return PrVipeEmbedder.load(threads=1)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def clips(tmp_path: Path) -> list[Path]:
     return [clip(tmp_path / "clips" / name, size) for name, size in (("a[1].avi", 64), ("b.avi", 96), ("c.avi", 80))]
 
 
-def test_finds_the_same_moments_in_every_other_video(clips: list[Path], tmp_path: Path, embedder: Embedder) -> None:
+def test_finds_the_same_moments_in_every_other_video(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     told: list[float] = []
     done = demo.run_demo(clips, tmp_path / "out", Swinging(), embedder, synchronised=True, moments=4,
                          progress=lambda part, total, what: told.append(part / total))
@@ -86,22 +86,22 @@ def test_finds_the_same_moments_in_every_other_video(clips: list[Path], tmp_path
     assert page.count("<section>") == 4 and page.count("<img") == 12 and "same moment" in page
 
 
-def test_second_run_reads_no_indexed_video_again(clips: list[Path], tmp_path: Path, embedder: Embedder) -> None:
+def test_second_run_reads_no_indexed_video_again(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     first, second = Swinging(), Swinging()
     for detector in (first, second):
         demo.run_demo(clips, tmp_path / "out", detector, embedder, moments=3)
     assert (first.calls, second.calls) == (43, 3)
 
 
-def test_index_of_another_model_is_brought_up_to_date(clips: list[Path], tmp_path: Path, embedder: Embedder) -> None:
+def test_index_of_another_model_is_brought_up_to_date(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     out, detector = tmp_path / "out", Swinging()
     demo.run_demo(clips, out, detector, embedder, moments=1)
-    newer = Embedder(embedder._session, embedder.info, "0" * 64)
+    newer = PrVipeEmbedder(embedder._session, embedder.info, "0" * 64)
     done = demo.run_demo(clips, out, detector, newer, moments=1)
     assert detector.calls == 42 and len(done.moments[0].hits) == 2
 
 
-def test_videos_not_in_step_tell_times_only(clips: list[Path], tmp_path: Path, embedder: Embedder) -> None:
+def test_videos_not_in_step_tell_times_only(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     done = demo.run_demo(clips[1:], tmp_path / "out", Swinging(), embedder, moments=2)
     assert done.median_offset() is None
     value = done.to_json()
@@ -109,7 +109,7 @@ def test_videos_not_in_step_tell_times_only(clips: list[Path], tmp_path: Path, e
     json.dumps(value, allow_nan=False)
 
 
-def test_what_cannot_be_shown_is_said(clips: list[Path], tmp_path: Path, embedder: Embedder) -> None:
+def test_what_cannot_be_shown_is_said(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     def run(*videos: Path) -> None:
         demo.run_demo(videos, tmp_path / "out", Swinging(), embedder, moments=2)
 

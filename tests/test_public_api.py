@@ -12,8 +12,8 @@ import pytest
 import samepose
 
 NAMES = [
-    "SKELETONS", "Embedder", "Embeddings", "FormatError", "Hit", "Index", "Matching", "MediaError", "MoveNet", "Poses",
-    "Query", "SameposeError", "Skeleton", "StoreError", "UsageError", "__version__", "embed_query", "index_media",
+    "SKELETONS", "Embeddings", "FormatError", "Hit", "Index", "Matching", "MediaError", "MoveNet", "Poses",
+    "PrVipeEmbedder", "Query", "SameposeError", "Skeleton", "StoreError", "UsageError", "__version__", "embed_query", "index_media",
     "index_poses", "load_poses", "re_embed", "resolve_query", "save_poses", "search",
 ]
 

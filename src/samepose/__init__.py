@@ -2,7 +2,7 @@
 
     import samepose
 
-    detector, embedder = samepose.MoveNet(), samepose.Embedder.load()
+    detector, embedder = samepose.MoveNet(), samepose.PrVipeEmbedder.load()
     index = samepose.Index.create("samepose-index", embedder)
     samepose.index_media(index, ["photos"], detector, embedder)
     query = samepose.resolve_query("query.jpg", index, detector)
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from samepose.detection.movenet import MoveNet
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.keypoints import load_poses, save_poses
     from samepose.index import Hit, Index, index_media, index_poses, re_embed, search
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SKELETONS",
-    "Embedder",
     "Embeddings",
     "FormatError",
     "Hit",
@@ -40,6 +39,7 @@ __all__ = [
     "MediaError",
     "MoveNet",
     "Poses",
+    "PrVipeEmbedder",
     "Query",
     "SameposeError",
     "Skeleton",
@@ -58,7 +58,7 @@ __all__ = [
 
 _HOME = {
     "samepose.detection.movenet": ("MoveNet",),
-    "samepose.embed.prvipe": ("Embedder",),
+    "samepose.embed.prvipe": ("PrVipeEmbedder",),
     "samepose.matching.embeddings": ("Embeddings", "Matching"),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),

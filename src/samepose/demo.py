@@ -24,7 +24,7 @@ from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index import Hit, Index
     from samepose.query.query import Query
 

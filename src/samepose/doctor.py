@@ -104,9 +104,9 @@ def _cpm_weights(weights: str) -> str:
 
 
 def _embedder_weights() -> str:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
 
-    embedder = Embedder.load()
+    embedder = PrVipeEmbedder.load()
     for file in files("samepose") or []:  # an editable installation lists no weights
         installed = _hex(file.hash.value) if file.name == "prvipe.onnx" and file.hash else embedder.sha256
         if installed != embedder.sha256:
@@ -132,12 +132,12 @@ def _embeds() -> str:
     """A pose must match itself better than another, through the compiled kernel."""
     import numpy as np
 
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.poses import Poses
     from samepose.skeleton import BODY13
 
     points = np.random.default_rng(0).normal(size=(2, len(BODY13), 2)) * 100
-    embedder = Embedder.load(threads=1)
+    embedder = PrVipeEmbedder.load(threads=1)
     embedded = embedder.embed(Poses.of(points, BODY13))
     own, other = embedder.matching.probability(embedded[0], embedded)[0]
     if not (np.isfinite(own) and own > other):
@@ -158,10 +158,10 @@ def _extra(extra: str) -> Check:
 
 
 def _index_state(uri: str) -> str:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.index import Index
 
-    facts = Index.open(uri, Embedder.load(threads=1)).info()
+    facts = Index.open(uri, PrVipeEmbedder.load(threads=1)).info()
     folder = Path(facts.root)
     place = "" if folder.is_dir() else f"; its files should lie in {folder}, which is not there"
     return f"{facts.media} files, {facts.people} people, model {facts.model}{place}"

@@ -291,7 +291,7 @@ def test_an_index_of_another_model(run: Shell, tmp_path: Path, monkeypatch: pyte
     photo(tmp_path / "a.png")
     run("index", "a.png")
     with monkeypatch.context() as patch:
-        patch.setattr(samepose.embed.prvipe.Embedder, "name", property(lambda self: "prvipe-next"))
+        patch.setattr(samepose.embed.prvipe.PrVipeEmbedder, "name", property(lambda self: "prvipe-next"))
         run.fails("search", "a.png", code=3, says=["samepose-index", "prvipe-next", "samepose index --re-embed"])
         run("index", "--re-embed")
         assert run.json("search", "a.png")["results"][0]["path"] == "a.png"

@@ -13,7 +13,7 @@ import torch
 from drawn_people import Shell
 from made_up_motion import made_up, some_people
 from samepose.cli.app import main
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe, evaluate, select_frames
 from samepose.evaluation.views import ALL11, CHEST4
 from samepose.formats.load_mocap import load_poseset
@@ -46,7 +46,7 @@ def test_json_is_the_contract_and_the_library_figures(run: Shell, tiny: Path) ->
     assert set(told) == {"models"} and list(told["models"]) == ["tiny", "prvipe", "keypoints2d"]
     poses = load_poseset("motion.npz")
     points = poses.points[select_frames(poses.points, 30)]
-    shipped = Embedder.load()
+    shipped = PrVipeEmbedder.load()
     scorers = {"prvipe": PrVipe(shipped.embed_keypoints, shipped.matching), "keypoints2d": Keypoints2D()}
     for result in evaluate(points, scorers, CHEST4, cameras_name="chest4"):
         assert told["models"][result.model] == {
@@ -76,7 +76,7 @@ def test_all_eleven_noise_hidden_joints_and_subjects(run: Shell, tiny: Path) -> 
     told = run.json(*words[:-1])["models"]["tiny"]
     assert (told["frames"], told["cameras"], told["keypoints"]) == (20, "all11", "noisy")
     assert told["hidden"] == [j for j in PARTS["left_arm"] if j != "left_ear"]
-    embedder = Embedder.load(tiny)
+    embedder = PrVipeEmbedder.load(tiny)
     scorers = {"tiny": PrVipe(embedder.embed_keypoints, embedder.matching)}
     (result,) = evaluate(load_poseset("motion.npz").points[20:], scorers, ALL11, cameras_name="all11",
                          keypoints="noisy", hide=told["hidden"])

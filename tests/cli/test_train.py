@@ -15,7 +15,7 @@ import torch
 
 from drawn_people import Shell
 from made_up_motion import SUBJECTS, made_up
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError, UsageError
 from samepose.evaluation.retrieval import Lifting, PointEmbedding, PrVipe
 from samepose.evaluation.views import CHEST4
@@ -60,7 +60,7 @@ def test_a_run_validates_on_the_held_out_subject_and_becomes_onnx(run: Shell, tm
     assert kept["origin"]["subjects"] == ["ann", "bob"]  # cmu-02 is in the default list
 
     done = run.json("export", "run", "--out", "m.onnx", "--name", "tiny")
-    embedder = Embedder.load("m.onnx")
+    embedder = PrVipeEmbedder.load("m.onnx")
     assert (done["name"], done["sha256"], embedder.name) == ("tiny", embedder.sha256, "tiny")
     assert (embedder.info.joint_score, embedder.info.min_joints) == (JOINT_SCORE, MIN_JOINTS)
     model = load_model(Path("run"))
@@ -69,7 +69,7 @@ def test_a_run_validates_on_the_held_out_subject_and_becomes_onnx(run: Shell, tm
     ours, theirs = embedder.embed_keypoints(keypoints), scorer_of(model).describe(keypoints)
     np.testing.assert_allclose(ours.mean, theirs.mean, rtol=1e-2, atol=1e-2)  # fp16 weights
     run("export", "run", "--out", "n.onnx")
-    assert Embedder.load("n.onnx").name == "prvipe-run"
+    assert PrVipeEmbedder.load("n.onnx").name == "prvipe-run"
 
 
 def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: p
     Path("new.txt").write_text("eve\nfay\n")
     words = ["export", "run", "--calibrate", "others.npz", "--out", "m.onnx", "--held-out"]
     found = run.json(*words, "new.txt")["calibration"]
-    shown, plain = Embedder.load("m.onnx").matching, load_model(Path("run"))
+    shown, plain = PrVipeEmbedder.load("m.onnx").matching, load_model(Path("run"))
     assert (shown.slope, shown.offset) == (found["slope"], found["offset"]) and shown.slope != 1
     assert shown.uncalibrated.a == pytest.approx(float(plain.a.detach()))
     assert sorted(p for half in found["halves"] for p in half["people"]) == ["eve", "fay"]
@@ -89,7 +89,7 @@ def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: p
     # The weights for everybody take it over, and a model exported before can be described anew.
     run("export", "run", "--out", "n.onnx", "--calibration", "m.onnx")
     run("export", "n.onnx", "--out", "n.onnx", "--name", "other")
-    renamed = Embedder.load("n.onnx")
+    renamed = PrVipeEmbedder.load("n.onnx")
     assert (renamed.name, renamed.matching) == ("other", shown)
     run.fails(*words, "new.txt", "--calibration", "m.onnx", code=2, says=["one of them"])
 

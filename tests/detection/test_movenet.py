@@ -176,7 +176,8 @@ def test_detect_photos_and_videos(tmp_path: Path) -> None:
     import av
 
     Image.new("RGB", (20, 20), (50, 50, 50)).save(tmp_path / "a.JPG")
-    (photo,) = detect(tmp_path / "a.JPG", Dots())
+    ((frame, photo),) = detect(tmp_path / "a.JPG", Dots())
+    assert frame.image.shape == (20, 20, 3)
     assert photo.frames.tolist() == [0] and np.isnan(photo.times).all() and photo.tracks.tolist() == [0]
     with av.open(str(tmp_path / "a.mp4"), "w") as out:
         stream = out.add_stream("mpeg4", rate=20)
@@ -184,7 +185,9 @@ def test_detect_photos_and_videos(tmp_path: Path) -> None:
         for i in range(20):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 13 * i, np.uint8), format="rgb24")))
         out.mux(stream.encode(None))
-    clips = list(detect(tmp_path / "a.mp4", Dots(), fps=10))
+    looked_at = list(detect(tmp_path / "a.mp4", Dots(), fps=10))
+    clips = [poses for _, poses in looked_at]
+    assert [frame.index for frame, _ in looked_at] == list(range(0, 20, 2))
     assert len(clips) == 10 and [len(c) for c in clips] == [1] * 8 + [0] * 2
     assert [int(c.frames[0]) for c in clips[:8]] == list(range(0, 16, 2))
     np.testing.assert_allclose([c.times[0] for c in clips[:8]], np.arange(8) / 10)

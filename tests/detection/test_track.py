@@ -104,6 +104,6 @@ def test_only_the_ids_change() -> None:
 @pytest.mark.skipif("SAMEPOSE_SHARED" not in os.environ, reason="SAMEPOSE_SHARED does not name the test videos")
 def test_real_street_is_not_fragmented() -> None:
     video = Path(os.environ["SAMEPOSE_SHARED"]) / "media" / "video.avi"
-    frames = list(detect(video, MoveNet("fast"), fps=10))
+    frames = [poses for _, poses in detect(video, MoveNet("fast"), fps=10)]
     numbers, counts = np.unique(np.concatenate([f.tracks for f in frames]), return_counts=True)
     assert len(numbers) <= 10 and np.sort(counts)[-4:].min() >= 0.4 * len(frames)

@@ -14,7 +14,7 @@ from scipy.stats import kendalltau
 from drawn_people import Shell, share_networks
 from drawn_people import embedder as shared_embedder
 from exercising_people import Move, jack, knee, mirrored_knee
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.evaluation.alignment import alignment, kendall_tau
 from samepose.evaluation.penn_action import GUESS_REACH, clips_of, drawn, may_find, recognise, usable
@@ -28,7 +28,7 @@ FRAMES = 20
 
 
 @pytest.fixture
-def embedder() -> Embedder:
+def embedder() -> PrVipeEmbedder:
     return shared_embedder()
 
 
@@ -153,7 +153,7 @@ def test_keypoints_are_looked_for_inside_the_boxes(tmp_path: Path) -> None:
 # -- protocols -----------------------------------------------------------------------------------------------------
 
 
-def prepared(folder: Path, embedder: Embedder) -> tuple[list[PennVideo], list[Clip]]:
+def prepared(folder: Path, embedder: PrVipeEmbedder) -> tuple[list[PennVideo], list[Clip]]:
     videos = usable(read_penn_action(data_set(folder)).videos)
     return videos, clips_of([v.without_guesses(GUESS_REACH).poses for v in videos], embedder)
 
@@ -183,7 +183,7 @@ def test_splits(tmp_path: Path) -> None:
         may_find(videos[:4], "cv")
 
 
-def test_recognition_is_as_a_plain_loop_has_it(tmp_path: Path, embedder: Embedder) -> None:
+def test_recognition_is_as_a_plain_loop_has_it(tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     videos, clips = prepared(tmp_path, embedder)
     for i in (2, 12):
         videos[i] = replace(videos[i], action={"squat": "jumping_jacks"}.get(videos[i].action, "squat"))  # goes wrong
@@ -221,7 +221,7 @@ def test_kendalls_tau_is_scipys() -> None:
     assert kendall_tau([0, 1, 2, 3]) == 1 and kendall_tau([3, 2, 1]) == -1 and kendall_tau([2, 2, 2]) == 0
 
 
-def test_alignment_is_as_a_plain_loop_has_it(tmp_path: Path, embedder: Embedder) -> None:
+def test_alignment_is_as_a_plain_loop_has_it(tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     videos, clips = prepared(tmp_path, embedder)
     found = alignment(videos, clips, embedder.matching, threads=1)
     taus: dict[tuple[str, bool], list[float]] = {}
@@ -246,7 +246,7 @@ def test_alignment_is_as_a_plain_loop_has_it(tmp_path: Path, embedder: Embedder)
         alignment(videos[:1], clips[:1], embedder.matching)
 
 
-def test_a_video_of_few_joints_is_recognised_all_the_same(tmp_path: Path, embedder: Embedder) -> None:
+def test_a_video_of_few_joints_is_recognised_all_the_same(tmp_path: Path, embedder: PrVipeEmbedder) -> None:
     few = read_penn_label(write_label(tmp_path, "0001", hidden=8)).without_guesses()
     clip = clips_of([few.poses], embedder)[0]
     assert clip.found.all() and len(clip) == FRAMES

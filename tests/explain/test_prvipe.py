@@ -13,7 +13,7 @@ from PIL import Image
 
 from drawn_people import Shell
 from made_up_motion import made_up, some_people
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import brier_score, expected_calibration_error, reliability, top_pairs
 from samepose.evaluation.views import ALL11, CHEST4
@@ -26,7 +26,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return Scene.of(some_people(40), CHEST4, Embedder.load(threads=1), cameras_name="chest4")
+    return Scene.of(some_people(40), CHEST4, PrVipeEmbedder.load(threads=1), cameras_name="chest4")
 
 
 def test_honest_probabilities_have_no_calibration_error_and_liars_do() -> None:
@@ -155,7 +155,7 @@ def test_retrievals_are_ranked_and_judged(scene: Scene) -> None:
 
 def test_too_few_poses(scene: Scene) -> None:
     with pytest.raises(UsageError, match="too few"):
-        Scene.of(some_people(5), ALL11, Embedder.load(threads=1), cameras_name="all11")
+        Scene.of(some_people(5), ALL11, PrVipeEmbedder.load(threads=1), cameras_name="all11")
     alike = replace(scene, points=np.repeat(some_people(1), 40, 0) + RNG.normal(0, 0.01, (40, 17, 3)))
     with pytest.raises(UsageError, match="more varied motion"):
         ambiguity(alike)
@@ -172,7 +172,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 def test_four_pictures_and_their_numbers(run: Shell) -> None:
     told = run.json("explain", "prvipe", "--data", "motion.npz", "--out", "deep/pictures", "--frames", 30, "--quiet")
     assert (told["frames"], told["cameras"], told["keypoints"]) == (30, "chest4", "perfect")
-    assert told["model"] == Embedder.load().name
+    assert told["model"] == PrVipeEmbedder.load().name
     assert {"confidence", "ambiguity", "space", "retrievals"} < told.keys()
     for name in ("confidence", "ambiguity", "space", "retrievals"):
         pixels = np.asarray(Image.open(Path("deep/pictures") / f"{name}.png").convert("L"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from samepose.embed.prvipe import Embedder, ModelInfo
+from samepose.embed.prvipe import PrVipeEmbedder, ModelInfo
 from samepose.errors import FormatError, UsageError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
@@ -55,7 +55,7 @@ INFO = ModelInfo("test", Matching(1.5, 0.5), joint_score=0.2, min_joints=6)
 def test_onnx_equals_torch(kind: str, tmp_path: Path) -> None:
     model, points = small_model(kind), keypoints(50)
     export(model, INFO, tmp_path / "m.onnx")
-    embedder = Embedder.load(tmp_path / "m.onnx")
+    embedder = PrVipeEmbedder.load(tmp_path / "m.onnx")
     assert embedder.info == INFO
     ours = embedder.embed_keypoints(points)
     unit, visible = normalise_2d(points)
@@ -187,7 +187,7 @@ def test_views_show_left_on_the_right_from_the_front() -> None:
 
 def test_embedder_sees_what_detectors_give(tmp_path: Path) -> None:
     export(small_model(), INFO, tmp_path / "m.onnx")
-    embedder = Embedder.load(tmp_path / "m.onnx")
+    embedder = PrVipeEmbedder.load(tmp_path / "m.onnx")
     points = RNG.normal(size=(2, 17, 2)) * 40 + 100
     scores = np.ones((2, 17))
     scores[1, COCO17.index("left_wrist")] = 0.1  # under joint_score
@@ -204,9 +204,9 @@ def test_embedder_sees_what_detectors_give(tmp_path: Path) -> None:
 def test_not_a_model(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no")
     with pytest.raises(FormatError, match=r"x\.onnx: not a Pr-VIPE model"):
-        Embedder.load(tmp_path / "x.onnx")
+        PrVipeEmbedder.load(tmp_path / "x.onnx")
     with pytest.raises(FormatError, match="cannot be read"):
-        Embedder.load(tmp_path / "y.onnx")
+        PrVipeEmbedder.load(tmp_path / "y.onnx")
     with pytest.raises(UsageError, match="lifting"):
         export(small_model("lifting"), INFO, tmp_path / "z.onnx")
 

@@ -57,7 +57,7 @@ def test_track_ids_are_those_of_detect(tmp_path: Path) -> None:
     from samepose.detection import detect
 
     path = video(tmp_path / "clip.mp4", people=2)
-    frames = [p for p in detect(path, detector()) if len(p)]
+    frames = [p for _, p in detect(path, detector()) if len(p)]
     for time in (0.0, 0.6):
         people = next(p for p in frames if abs(p.times[0] - time) < 0.01)
         for row in range(len(people)):

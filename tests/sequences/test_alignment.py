@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from moving_people import waving
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import SameposeError, UsageError
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
@@ -27,8 +27,8 @@ MATCHING = Matching(1.7, 2.5, 1.2, -0.1)
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load(threads=1)
+def embedder() -> PrVipeEmbedder:
+    return PrVipeEmbedder.load(threads=1)
 
 
 def random_clip(rng: np.random.Generator, n: int, rate: float = 30.0, missing: float = 0.0) -> Clip:
@@ -43,7 +43,7 @@ def random_clip(rng: np.random.Generator, n: int, rate: float = 30.0, missing: f
 # -- clips -------------------------------------------------------------------------------------------------------
 
 
-def test_a_clip_at_its_own_rate_keeps_every_pose(embedder: Embedder) -> None:
+def test_a_clip_at_its_own_rate_keeps_every_pose(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.round(np.arange(300) / 29.97, 3))  # milliseconds, as containers write them
     clip = clip_of(poses, embedder)
     assert len(clip) == len(clip.poses) == 300 and clip.found.all()
@@ -53,7 +53,7 @@ def test_a_clip_at_its_own_rate_keeps_every_pose(embedder: Embedder) -> None:
     np.testing.assert_allclose(clip.mirrored.mean, embedder.embed(poses.mirrored()).mean)
 
 
-def test_clips_of_different_rates_are_brought_to_one(embedder: Embedder) -> None:
+def test_clips_of_different_rates_are_brought_to_one(embedder: PrVipeEmbedder) -> None:
     slow, fast = (clip_of(waving(np.arange(n) / fps), embedder, rate=20) for n, fps in ((31, 10), (181, 60)))
     assert len(slow) == len(fast) == 61 and slow.found.all() and fast.found.all()
     np.testing.assert_allclose(slow.times, fast.times)
@@ -61,7 +61,7 @@ def test_clips_of_different_rates_are_brought_to_one(embedder: Embedder) -> None
     np.testing.assert_array_equal(fast.poses.frames, np.arange(0, 181, 3))
 
 
-def test_gaps_stay_gaps_and_the_rate_is_of_where_nothing_is_missing(embedder: Embedder) -> None:
+def test_gaps_stay_gaps_and_the_rate_is_of_where_nothing_is_missing(embedder: PrVipeEmbedder) -> None:
     times = np.arange(90) / 30
     seen = (times < 1) | (times >= 2)
     seen[10] = False
@@ -70,14 +70,14 @@ def test_gaps_stay_gaps_and_the_rate_is_of_where_nothing_is_missing(embedder: Em
     assert np.isnan(clip.poses.points[~seen]).all() and not np.isnan(clip.poses.points[seen]).any()
 
 
-def test_a_variable_frame_rate_does_no_harm(embedder: Embedder) -> None:
+def test_a_variable_frame_rate_does_no_harm(embedder: PrVipeEmbedder) -> None:
     rng = np.random.default_rng(0)
     clip = clip_of(waving(np.arange(120) / 30 + rng.uniform(-0.012, 0.012, 120)), embedder)
     assert abs(len(clip) - 120) <= 4 and clip.found.mean() > 0.97
     assert (np.abs(clip.poses.times - clip.times)[clip.found] < 0.03).all()
 
 
-def test_moments_with_too_few_joints_are_not_found(embedder: Embedder) -> None:
+def test_moments_with_too_few_joints_are_not_found(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(60) / 30)
     points = poses.points.copy()
     points[20:40] = np.nan  # every joint is gone for two thirds of a second
@@ -85,7 +85,7 @@ def test_moments_with_too_few_joints_are_not_found(embedder: Embedder) -> None:
     np.testing.assert_array_equal(np.flatnonzero(~clip.found), np.arange(20, 40))
 
 
-def test_a_clip_of_one_pose_works(embedder: Embedder) -> None:
+def test_a_clip_of_one_pose_works(embedder: PrVipeEmbedder) -> None:
     one = clip_of(waving(np.zeros(1)), embedder, rate=10)
     many = clip_of(waving(np.arange(30) / 30), embedder)
     assert len(one) == 1 and one.found.all()
@@ -94,7 +94,7 @@ def test_a_clip_of_one_pose_works(embedder: Embedder) -> None:
     np.testing.assert_array_equal(path.pairs, [[0, 0]])
 
 
-def test_poses_without_times_go_by_their_frame_numbers(embedder: Embedder) -> None:
+def test_poses_without_times_go_by_their_frame_numbers(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(30) / 30)
     shuffled = replace(poses, times=np.full(30, np.nan), fps=10.0)[np.random.default_rng(0).permutation(30)]
     clip = clip_of(shuffled, embedder)
@@ -102,7 +102,7 @@ def test_poses_without_times_go_by_their_frame_numbers(embedder: Embedder) -> No
     np.testing.assert_array_equal(clip.poses.frames, np.arange(30))
 
 
-def test_nobody_several_people_and_absurd_times_are_refused(embedder: Embedder) -> None:
+def test_nobody_several_people_and_absurd_times_are_refused(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(30) / 30)
     with pytest.raises(UsageError, match="at least one pose"):
         clip_of(Poses.empty(COCO17), embedder)
@@ -172,7 +172,7 @@ def test_offsets_are_the_same_fractions_of_a_second_at_any_rate() -> None:
         np.testing.assert_array_equal(taps(clip, (-9, -3, 0, 6))[:, 50], 50 + np.array(steps))
 
 
-def test_mirroring_both_clips_is_no_difference_and_mirroring_one_is_found(embedder: Embedder) -> None:
+def test_mirroring_both_clips_is_no_difference_and_mirroring_one_is_found(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(45) / 30)
     a, b = clip_of(poses, embedder), clip_of(poses.mirrored(), embedder)
     same = frame_distances(a, a, embedder.matching)
@@ -250,7 +250,7 @@ def test_a_band_is_kept_and_a_wide_one_changes_nothing(d: np.ndarray, band: int)
         assert off.max() <= max(band, slope / 2, 0.5) + 1e-9
 
 
-def test_a_clip_aligned_with_itself_is_the_diagonal(embedder: Embedder) -> None:
+def test_a_clip_aligned_with_itself_is_the_diagonal(embedder: PrVipeEmbedder) -> None:
     clip = clip_of(waving(np.arange(90) / 30), embedder)
     distance = frame_distances(clip, clip, embedder.matching)
     path = dtw(distance - np.diag(distance)[:, None].clip(max=distance.min()))
@@ -260,13 +260,13 @@ def test_a_clip_aligned_with_itself_is_the_diagonal(embedder: Embedder) -> None:
     assert dtw(zero_diagonal).total == 0 and dtw_mean(zero_diagonal) == 0
 
 
-def test_a_part_is_found_in_the_whole(embedder: Embedder) -> None:
+def test_a_part_is_found_in_the_whole(embedder: PrVipeEmbedder) -> None:
     whole = clip_of(waving(np.arange(120) / 30), embedder)
     path = dtw(frame_distances(whole[40:80], whole, embedder.matching, offsets=SINGLE), open_begin=True, open_end=True)
     assert np.abs(path.pairs[[0, -1], 1] - [40, 79]).max() <= 3
 
 
-def test_a_performance_at_half_speed_is_aligned(embedder: Embedder) -> None:
+def test_a_performance_at_half_speed_is_aligned(embedder: PrVipeEmbedder) -> None:
     a, b = (clip_of(waving(np.arange(n) / 30, speed), embedder) for n, speed in ((60, 1.0), (120, 0.5)))
     path = dtw(frame_distances(a, b, embedder.matching))
     assert np.median(np.abs(b.times[path.pairs[:, 1]] - 2 * a.times[path.pairs[:, 0]])) < 0.1
@@ -299,7 +299,7 @@ def test_overlaps_cost_as_little_as_any_beginning_and_end(d: np.ndarray, skip: f
         assert path.total == pytest.approx(dtw(d).total)
 
 
-def test_clips_that_share_only_their_middle_are_aligned_there(embedder: Embedder) -> None:
+def test_clips_that_share_only_their_middle_are_aligned_there(embedder: PrVipeEmbedder) -> None:
     whole = clip_of(waving(np.arange(120) / 30, speed=2.0), embedder)
     a, b = whole[:80], whole[30:]
     found = align(a, b, embedder.matching, open_ends=True)
@@ -322,7 +322,7 @@ def test_angles_are_those_of_known_triangles() -> None:
         "left_elbow": 90.0, "left_shoulder": 90.0, "right_knee": 180.0}
 
 
-def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: Embedder) -> None:
+def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: PrVipeEmbedder) -> None:
     times = np.arange(90) / 30
     poses = waving(times)
     bent = poses.points.copy()
@@ -338,7 +338,7 @@ def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: Embedder) 
     assert all(abs(x.time_a - y.time_a) >= 0.5 for x in found.worst() for y in found.worst() if x != y)
 
 
-def test_a_mirrored_performance_is_taken_mirrored(embedder: Embedder) -> None:
+def test_a_mirrored_performance_is_taken_mirrored(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(60) / 30)
     a, b = clip_of(poses, embedder), clip_of(poses.mirrored(), embedder)
     also, off = (align(a, b, embedder.matching, mirror=m) for m in ("also", "off"))  # type: ignore[arg-type]
@@ -347,7 +347,7 @@ def test_a_mirrored_performance_is_taken_mirrored(embedder: Embedder) -> None:
     assert not align(a, a, embedder.matching, mirror="also").mirrored
 
 
-def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: Embedder) -> None:
+def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(90) / 30)
     gap = poses[np.r_[0:30, 60:90]]
     a, b = clips_of(poses, gap, embedder)
@@ -362,7 +362,7 @@ def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: Embedder) 
     assert all(m.joint for m in found.worst())
 
 
-def test_clips_too_long_for_the_memory_are_refused(embedder: Embedder) -> None:
+def test_clips_too_long_for_the_memory_are_refused(embedder: PrVipeEmbedder) -> None:
     clip = clip_of(waving(np.array([0, 2000.0])), embedder, rate=10)
     with pytest.raises(UsageError, match="20,001 and 20,001 moments are too long"):
         align(clip, clip, embedder.matching)
@@ -376,7 +376,7 @@ def test_the_pace_stretches_the_kernel() -> None:
     assert (frame_distances(a, b, MATCHING, pace=4.0) != frame_distances(a, b, MATCHING)).any()
 
 
-def test_errors_name_the_clip(embedder: Embedder) -> None:
+def test_errors_name_the_clip(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(10) / 30)
     with pytest.raises(SameposeError, match=r"^second\.mp4: nobody to compare"):
         clips_of(poses, poses.hide(BODY13.joints[4:]), embedder, ("first.mp4", "second.mp4"))

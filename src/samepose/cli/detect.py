@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -102,14 +101,13 @@ class _Run:
         if file.is_dir():  # see `media_files`
             self.failed.append(f"{file}: the folder may not be looked into; change its permissions")
             return
-        pictures = _pictures(file, self.fps) if self.draw else None
         try:
-            for poses in people_in(file, self.detector, self.fps):
+            for frame, poses in people_in(file, self.detector, self.fps):
                 self.poses.append(poses)
                 self.media += [str(file)] * len(poses)
                 self.count += len(poses)
-                if pictures is not None:
-                    self._draw(file, next(pictures), poses)
+                if self.draw is not None:
+                    self._draw(file, frame, poses)
         except (MediaError, OSError) as error:
             self.failed.append(str(error) if isinstance(error, MediaError) else f"{file}: {error}")
 
@@ -153,14 +151,3 @@ class _Run:
             stem = f"{stem}-{self._names[stem]}"
         labels = [str(t) for t in poses.tracks]
         Image.fromarray(draw_poses(frame.image, poses, labels=labels)).save(self.draw / f"{stem}.jpg", quality=90)
-
-
-def _pictures(file: Path, fps: float | None) -> Iterator[Frame]:
-    """The pictures that `detect` looks at, once more."""
-    from samepose.media.image import IMAGE_SUFFIXES, read_image
-    from samepose.media.video import Frame, read_frames
-
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        yield Frame(0, 0.0, read_image(file))
-    else:
-        yield from read_frames(file, fps)

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.penn_action import Split
     from samepose.formats.penn import PennVideo
     from samepose.poses import Poses
@@ -148,11 +148,11 @@ def _asked(videos: list[PennVideo], split: Split) -> list[PennVideo]:
 
 def _clips(
     videos: list[PennVideo], data: Path, keypoints: Which, model: Path | None, options: Options
-) -> tuple[list[Clip], Embedder]:
-    from samepose.embed.prvipe import Embedder
+) -> tuple[list[Clip], PrVipeEmbedder]:
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.penn_action import GUESS_REACH, clips_of
 
-    embedder = Embedder.load(model, options.threads)
+    embedder = PrVipeEmbedder.load(model, options.threads)
     if keypoints == "detected":
         poses = _detected(videos, data, options)
     elif keypoints == "guessed":

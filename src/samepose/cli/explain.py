@@ -46,10 +46,10 @@ def prvipe(
 
     with needs("eval"):
         from samepose.explain import pictures
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.explain import prvipe as explain
 
-    views, embedder = cameras_of(cameras), Embedder.load(model, options.limit_threads())
+    views, embedder = cameras_of(cameras), PrVipeEmbedder.load(model, options.limit_threads())
     out.mkdir(parents=True, exist_ok=True)
     poses = load_motion(data, joint_map, options)
     points, _ = drawn_frames(poses, held_out, frames, options)

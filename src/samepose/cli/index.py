@@ -12,7 +12,7 @@ from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index import Report
 
 

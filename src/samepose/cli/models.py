@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError, SameposeError
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Scorer
 
@@ -57,7 +57,7 @@ def _onnx(model: str, threads: int | None) -> tuple[str, Contestant]:
     shipped = model == SHIPPED and not Path(model).exists()
     if not shipped and not Path(model).is_file():
         raise FormatError(f"{model}: does not exist; give an exported .onnx, a training run's folder, or {SHIPPED}")
-    embedder = Embedder.load(None if shipped else model, threads)
+    embedder = PrVipeEmbedder.load(None if shipped else model, threads)
     scorer = PrVipe(embedder.embed_keypoints, embedder.matching)
     return SHIPPED if shipped else embedder.name, Contestant(scorer, embedder.info.subjects)
 

@@ -18,7 +18,7 @@ from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.index import Index
 
 DEFAULT_INDEX = "samepose-index"
@@ -61,14 +61,14 @@ class Options:
 
         return MoveNet(mode, self.threads)
 
-    def embedder(self) -> Embedder:
+    def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""
         self.limit_threads()
-        from samepose.embed.prvipe import Embedder
+        from samepose.embed.prvipe import PrVipeEmbedder
 
-        return Embedder.load(threads=self.threads)
+        return PrVipeEmbedder.load(threads=self.threads)
 
-    def open_index(self, embedder: Embedder | None = None) -> Index:
+    def open_index(self, embedder: PrVipeEmbedder | None = None) -> Index:
         """The index named; to search it, give the embedder."""
         self.limit_threads()
         from samepose.index import Index

@@ -14,7 +14,7 @@ from samepose.cli.options import DEFAULTS, Options, check_output, needs
 from samepose.errors import UsageError
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.calibrator import Calibration
     from samepose.formats.poseset import PoseSet
 
@@ -37,7 +37,7 @@ def export(
     calibration: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
-    """Write the model of a training run as ONNX, for --model of other verbs and `Embedder.load`.
+    """Write the model of a training run as ONNX, for --model of other verbs and `PrVipeEmbedder.load`.
 
     With --calibrate its matching probability is made honest on people that it never saw, and tested: each half of them
     with what was fitted to the other half.
@@ -52,7 +52,7 @@ def export(
         calibration: Take the calibration of this model (.onnx). For weights trained on everybody, whom nobody is left
             to test: that of the same recipe without some people.
     """
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed.prvipe import PrVipeEmbedder
 
     check_output(out, (".onnx",))
     with needs("train"):
@@ -63,7 +63,7 @@ def export(
         return export_run(run, out, name or f"cpm-{run.resolve().name}", options)
     if calibrate and calibration:
         raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
-    donor = Embedder.load(calibration) if calibration else None
+    donor = PrVipeEmbedder.load(calibration) if calibration else None
     with needs("train"):
         from samepose.training.prvipe.export import export as write
         from samepose.training.prvipe.export import info_of, rewrite
@@ -73,7 +73,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix=".samepose-", dir=out.parent) as folder:
         part = Path(folder) / "part.onnx"  # `out` stays as it was until all has gone well
         if run.is_file():
-            info = Embedder.load(run).info
+            info = PrVipeEmbedder.load(run).info
             info = replace(info, name=name or info.name)
             rewrite(run, info, part)
         else:
@@ -85,18 +85,18 @@ def export(
             rewrite(part, replace(info, matching=matching), part)
         elif calibrate:
             poses = load_motion(calibrate, joint_map, options)
-            found = _calibration(Embedder.load(part, options.limit_threads()), poses, held_out, options)
+            found = _calibration(PrVipeEmbedder.load(part, options.limit_threads()), poses, held_out, options)
             rewrite(part, replace(info, matching=found.matching), part)
             facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
         part.replace(out)
-    written = Embedder.load(out)
+    written = PrVipeEmbedder.load(out)
     options.done({"model": str(out), "name": written.name, "sha256": written.sha256, "bytes": out.stat().st_size,
                   **facts},
                  f"{told}{out}: {written.name}, {out.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256}")
     return 1 if failed else 0
 
 
-def _calibration(embedder: Embedder, poses: PoseSet, held_out: Path | None, options: Options) -> Calibration:
+def _calibration(embedder: PrVipeEmbedder, poses: PoseSet, held_out: Path | None, options: Options) -> Calibration:
     from samepose.evaluation.calibrator import calibrate
     from samepose.formats.subjects import only, present
 

@@ -1,4 +1,4 @@
-"""From a photo or video to the poses of the people in it."""
+"""From a photo or video to the people in it: the `Detector` protocol, `detect`, and the detectors samepose ships."""
 
 from __future__ import annotations
 
@@ -6,36 +6,59 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import UInt8
 
-from samepose.detection.cpm import CPM
-from samepose.detection.movenet import MoveNet
 from samepose.errors import MediaError
+from samepose.formats.keypointfile import ranked
 from samepose.media.image import IMAGE_SUFFIXES, read_image
 from samepose.media.video import VIDEO_SUFFIXES, Frame, read_frames
 from samepose.poses import Poses
 
+if TYPE_CHECKING:
+    from samepose.detection.movenet import MoveNet
+
+TRACKING_FPS = 10.0  # frames per second that videos are looked at by default: the same rate, the same track ids
+
 
 class Detector(Protocol):
-    """Whatever finds poses in an image; `name` changes whenever its results might."""
+    """Whatever finds poses in an image; `name` changes whenever its results might.
+
+    One that may be called from several threads at once also has `threads`, how many it may use, and `on_one_thread`, a
+    detector of the same results that uses one thread for each call: then frames of a video are looked at side by side.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses: ...
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Poses:
+        """Everyone in an upright RGB image, in its pixels (x right, y down); no pose where nobody is."""
+        ...
 
 
-def detect(path: str | Path, detector: Detector, fps: float | None = 10.0) -> Iterator[Poses]:
-    """The people of a photo, or of each sampled frame of a video: one Poses each, empty where nobody is.
+class Detected(NamedTuple):
+    """A picture, and who is in it.
 
-    Photo: frames 0, times NaN, tracks = rank of prominence. Video: frames and times of the frame, tracks = person ids
-    that last through the video.
+    Attributes:
+        frame: a photo is frame 0 at 0 seconds.
+        poses: everyone, empty where nobody is. Photo: frames 0, times NaN, tracks = rank of prominence. Video: frames
+            and times of the frame, tracks = ids that last through the video.
+    """
+
+    frame: Frame
+    poses: Poses
+
+
+def detect(path: str | Path, detector: Detector | None = None, fps: float | None = TRACKING_FPS) -> Iterator[Detected]:
+    """The people of a photo, or of each sampled frame of a video, with the picture they were found in.
 
     Args:
+        path: of the photo or video.
+        detector: MoveNet in its balanced mode by default.
         fps: frames per second of a video to look at; None = all.
 
     Raises:
@@ -44,33 +67,49 @@ def detect(path: str | Path, detector: Detector, fps: float | None = 10.0) -> It
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
-        yield detector.detect(read_image(path))
+        image = read_image(path)
+        yield Detected(Frame(0, 0.0, image), in_photo(image, detector or default_detector()))
     elif suffix in VIDEO_SUFFIXES:
-        yield from _detect_video(path, detector, fps)
+        yield from _detect_video(path, detector or default_detector(), fps)
     else:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise MediaError(f"{path}: {suffix or 'no suffix'} is neither a photo's nor a video's suffix; use {known}")
 
 
-def _detect_video(path: Path, detector: Detector, fps: float | None) -> Iterator[Poses]:
+def in_photo(image: UInt8[np.ndarray, "height width 3"], detector: Detector) -> Poses:
+    """Everyone in a picture; `tracks` is the rank of prominence, 0 = first, whatever the detector calls them."""
+    poses = detector.detect(image)
+    return ranked(poses, [0] * len(poses))
+
+
+@cache
+def default_detector() -> MoveNet:
+    """MoveNet, balanced: one for the whole process, whose networks are loaded when it first looks at a picture."""
+    from samepose.detection.movenet import MoveNet
+
+    return MoveNet("balanced")
+
+
+def _detect_video(path: Path, detector: Detector, fps: float | None) -> Iterator[Detected]:
     from samepose.detection.track import Tracker
 
     tracker = Tracker()
     for frame, found in _detected(read_frames(path, fps), detector):
         poses = tracker.update(found, frame.time)
         n = len(poses)
-        yield replace(poses, frames=np.full(n, frame.index, np.int64), times=np.full(n, frame.time), fps=fps)
+        yield Detected(
+            frame, replace(poses, frames=np.full(n, frame.index, np.int64), times=np.full(n, frame.time), fps=fps))
 
 
-def _detected(frames: Iterator[Frame], detector: Detector) -> Iterator[tuple[Frame, Poses]]:
+def _detected(frames: Iterator[Frame], detector: Detector) -> Iterator[Detected]:
     """Each frame and who is in it, in order; the next ones are decoded and looked at meanwhile.
 
     Frames on a core each take a quarter less time than the cores taking turns together on each frame. A detector that
     does not offer it is called for one frame at a time.
     """
     workers, cut = 1, None
-    if isinstance(detector, (MoveNet, CPM)):
-        workers, detector = detector.threads, detector.on_one_thread
+    if single := getattr(detector, "on_one_thread", None):
+        workers, detector = getattr(detector, "threads", 1), single
     waiting: deque[tuple[Frame, Future[Poses]]] = deque()
     with ThreadPoolExecutor(workers, "samepose-detect") as pool:
         try:
@@ -78,10 +117,10 @@ def _detected(frames: Iterator[Frame], detector: Detector) -> Iterator[tuple[Fra
                 waiting.append((frame, pool.submit(detector.detect, frame.image)))
                 if len(waiting) > workers:  # one more than there are workers, so that none has to wait for its next
                     frame, found = waiting.popleft()
-                    yield frame, found.result()
+                    yield Detected(frame, found.result())
         except MediaError as error:  # the video breaks off here: first the frames before
             cut = error
         for frame, found in waiting:
-            yield frame, found.result()
+            yield Detected(frame, found.result())
     if cut:
         raise cut

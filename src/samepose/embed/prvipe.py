@@ -51,8 +51,8 @@ class ModelInfo:
         return cls(**{**fields, "matching": Matching(**fields["matching"]), "subjects": subjects})
 
 
-class Embedder:
-    """A Pr-VIPE model in ONNX. Build with `Embedder.load`.
+class PrVipeEmbedder:
+    """A Pr-VIPE model in ONNX. Build with `PrVipeEmbedder.load`.
 
     Attributes:
         info: name, matching probability and thresholds.
@@ -63,7 +63,7 @@ class Embedder:
         self._session, self.info, self.sha256 = session, info, sha256
 
     @classmethod
-    def load(cls, path: Path | str | None = None, threads: int | None = None) -> Embedder:
+    def load(cls, path: Path | str | None = None, threads: int | None = None) -> PrVipeEmbedder:
         """Load an exported model, the shipped one by default.
 
         Raises:
@@ -97,9 +97,24 @@ class Embedder:
         """The matching probability that belongs to these embeddings."""
         return self.info.matching
 
-    def accepting(self, min_joints: int) -> Embedder:
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings: numbers in a mean."""
+        return int(self._session.get_outputs()[0].shape[-1])
+
+    @property
+    def joint_score(self) -> float:
+        """A keypoint that scores less counts as missing."""
+        return self.info.joint_score
+
+    @property
+    def min_joints(self) -> int:
+        """A person with fewer joints of BODY13 cannot be embedded."""
+        return self.info.min_joints
+
+    def accepting(self, min_joints: int) -> PrVipeEmbedder:
         """The same model, also for poses with fewer joints than it vouches for."""
-        return Embedder(self._session, replace(self.info, min_joints=min_joints), self.sha256)
+        return PrVipeEmbedder(self._session, replace(self.info, min_joints=min_joints), self.sha256)
 
     def keypoints(self, poses: Poses) -> Float[np.ndarray, "n 13 2"]:
         """What the model sees of 2D poses: BODY13 points, NaN where missing or scored under `joint_score`."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.formats.penn import VIEWS, PennVideo
 from samepose.poses import Poses
@@ -77,7 +77,7 @@ def drawn(videos: Sequence[PennVideo], n: int | None, seed: int) -> list[PennVid
 
 
 def clips_of(
-    poses: Sequence[Poses], embedder: Embedder, report: Callable[[int, int], None] = lambda done, total: None
+    poses: Sequence[Poses], embedder: PrVipeEmbedder, report: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Clip]:
     """Embed the poses of each video, taken for 30 frames per second.
 
@@ -120,7 +120,7 @@ def may_find(
 
 
 def recognise(
-    videos: Sequence[PennVideo], clips: Sequence[Clip], embedder: Embedder, protocol: Protocol = "all-views",
+    videos: Sequence[PennVideo], clips: Sequence[Clip], embedder: PrVipeEmbedder, protocol: Protocol = "all-views",
     split: Split = "official", *, folds: int = 5, seed: int = 0, threads: int | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Recognition:

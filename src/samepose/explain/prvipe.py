@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embed.prvipe import Embedder
+from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import (
     Bins,
@@ -54,7 +54,7 @@ class Scene:
 
     @classmethod
     def of(
-        cls, points: Float[np.ndarray, "n 17 3"], cameras: Sequence[Camera], embedder: Embedder, *,
+        cls, points: Float[np.ndarray, "n 17 3"], cameras: Sequence[Camera], embedder: PrVipeEmbedder, *,
         cameras_name: str, keypoints: Literal["perfect", "noisy"] = "perfect",
     ) -> Scene:
         """Look at poses (choose them with `select_frames`) from all cameras.

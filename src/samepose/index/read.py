@@ -26,7 +26,7 @@ def read(file: Path, medium: Medium, detector: Detector, tell: Callable[[float],
     from samepose.detection import detect
 
     duration = _duration(file) if medium.kind == "video" and tell else None
-    for poses in detect(file, detector, medium.fps):
+    for _, poses in detect(file, detector, medium.fps):
         if len(poses):
             yield poses
             if duration and tell:

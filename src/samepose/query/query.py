@@ -15,7 +15,7 @@ from samepose.skeleton import BODY13
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
     from samepose.index import Index
     from samepose.matching.embeddings import Embeddings
 

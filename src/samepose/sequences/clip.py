@@ -13,7 +13,7 @@ from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
 
 PAPER_RATE = 30.0  # frames per second that offsets in frames are meant at, and that frames without times are taken for
 GAP = 0.75  # of the longer of the two steps, the clip's own and the grid's: farther from any pose, nobody is there

@@ -13,7 +13,7 @@ from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.subsequence import RATE, Example, Place
 
 if TYPE_CHECKING:
-    from samepose.embed.prvipe import Embedder
+    from samepose.embed import Embedder
 
 
 @dataclass(frozen=True)
