@@ -185,7 +185,7 @@ def _look(finder: Finder, target: str, mode: Mode, options: Options, progress: A
     from samepose.query.source import about, indexed_people, people_in
 
     if "://" in target or exists(target):
-        index = Index.open(target, options.embedder())
+        index = Index.open(target)
         for part, path, track, poses in indexed_people(index):
             progress(part, what=path)
             with about(path):

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from samepose.detection import Detector
 
 
-def read(file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None) -> Iterator[Poses]:
+def read(
+    file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None
+) -> Iterator[Poses]:
     """The people of each moment at which there are any.
 
     Args:

@@ -71,6 +71,11 @@ class Medium:
     skeleton: str | None = None
     label: str | None = None
 
+    @property
+    def shown(self) -> str:
+        """The id as people, `Index.select` and `where` of a search know it."""
+        return f"{self.id:09x}"
+
     def same_settings(self, other: Medium) -> bool:
         """True when both were, or would be, read in the same way."""
         return self.mode == other.mode and self.fps == other.fps

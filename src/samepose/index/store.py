@@ -212,7 +212,9 @@ class Store:
         try:
             self.commit(overwrite)
         except StoreError as error:
-            raise causes[-1] if causes else error
+            if causes:
+                raise causes[-1] from error
+            raise
         optimise(self, self.people)  # frees the old rows' files
 
     def add_people(self, batches: list[pa.RecordBatch]) -> None:

@@ -1,9 +1,9 @@
 """Indexes of format 1, which had one space: read as they are, and made format 2 by their next writer.
 
-Format 1 called the columns of keypoint embeddings `embedding` and `variance`, always Gaussians of 16 dimensions, and kept
-the model in the table's metadata. Opening and searching such an index changes nothing, so it works where writing is
-not allowed; whoever next holds the writer's lock rewrites the people table in one commit before anything else. Killed
-before it, the index is whole and of format 1, after it whole and of format 2.
+Format 1 called the columns of keypoint embeddings `embedding` and `variance`, always Gaussians of 16 dimensions, and
+kept the model in the table's metadata. Opening and searching such an index changes nothing, so it works where writing
+is not allowed; whoever next holds the writer's lock rewrites the people table in one commit before anything else.
+Killed before it, the index is whole and of format 1, after it whole and of format 2.
 """
 
 from __future__ import annotations

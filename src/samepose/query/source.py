@@ -102,11 +102,11 @@ def _keypoints(path: Path) -> Source:
 
 
 def _indexed(text: str, index: Index) -> Source:
-    chosen, _ = index.select_media([text])
+    chosen = index.select([text])
     if len(chosen) != 1:
         what = f"{len(chosen)} files of" if len(chosen) else "no such file, nor one in"
         raise UsageError(f"{text}: {what} the index {index.uri}; give the path of a clip, or its id from a search")
-    medium = index.all_media(f"id = {int(chosen[0])}")[0]
+    medium = chosen[0]
     if medium.status == "nobody":
         raise MediaError(f"{text}: the index {index.uri} has nobody in it; try --mode accurate, or another clip")
     return Source(text, index.people_of(medium)[1], _video(index.file(medium.path)))
@@ -126,7 +126,7 @@ def people_in(source: Source) -> Iterator[tuple[int, Poses]]:
 
 def indexed_people(index: Index) -> Iterator[tuple[float, str, int, Poses]]:
     """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
-    clips = sorted(index.all_media("status = 'done' AND people > 0 AND kind != 'image'"), key=lambda m: m.path)
+    clips = index.clips()
     for n, medium in enumerate(clips):
         people = index.people_of(medium)[1]
         for track in np.unique(people.tracks).tolist():
