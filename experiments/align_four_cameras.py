@@ -25,9 +25,9 @@ from samepose.demo import cache_folder, fetch_videos
 from samepose.detection import detect
 from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
-from samepose.formats.keypoints import load_poses, save_poses
+from samepose.formats.keypoints import save_poses
 from samepose.poses import Poses
-from samepose.query.source import Source
+from samepose.query.kinds import open_source
 from samepose.sequences.alignment import Alignment, align
 from samepose.sequences.clip import clip_of
 
@@ -42,7 +42,7 @@ def performer(video: Path, detector: MoveNet, folder: Path) -> Poses:
         print(f"detecting in {video.name}", file=sys.stderr)
         people = Poses.concatenate([p for _, p in detect(video, detector, None) if len(p)])
         save_poses(kept, people, [video.name] * len(people))
-    return Source(str(video), load_poses(kept).poses, video).person()
+    return open_source(kept).track()
 
 
 def shifted(poses: Poses) -> Poses:
@@ -66,10 +66,10 @@ def measure(people: list[Poses], embedder: PrVipeEmbedder) -> dict[str, list[dic
     clips = [clip_of(p, embedder, rate=RATE) for p in people]
     slow = [clip_of(shifted(p), embedder, rate=RATE) for p in people]
     for i, j in itertools.permutations(range(len(people)), 2):
-        straight = align(clips[i], clips[j], embedder.matching)
+        straight = align(clips[i], clips[j])
         runs = {"in step": np.abs(straight.times[:, 1] - straight.times[:, 0])}
         for name, open_ends in (("shifted", True), ("closed", False)):
-            found = align(clips[i], slow[j], embedder.matching, open_ends=open_ends)
+            found = align(clips[i], slow[j], open_ends=open_ends)
             runs[name] = offsets(found, SHIFT, SPEED)
         for name, values in runs.items():
             results[name].append({"a": i + 1, "b": j + 1, "median_offset": round(float(np.median(values)), 4),

@@ -20,7 +20,7 @@ from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.formats.keypoints import save_poses
 from samepose.media.files import media_files
-from samepose.query.source import read_source
+from samepose.query.kinds import open_source
 from samepose.sequences.clip import clip_of
 from samepose.sequences.recognition import Fit, clip_distance
 from samepose.sequences.subsequence import RATE
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     clips = [clip_of(_poses(f, detector, options.poses), embedder, rate=RATE) for f in files]
     print(f"{len(files)} clips of {len(set(actions))} actions, looked at in {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
-    matrix = np.array([[clip_distance(a, b, embedder.matching) for b in clips] for a in clips])
+    matrix = np.array([[clip_distance(a, b) for b in clips] for a in clips])
     print(f"{matrix.size:,} pairs compared in {time.perf_counter() - start:.2f} s\n")
     nearest, named = _leave_one_out(matrix, actions)
     _report(files, actions, matrix, nearest, named)
@@ -85,16 +85,12 @@ def _poses(file: Path, detector: MoveNet, cache: Path | None):  # type: ignore[n
     """Of the most prominent person."""
     kept = None if cache is None else cache / f"{file.stem}.npz"
     if kept is not None and kept.exists():
-        return read_source(str(kept), lambda: detector, _no_index).person()
-    source = read_source(str(file), lambda: detector, _no_index, fps=RATE)
+        return open_source(kept).track()
+    source = open_source(file, detector=detector, fps=RATE)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_poses(kept, source.people, [str(file)] * len(source.people))
-    return source.person()
-
-
-def _no_index():  # type: ignore[no-untyped-def]
-    raise AssertionError("files only")
+    return source.track()
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def test_align_four_cameras(benchmark: ModuleType) -> None:
     assert [row["median_offset"] for row in results["in step"]] == [0, 0]
     assert all(row["median_offset"] <= 0.05 and row["moments"] >= 33 for row in results["shifted"])
     clip = benchmark.clip_of(people[0], embedder, rate=30)
-    late = benchmark.align(clip, clip[6:], embedder.matching)
+    late = benchmark.align(clip, clip[6:])
     faults = benchmark.offsets(late, 0.0, 1.0)
     assert faults.max() == pytest.approx(0.2, abs=0.01)
 

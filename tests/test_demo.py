@@ -71,7 +71,9 @@ def clips(tmp_path: Path) -> list[Path]:
     return [clip(tmp_path / "clips" / name, size) for name, size in (("a[1].avi", 64), ("b.avi", 96), ("c.avi", 80))]
 
 
-def test_finds_the_same_moments_in_every_other_video(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
+def test_finds_the_same_moments_in_every_other_video(
+    clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder
+) -> None:
     told: list[float] = []
     done = demo.run_demo(clips, tmp_path / "out", Swinging(), embedder, synchronised=True, moments=4,
                          progress=lambda part, total, what: told.append(part / total))
@@ -93,7 +95,9 @@ def test_second_run_reads_no_indexed_video_again(clips: list[Path], tmp_path: Pa
     assert (first.calls, second.calls) == (43, 3)
 
 
-def test_index_of_another_model_is_brought_up_to_date(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:
+def test_index_of_another_model_is_brought_up_to_date(
+    clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder
+) -> None:
     out, detector = tmp_path / "out", Swinging()
     demo.run_demo(clips, out, detector, embedder, moments=1)
     newer = PrVipeEmbedder(embedder._session, embedder.info, "0" * 64)

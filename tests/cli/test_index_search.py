@@ -27,11 +27,10 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def filled(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of all the media."""
-    from samepose.index import Index, index_media
+    from samepose.index import Index
 
     place = tmp_path_factory.mktemp("filled") / "index"
-    index = Index.create(place, embedder(), media)
-    report = index_media(index, [media], detector(), embedder())
+    report = Index.open(place, create=True, root=media, detector=detector(), embedder=embedder()).add(media)
     assert report.people > 10 and not report.failed
     return place
 
@@ -97,7 +96,7 @@ def test_the_ignored_joints_do_not_matter(run: Shell, media: Path, filled: Path,
 
 def test_search_by_video_needs_a_time_and_takes_track_ids(run: Shell, media: Path, filled: Path) -> None:
     clip = media / "clip.mp4"
-    run.fails("search", clip, "--index", filled, code=2, says=[str(clip), "--at SECONDS"])
+    run.fails("search", clip, "--index", filled, code=2, says=[str(clip), "say with --at"])
     found = run.json("search", clip, "--at", 0.5, "--index", filled, "-k", 1, "--where", "*.mp4")
     best = found["results"][0]
     assert best["span"][0] <= best["time"] <= best["span"][1]
@@ -233,7 +232,7 @@ def test_keypoint_names_are_looked_up_in_the_media(run: Shell, media: Path, tmp_
 
 def test_keypoints_of_a_clip_as_query(run: Shell, media: Path, filled: Path) -> None:
     run("detect", media / "clip.mp4", "--out", "clip.npz", "--fps", 5)
-    run.fails("search", "clip.npz", "--index", filled, code=2, says=["clip.npz", "5 moments", "--at SECONDS"])
+    run.fails("search", "clip.npz", "--index", filled, code=2, says=["clip.npz", "5 moments", "say with --at"])
     found = run.json("search", "clip.npz", "--at", 0.43, "--index", filled, "-k", 1)
     assert found["query"]["time"] == pytest.approx(0.4) and found["query"]["image"] == str(media / "clip.mp4")
     run.fails("search", "clip.npz", "--at", 0.4, "--person", 3, "--index", filled, code=2, says=["person 3"])

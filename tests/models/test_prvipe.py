@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from samepose.embed.prvipe import PrVipeEmbedder, ModelInfo
+from samepose.embed.prvipe import ModelInfo, PrVipeEmbedder
 from samepose.errors import FormatError, UsageError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching

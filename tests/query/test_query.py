@@ -38,7 +38,7 @@ def test_the_most_prominent_unless_told_otherwise(tmp_path: Path) -> None:
 
 def test_nobody_names_the_file_and_the_remedy(tmp_path: Path) -> None:
     path = photo(tmp_path / "empty.png", people=0)
-    with pytest.raises(MediaError, match=r"empty.png: nobody was found; try --mode accurate, or another picture"):
+    with pytest.raises(MediaError, match=r'empty.png: nobody was found; try `mode="accurate"`, or another picture'):
         resolve_query(str(path), detector=detector())
 
 
@@ -66,11 +66,10 @@ def test_track_ids_are_those_of_detect(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "options", "says"), [
-    ("photo.png", {"at": 1.0}, "--at is for videos"),
-    ("clip.mp4", {}, "--at SECONDS"),
+    ("photo.png", {"at": 1.0}, "`at` is for videos"),
+    ("clip.mp4", {}, "say with `at`"),
     ("missing.jpg", {}, "no such file"),
-    ("0a1b2c3d4-1", {}, "takes an index"),
-    ("photo.png", {"detector": None}, "takes a detector"),
+    ("0a1b2c3d4-1", {}, "takes the `index`"),
 ])
 def test_what_does_not_go_together(tmp_path: Path, name: str, options: dict[str, object], says: str) -> None:
     photo(tmp_path / "photo.png")
@@ -154,7 +153,7 @@ def test_too_few_joints_say_how_many(tmp_path: Path) -> None:
     few = poses().hide(COCO17.joints[3:])
     with pytest.raises(SameposeError, match=r"test, person 0 of 1 .*only 1 of 13 joints are known") as caught:
         embed_query(query(few), embedder())
-    assert "--person" in str(caught.value) and caught.value.exit_code == 3
+    assert "`person`" in str(caught.value) and caught.value.exit_code == 3
 
 
 def test_json_has_no_nan() -> None:

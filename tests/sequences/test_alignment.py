@@ -16,7 +16,7 @@ from samepose.errors import SameposeError, UsageError
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.sequences.alignment import ANGLES, align, csv_text, joint_angles
-from samepose.sequences.clip import Clip, clip_of, clips_of
+from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import FIVE, OFFSETS, SINGLE, frame_distances, taps
 from samepose.sequences.dtw import dtw, dtw_mean, dtw_overlap
 from samepose.skeleton import BODY13, COCO17
@@ -37,7 +37,7 @@ def random_clip(rng: np.random.Generator, n: int, rate: float = 30.0, missing: f
                         rng.uniform(0.01, 0.1, (n, 16)).astype(np.float32)) for _ in range(2)]
     found = rng.random(n) >= missing
     found[n // 2] = True
-    return Clip(sides[0], sides[1], poses.times, found, poses)
+    return Clip(sides[0], sides[1], poses.times, found, poses, MATCHING)
 
 
 # -- clips -------------------------------------------------------------------------------------------------------
@@ -302,10 +302,10 @@ def test_overlaps_cost_as_little_as_any_beginning_and_end(d: np.ndarray, skip: f
 def test_clips_that_share_only_their_middle_are_aligned_there(embedder: PrVipeEmbedder) -> None:
     whole = clip_of(waving(np.arange(120) / 30, speed=2.0), embedder)
     a, b = whole[:80], whole[30:]
-    found = align(a, b, embedder.matching, open_ends=True)
+    found = align(a, b, open_ends=True)
     assert np.abs(found.path.pairs[0] - [30, 0]).max() <= 4 and np.abs(found.path.pairs[-1] - [79, 49]).max() <= 4
     assert np.abs(found.times[:, 0] - found.times[:, 1]).max() < 0.15
-    whole_path = align(a, b, embedder.matching).times
+    whole_path = align(a, b).times
     assert np.abs(whole_path[:, 0] - whole_path[:, 1]).max() > 0.5  # closed ends must start and end together
 
 
@@ -329,8 +329,8 @@ def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: PrVipeEmbe
     knee = BODY13.index("left_ankle")
     bent[40:55, knee] = bent[40:55, BODY13.index("left_knee")] + [45, 0]  # for half a second a foot goes to the side
     other = Poses.of(bent, BODY13, times=times * 2)
-    a, b = clips_of(poses, other, embedder)
-    found = align(a, b, embedder.matching)
+    a, b = (clip_of(p, embedder) for p in (poses, other))
+    found = align(a, b)
     assert found.pace == pytest.approx(2, abs=0.1)
     assert np.median(np.abs(2 * found.times[:, 0] - found.times[:, 1])) < 0.07
     worst = found.worst(1)[0]
@@ -341,17 +341,17 @@ def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: PrVipeEmbe
 def test_a_mirrored_performance_is_taken_mirrored(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(60) / 30)
     a, b = clip_of(poses, embedder), clip_of(poses.mirrored(), embedder)
-    also, off = (align(a, b, embedder.matching, mirror=m) for m in ("also", "off"))  # type: ignore[arg-type]
+    also, off = (align(a, b, mirror=m) for m in ("also", "off"))  # type: ignore[arg-type]
     assert also.mirrored and not off.mirrored and also.path.mean < off.path.mean
     assert np.nanmax(also.degrees) < 1 and np.nanmax(off.degrees) > 30
-    assert not align(a, a, embedder.matching, mirror="also").mirrored
+    assert not align(a, a, mirror="also").mirrored
 
 
 def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(90) / 30)
     gap = poses[np.r_[0:30, 60:90]]
-    a, b = clips_of(poses, gap, embedder)
-    found = align(a, b, embedder.matching)
+    a, b = (clip_of(p, embedder) for p in (poses, gap))
+    found = align(a, b)
     assert np.median(np.abs(found.times[:, 0] - found.times[:, 1])) < 0.1
     away = (found.times[:, 1] > 0.98) & (found.times[:, 1] < 1.99)
     assert np.isnan(found.distance[away]).all() and not np.isnan(found.distance[~away]).any()
@@ -365,7 +365,7 @@ def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: PrVipeEmbe
 def test_clips_too_long_for_the_memory_are_refused(embedder: PrVipeEmbedder) -> None:
     clip = clip_of(waving(np.array([0, 2000.0])), embedder, rate=10)
     with pytest.raises(UsageError, match="20,001 and 20,001 moments are too long"):
-        align(clip, clip, embedder.matching)
+        align(clip, clip)
 
 
 def test_the_pace_stretches_the_kernel() -> None:
@@ -379,7 +379,7 @@ def test_the_pace_stretches_the_kernel() -> None:
 def test_errors_name_the_clip(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(10) / 30)
     with pytest.raises(SameposeError, match=r"^second\.mp4: nobody to compare"):
-        clips_of(poses, poses.hide(BODY13.joints[4:]), embedder, ("first.mp4", "second.mp4"))
+        clip_of(poses.hide(BODY13.joints[4:]), embedder, name="second.mp4")
 
 
 def test_what_is_no_matrix_of_distances_is_refused() -> None:

@@ -14,10 +14,10 @@ from exercising_people import jack, knee, mirrored_knee, moves, saved, stand, to
 from samepose.cli.find import seconds_of
 from samepose.errors import UsageError
 from samepose.poses import Poses
-from samepose.query.source import indexed_people
+from samepose.query.kinds import indexed_clips
 from samepose.sequences._subsequence_kernel import best_place
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.subsequence import LIKELY, RATE, Example, Place, part_of
+from samepose.sequences.subsequence import LIKELY, RATE, Example, Place
 
 
 def clip(poses: Poses) -> Clip:
@@ -25,7 +25,7 @@ def clip(poses: Poses) -> Clip:
 
 
 def example(*plan: tuple[object, float], seed: int = 9) -> Example:
-    return Example.of(clip(moves(*plan, seed=seed)), embedder().matching)  # type: ignore[arg-type]
+    return Example.of(clip(moves(*plan, seed=seed)))  # type: ignore[arg-type]
 
 
 # -- the cheapest place ------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_the_cheapest_place_of_a_known_matrix() -> None:
 
 def test_a_part_of_a_clip_is_found_where_it_is() -> None:
     long = clip(moves((stand, 2), (knee, 1.5), (stand, 1), (jack, 1.4), (stand, 2)))
-    found = Example.of(part_of(long, 4.5, 5.8), embedder().matching).places(long)
+    found = Example.of(long.part(4.5, 5.8)).places(long)
     assert (found[0].start, found[0].end) == (pytest.approx(4.5), pytest.approx(5.8))
     assert found[0].contrast == pytest.approx(1, abs=0.1) and found[0].score > 0.95
     assert found[0].distance == min(p.distance for p in found)
@@ -151,10 +151,10 @@ def test_too_little_is_refused() -> None:
         example((jack, 0.2))
     assert example((jack, 2)).places(clip(moves((jack, 0.5)))) == []
     with pytest.raises(UsageError, match="from 7 to 9 s"):
-        part_of(clip(moves((jack, 2))), 7, 9)
+        clip(moves((jack, 2))).part(7, 9)
     poses = moves((jack, 3))
     with pytest.raises(UsageError, match="of the example only"):
-        Example.of(clip(poses[(poses.times < 0.4) | (poses.times > 2.5)]), embedder().matching)
+        Example.of(clip(poses[(poses.times < 0.4) | (poses.times > 2.5)]))
 
 
 # -- command line ------------------------------------------------------------------------------------------------
@@ -192,14 +192,13 @@ def test_find_in_pose_files_best_first(run: Shell, tmp_path: Path) -> None:
 
 
 def test_find_in_an_index_reads_no_video(run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samepose.index import Index, index_poses
+    from samepose.index import Index
 
-    index = Index.create("places", embedder(), tmp_path)
-    index_poses(index, together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))),
-                tmp_path / "gone.mp4", embedder())
-    index_poses(index, moves((stand, 4)), tmp_path / "other.mp4", embedder())
+    index = Index.open("places", create=True, embedder=embedder())
+    index.add(together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))), name="gone.mp4")
+    index.add(moves((stand, 4)), name="other.mp4")
     monkeypatch.setattr("samepose.detection.detect", lambda *_: pytest.fail("looked for people in a video"))
-    tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_people(Index.open("places"))]
+    tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_clips(Index.open("places"))]
     assert tracks == [("gone.mp4", 0, 45), ("gone.mp4", 1, 45), ("other.mp4", 0, 40)]
     saved(tmp_path / "knee.npz", moves((knee, 1.3), seed=3))
     for where in (("--in", "places"), ("--index", "places")):

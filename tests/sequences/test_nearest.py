@@ -28,7 +28,7 @@ def wandering(rng: np.random.Generator, n: int, *, rate: float = 30.0, missing: 
     found = rng.random(n) >= missing
     found[n // 2] = True
     poses = waving(np.arange(n) / rate)
-    return Clip(sides[0], sides[1], poses.times, found, poses)
+    return Clip(sides[0], sides[1], poses.times, found, poses, PLAIN)
 
 
 def many(seed: int, count: int = 40) -> list[Clip]:
@@ -42,7 +42,7 @@ def many(seed: int, count: int = 40) -> list[Clip]:
 def replace_noise(clip: Clip, rng: np.random.Generator) -> Clip:
     noisy = [Embeddings((e.mean + rng.normal(0, 0.3, e.mean.shape)).astype(np.float32), e.var)
              for e in (clip.embeddings, clip.mirrored)]
-    return Clip(noisy[0], noisy[1], clip.times, clip.found, clip.poses)
+    return Clip(noisy[0], noisy[1], clip.times, clip.found, clip.poses, PLAIN)
 
 
 def plainly(a: Clip, b: Clip, matching: Matching) -> float:
@@ -109,7 +109,7 @@ def test_bounds_of_single_moments_are_tight() -> None:
     rng = np.random.default_rng(3)
     a = wandering(rng, 12)
     point = Clip(Embeddings(a.embeddings.mean, 0 * a.embeddings.var), Embeddings(a.mirrored.mean, 0 * a.mirrored.var),
-                 a.times, a.found, a.poses)
+                 a.times, a.found, a.poses, PLAIN)
     ours = nearest._stretches(point, 1)
     bound = np.empty((12, 12), np.float32)
     stretch_distances(ours, (*(np.ascontiguousarray(x.T) for x in ours[:3]), ours[3]), PLAIN._parameters(), bound)
@@ -124,7 +124,7 @@ def test_far_clips_are_passed_over() -> None:
     rng = np.random.default_rng(4)
     clips = [wandering(rng, 30) for _ in range(20)]
     moved = [Clip(Embeddings(c.embeddings.mean + 40, c.embeddings.var),
-                  Embeddings(c.mirrored.mean + 40, c.mirrored.var), c.times, c.found, c.poses) for c in clips]
+                  Embeddings(c.mirrored.mean + 40, c.mirrored.var), c.times, c.found, c.poses, PLAIN) for c in clips]
     found = Gallery([*moved, *clips], PLAIN).nearest([replace_noise(clips[7], rng)])
     assert found.clips.tolist() == [[27]]
     assert found.pruned >= 0.5

@@ -12,22 +12,21 @@ from drawn_people import Shell, embedder, share_networks
 from exercising_people import Move, jack, knee, mirrored_knee, moves, saved, stand
 from samepose.errors import UsageError
 from samepose.poses import Poses
-from samepose.sequences.clip import clip_of
+from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import dtw
-from samepose.sequences.recognition import Fit, Labelled, Recogniser, clip_distance
+from samepose.sequences.recognition import Fit, Recogniser, clip_distance
 from samepose.sequences.subsequence import RATE
 from samepose.skeleton import BODY13
 
 
-def labelled(action: str, move: Move, seed: int, seconds: float = 1.6) -> Labelled:
-    clip = clip_of(moves((move, seconds), seed=seed), embedder(), rate=RATE)
-    return Labelled(action, f"{action}{seed}", clip)
+def clip_with(move: Move, seed: int, seconds: float = 1.6) -> Clip:
+    return clip_of(moves((move, seconds), seed=seed), embedder(), rate=RATE, name=f"clip {seed}")
 
 
 def known() -> Recogniser:
-    examples = [labelled(a, move, n, 1.3 + 0.2 * n) for a, move in (("jack", jack), ("knee", knee)) for n in range(3)]
-    return Recogniser(examples, embedder().matching)
+    return Recogniser({action: [clip_with(move, n, 1.3 + 0.2 * n) for n in range(3)]
+                       for action, move in (("jack", jack), ("knee", knee))})
 
 
 # -- what examples tell ------------------------------------------------------------------------------------------
@@ -58,21 +57,20 @@ def test_examples_that_tell_little() -> None:
     assert Fit.of(np.array([[0, 4.0], [4, 0]]), ["a", "b"]).cutoff == 4.0
     assert Fit.of(np.zeros((1, 1)), ["a"]).cutoff is None
     with pytest.raises(UsageError, match="no examples"):
-        Recogniser([], embedder().matching)
+        Recogniser({"jack": []})
 
 
 def test_a_clip_s_distance_is_the_mean_along_its_path() -> None:
-    a, b = labelled("jack", jack, 0).clip, labelled("jack", jack, 1, 2.0).clip
-    matching = embedder().matching
-    expected = dtw(frame_distances(a, b, matching, mirror=True)).mean
-    assert clip_distance(a, b, matching) == pytest.approx(expected, rel=1e-5)
+    a, b = clip_with(jack, 0), clip_with(jack, 1, 2.0)
+    expected = dtw(frame_distances(a, b, embedder().matching, mirror=True)).mean
+    assert clip_distance(a, b) == pytest.approx(expected, rel=1e-5)
 
 
 def test_moves_are_named_and_others_are_not() -> None:
     recogniser = known()
     assert recogniser.actions == {"jack": 3, "knee": 3}
     for action, move in (("jack", jack), ("knee", knee), ("knee", mirrored_knee)):
-        named = recogniser.recognise(labelled("", move, 9, 2.4).clip)
+        named = recogniser.recognise(clip_with(move, 9, 2.4))
         assert named.action == action and named.confidence > 0.5
         assert [n.action for n in named.neighbours] == [action] * 3
         assert named.neighbours[0].distance <= named.neighbours[1].distance
@@ -80,7 +78,7 @@ def test_moves_are_named_and_others_are_not() -> None:
     def lie(phase: np.ndarray) -> np.ndarray:
         return stand(phase)[..., ::-1] * np.array([1, -1]) + np.array([0, 400.0])
 
-    named = recogniser.recognise(labelled("", lie, 9).clip)
+    named = recogniser.recognise(clip_with(lie, 9))
     assert named.action is None and named.neighbours[0].distance > (recogniser.fit.cutoff or 0)
 
 

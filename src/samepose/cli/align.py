@@ -9,7 +9,6 @@ from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
 
 if TYPE_CHECKING:
-    from samepose.query.source import Source
     from samepose.sequences.alignment import Alignment
     from samepose.sequences.clip import Clip
 
@@ -54,27 +53,21 @@ def align(
             import matplotlib  # noqa: F401
     from samepose.sequences.alignment import align as align_clips
 
-    sources = tuple(_read(text, fps, mode, options) for text in (a, b))
-    clips = _clips(sources, (person_a, person_b), options)
-    found = align_clips(*clips, options.embedder().matching, mirror=mirror, open_ends=open_ends)
-    _write(found, sources, out, plot, csv, options)
+    clips = (_clip(text, person, fps, mode, options) for text, person in ((a, person_a), (b, person_b)))
+    found = align_clips(*clips, mirror=mirror, open_ends=open_ends)
+    for path in (csv, plot, out):
+        if path is not None:
+            with options.progress("frame") as progress:
+                found.write(path, progress)
     options.result({**found.to_json(), "a": a, "b": b}, summary(found))
 
 
-def _read(text: str, fps: float | Literal["all"], mode: Mode, options: Options) -> Source:
-    from samepose.query.source import read_source
+def _clip(text: str, person: int | None, fps: float | Literal["all"], mode: Mode, options: Options) -> Clip:
+    from samepose.sequences.clip import Clip
 
     options.note(f"looking for people in {text}")
-    return read_source(text, lambda: options.detector(mode), options.open_index, fps=frame_rate(fps))
-
-
-def _clips(sources: tuple[Source, ...], people: tuple[int | None, int | None], options: Options) -> tuple[Clip, Clip]:
-    """Of one rate, the higher of the two."""
-    from samepose.sequences.clip import clips_of
-
-    embedder = options.embedder()
-    a, b = (source.person(person) for source, person in zip(sources, people))
-    return clips_of(a, b, embedder, names=(sources[0].name, sources[1].name))
+    return Clip.open(text, person=person, index=options.open_index, detector=lambda: options.detector(mode),
+                     embedder=options.embedder(), fps=frame_rate(fps))
 
 
 def summary(found: Alignment) -> str:
@@ -90,22 +83,3 @@ def summary(found: Alignment) -> str:
         joint = "" if m.joint is None else f"  {m.joint.replace('_', ' ')} {m.degrees:.0f}° apart in the picture"
         lines.append(f"  A {m.time_a:7.2f} s  B {m.time_b:7.2f} s  distance {m.distance:5.2f}{joint}")
     return "\n".join(lines)
-
-
-def _write(
-    found: Alignment, sources: tuple[Source, ...], out: Path | None, plot: Path | None, csv: Path | None,
-    options: Options,
-) -> None:
-    if csv is not None:
-        from samepose.sequences.alignment import csv_text
-
-        csv.write_text(csv_text(found))
-    if plot is not None:
-        from samepose.report.alignment_plot import plot_alignment
-
-        plot_alignment(found, plot, (sources[0].name, sources[1].name))
-    if out is not None:
-        from samepose.report.synced_video import write_synced
-
-        with options.progress("frame") as progress:
-            write_synced(found, (sources[0].video, sources[1].video), out, progress)

@@ -13,10 +13,8 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counte
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.query.source import Source
-    from samepose.sequences.finding import Finder, Sighting
-    from samepose.sequences.subsequence import Example
-
+    from samepose.sequences.clip import Clip
+    from samepose.sequences.finding import Sighting
 
 
 def find(
@@ -45,26 +43,22 @@ def find(
         mirror: Also, or only, find the mirrored move.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    from samepose.sequences.finding import Finder
+    from samepose.cli.app import as_flags
+    from samepose.sequences.finding import find as find_in
 
-    targets, failed = _targets(where or [options.index]), []
-    wanted = _example(example, span, person, mode, options)
-    finder = Finder(wanted, options.embedder(), k, mirror)
+    targets, errors = _targets(where or [options.index], options), list[str]()
+    wanted = _clip(example, person, mode, options, span)
     with options.progress("clip") as progress:
-        for n, target in enumerate(targets):
-            progress(n, len(targets), target)
-            try:
-                _look(finder, target, mode, options, lambda part, n=n, what="": progress(n + part, len(targets), what))
-            except SameposeError as error:
-                failed.append(str(error))
+        best = find_in(wanted, targets, k=k, mirror=mirror, detector=lambda: options.detector(mode),
+                       embedder=options.embedder(), failed=errors, progress=progress)
+    failed = [as_flags(error) for error in errors]
     for failure in failed:
         options.warn(failure)
     if targets and len(failed) == len(targets):
         return SameposeError.exit_code
-    asked = {"example": _asked(example, wanted), "mirror": mirror}
-    nothing = "nothing found: nobody is in view for half as long as the example"
-    options.result({**asked, "results": [f.to_json() for f in finder.results], "failed": failed},
-                   _table(finder.results) if finder.results else nothing)
+    options.result({"example": _asked(example, wanted), "mirror": mirror, "results": [f.to_json() for f in best],
+                    "failed": failed},
+                   _table(best) if best else "nothing found: nobody is in view for half as long as the example")
     return 1 if failed else 0
 
 
@@ -94,21 +88,15 @@ def count(
         mirror: Also, or only, count the mirrored move.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    from samepose.query.source import about
-    from samepose.sequences.clip import clip_of
-    from samepose.sequences.finding import Sighting
-    from samepose.sequences.subsequence import RATE
+    from samepose.sequences.finding import count as count_in
 
-    wanted = _example(example, span, person, mode, options)
-    poses = _read(where, mode, options).person(in_person)
-    with about(where):
-        found = wanted.count(clip_of(poses, options.embedder(), rate=RATE), mirror=mirror)
-    sightings = [Sighting(where, int(poses.tracks[0]), place) for place in found]
-    value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": int(poses.tracks[0]),
-             "count": len(found), "repetitions": [s.to_json() for s in sightings]}
+    wanted, clip = _clip(example, person, mode, options, span), _clip(where, in_person, mode, options)
+    found = count_in(wanted, clip, mirror=mirror)
+    value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
+             "count": len(found), "repetitions": [s.to_json() for s in found]}
     lines = [counted(len(found), "repetition")]
     lines += [f"  {n:3d}  {p.start:7.2f}–{p.end:.2f} s  score {p.score:.2f}{'  mirrored' if p.mirrored else ''}"
-              for n, p in enumerate(found, 1)]
+              for n, p in enumerate((s.place for s in found), 1)]
     options.result(value, "\n".join(lines))
 
 
@@ -130,70 +118,32 @@ def seconds_of(span: str) -> tuple[float | None, float | None]:
     return begin, end
 
 
-def _example(text: str, span: str, person: int | None, mode: Mode, options: Options) -> Example:
-    from samepose.query.source import about
-    from samepose.sequences.clip import clip_of
-    from samepose.sequences.subsequence import RATE, Example, part_of
-
-    begin, end = seconds_of(span)
-    embedder, poses = options.embedder(), _read(text, mode, options).person(person)
-    with about(text):
-        return Example.of(part_of(clip_of(poses, embedder, rate=RATE), begin, end), embedder.matching)
-
-
-def _asked(text: str, example: Example) -> dict[str, Any]:
-    clip = example.clip
-    return {"source": text, "start": round(float(clip.times[0]), 3), "end": round(float(clip.times[-1]), 3),
-            "person": int(clip.poses.tracks[0])}
-
-
-def _read(text: str, mode: Mode, options: Options) -> Source:
-    from samepose.query.source import about, read_source
+def _clip(text: str, person: int | None, mode: Mode, options: Options, span: str = ":") -> Clip:
+    from samepose.sequences.clip import Clip
     from samepose.sequences.subsequence import RATE
 
+    begin, end = seconds_of(span)
     options.note(f"looking for people in {text}")
-    with about(text):
-        return read_source(text, lambda: options.detector(mode), options.open_index, fps=RATE)
+    clip = Clip.open(text, person=person, index=options.open_index, detector=lambda: options.detector(mode),
+                     embedder=options.embedder(), fps=RATE)
+    return clip.at_rate(RATE).part(begin, end)
 
 
-def _targets(where: Sequence[str]) -> list[str]:
-    """Indexes and files, and the videos of folders."""
-    from pathlib import Path
-
-    from samepose.index.place import exists
-    from samepose.media.files import media_files
-    from samepose.media.video import VIDEO_SUFFIXES
-
-    found: list[str] = []
-    for text in where:
-        path = Path(text)
-        openpose = path.is_dir() and any(path.glob("*.json"))
-        if not path.is_dir() or "://" in text or exists(text) or openpose:
-            found.append(text)
-            continue
-        videos = [str(file) for file in media_files([path]) if file.suffix.lower() in VIDEO_SUFFIXES]
-        if not videos:
-            raise UsageError(f"{text}: neither an index nor a folder with videos; make an index with "
-                             f"`samepose index MEDIA --index {text}`, or name clips")
-        found += videos
-    return list(dict.fromkeys(found))
+def _asked(text: str, clip: Clip) -> dict[str, Any]:
+    return {"source": text, "start": round(float(clip.times[0]), 3), "end": round(float(clip.times[-1]), 3),
+            "person": clip.person}
 
 
-def _look(finder: Finder, target: str, mode: Mode, options: Options, progress: Any) -> None:
+def _targets(where: Sequence[str], options: Options) -> list[Any]:
+    """Indexes, opened, and clips."""
     from samepose.index import Index
     from samepose.index.place import exists
-    from samepose.query.source import about, indexed_people, people_in
+    from samepose.sequences.finding import targets
 
-    if "://" in target or exists(target):
-        index = Index.open(target)
-        for part, path, track, poses in indexed_people(index):
-            progress(part, what=path)
-            with about(path):
-                finder.look(path, track, poses)
-        return
-    with about(target):
-        for track, poses in people_in(_read(target, mode, options)):
-            finder.look(target, track, poses)
+    found: list[Any] = []
+    for text in dict.fromkeys(where):
+        found += [Index.open(text, embedder=options.embedder())] if "://" in text or exists(text) else targets(text)
+    return list(dict.fromkeys(found))
 
 
 def _table(found: Sequence[Sighting]) -> str:

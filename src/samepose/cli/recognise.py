@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mode, Options, counted
+from samepose.cli.options import DEFAULTS, Mode, Options
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.sequences.clip import Clip
-    from samepose.sequences.recognition import Named, Recogniser
-
-_POSES = (".npz", ".json")
+    from samepose.sequences.recognition import Named
 
 
 def recognise(
@@ -41,16 +38,25 @@ def recognise(
     """
     if not clips:
         raise UsageError("name the clips to recognise")
-    known, left_out = _recogniser(examples, mode, options)
+    from samepose.cli.app import as_flags
+    from samepose.sequences.clip import Clip
+    from samepose.sequences.recognition import Recogniser
+    from samepose.sequences.subsequence import RATE
+
+    how: dict[str, Any] = {"detector": lambda: options.detector(mode), "embedder": options.embedder()}
     results, failed = [], []
     with options.progress("clip") as progress:
+        known = Recogniser.open(examples, **how, progress=progress)
+        left_out = [as_flags(why) for why in known.left_out]
+        for failure in left_out:
+            options.warn(failure)
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = _clip(text, person, mode, options)
-                results.append((text, int(clip.poses.tracks[0]), known.recognise(clip, k)))
+                clip = Clip.open(text, person=person, index=options.open_index, fps=RATE, **how)
+                results.append((text, clip.person, known.recognise(clip, k)))
             except SameposeError as error:
-                failed.append(str(error))
+                failed.append(as_flags(str(error)))
     for failure in failed:
         options.warn(failure)
     if not results:
@@ -61,66 +67,6 @@ def recognise(
     }
     options.result(value, "\n".join(_text(path, named) for path, _, named in results))
     return 1 if failed or left_out else 0
-
-
-def example_files(folder: Path) -> dict[str, list[Path]]:
-    """Clips of each action, by name; an action without any has an empty list.
-
-    Raises:
-        UsageError: no folder, or none with sub-folders.
-    """
-    from samepose.media.video import VIDEO_SUFFIXES
-
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give one with a sub-folder of clips for each action")
-    found = {}
-    for action in sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")):
-        files = sorted(f for f in action.iterdir() if not f.name.startswith(".") and f.is_file())
-        poses = {f.stem for f in files if f.suffix.lower() in _POSES}
-        found[action.name] = [f for f in files if f.suffix.lower() in _POSES
-                              or (f.suffix.lower() in VIDEO_SUFFIXES and f.stem not in poses)]
-    if not found:
-        raise UsageError(f"{folder}: has no sub-folders; put the clips of each action in one of the action's name")
-    return found
-
-
-def _recogniser(folder: Path, mode: Mode, options: Options) -> tuple[Recogniser, list[str]]:
-    """And why examples were left out."""
-    from samepose.sequences.recognition import Labelled, Recogniser
-
-    files = example_files(folder)
-    all_files = [(action, file) for action, clips in files.items() for file in clips]
-    left_out = [f"{folder / action}: no clips in it; add some, or remove it" for action, clips in files.items()
-                if not clips]
-    found = []
-    with options.progress("example") as progress:
-        for n, (action, file) in enumerate(all_files):
-            progress(n, len(all_files), str(file))
-            try:
-                found.append(Labelled(action, str(file), _clip(str(file), None, mode, options)))
-            except SameposeError as error:
-                left_out.append(str(error))
-    for failure in left_out:
-        options.warn(failure)
-    if not found:
-        raise SameposeError(f"{folder}: none of its {counted(len(all_files), 'clip')} can be an example; add some")
-    with options.progress("example") as progress:
-        known = Recogniser(found, options.embedder().matching, lambda n, of: progress(n, of, "comparing the examples"))
-    return known, left_out
-
-
-def _clip(text: str, person: int | None, mode: Mode, options: Options) -> Clip:
-    from samepose.query.source import about, read_source
-    from samepose.sequences.clip import clip_of
-    from samepose.sequences.subsequence import LEAST_MOMENTS, RATE
-
-    with about(text):
-        source = read_source(text, lambda: options.detector(mode), options.open_index, fps=RATE)
-        clip = clip_of(source.person(person), options.embedder(), rate=RATE)
-        if clip.found.sum() < LEAST_MOMENTS:
-            raise UsageError(f"the person is seen for {clip.found.sum() / RATE:.1f} s, and an action takes "
-                             f"{LEAST_MOMENTS / RATE:.1f} s at least; give a longer clip, or try --mode accurate")
-    return clip
 
 
 def _text(path: str, named: Named) -> str:

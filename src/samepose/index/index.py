@@ -189,12 +189,11 @@ class Index:
             MediaError, FormatError: the query cannot be read, or nobody is in it.
             StoreError: the index cannot be read, is of another model, or has no person of the id.
         """
-        from samepose.query.query import Query, embed_query, resolve_query
+        from samepose.query.query import embed_query, resolve_query
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
         embedder = self._checked_embedder()
-        asked = query if isinstance(query, Query) else resolve_query(
-            query, self, self.detector, at=at, person=person, ignore=ignore)
+        asked = resolve_query(query, self, at=at, person=person, ignore=ignore)
         excluded = self._excluded(asked.exclude_id)
         hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
         return Hits(asked, hits, self.root)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from samepose.index import Hit
     from samepose.query.query import Query
 
-__all__ = ["Section", "write_report", "write_sections", "write_sheet", "write_sheet_sections"]
+__all__ = ["Section", "write_report", "write_sections", "write_sheet", "write_sheet_sections",
+           "write_whole"]
 
 
 def write_report(path: str | os.PathLike[str], query: Query, hits: Sequence[Hit], root: str | os.PathLike[str]) -> None:
@@ -42,7 +43,7 @@ def write_sections(
     """`write_report` over several queries, under a title, with a note in the footer."""
     from samepose.report.page import page
 
-    _write(path, page(sections, Path(root), title, note).encode())
+    write_whole(path, page(sections, Path(root), title, note).encode())
 
 
 def write_sheet(path: str | os.PathLike[str], query: Query, hits: Sequence[Hit], root: str | os.PathLike[str]) -> None:
@@ -57,11 +58,15 @@ def write_sheet_sections(
     """`write_sheet` over several queries, one below the other."""
     from samepose.report.sheet import sheet
 
-    _write(path, sheet(sections, Path(root), title, note))
+    write_whole(path, sheet(sections, Path(root), title, note))
 
 
-def _write(path: str | os.PathLike[str], content: bytes) -> None:
-    """All or nothing: a page that is open in a browser is never half there."""
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """All or nothing: a page that is open in a browser is never half there.
+
+    Raises:
+        SameposeError: it cannot be written.
+    """
     target = Path(path)
     part = target.with_name(target.name + ".part")
     try:

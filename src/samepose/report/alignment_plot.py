@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from samepose.sequences.alignment import Alignment
+from samepose.errors import SameposeError
+
+if TYPE_CHECKING:
+    from samepose.sequences.alignment import Alignment
 
 
-def plot_alignment(found: Alignment, out: Path, names: tuple[str, str] = ("A", "B")) -> None:
-    """Dark: alike. The path in orange, the worst moments ringed; below, the distance along the path over A's time."""
+def plot_alignment(found: Alignment, out: Path) -> None:
+    """Dark: alike. The path in orange, the worst moments ringed; below, the distance along the path over A's time.
+
+    Raises:
+        SameposeError: the picture cannot be written.
+    """
     times, distance = found.times, found.distance
     figure = Figure(figsize=(7.2, 8.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
@@ -26,13 +34,16 @@ def plot_alignment(found: Alignment, out: Path, names: tuple[str, str] = ("A", "
         top.plot(moment.time_a, moment.time_b, "o", ms=11, mfc="none", mec="white", mew=1.5)
         top.annotate(str(n + 1), (moment.time_a, moment.time_b), color="white", xytext=(8, -10),
                      textcoords="offset points")
-    top.set(ylabel=f"seconds in B{', mirrored' if found.mirrored else ''}\n{_short(names[1])}",
+    top.set(ylabel=f"seconds in B{', mirrored' if found.mirrored else ''}\n{_short(found.b.name)}",
             title=f"mean distance along the path {found.path.mean:.2f}")
     bottom.plot(times[:, 0], distance, color="#ff7f0e", lw=1.5)
-    bottom.set(xlabel=f"seconds in A\n{_short(names[0])}", ylabel="distance", ylim=(0, None))
+    bottom.set(xlabel=f"seconds in A\n{_short(found.a.name)}", ylabel="distance", ylim=(0, None))
     if np.isnan(distance).any():
         bottom.set_title("gaps: nobody seen in A or B", fontsize=9)
-    figure.savefig(out, dpi=130)
+    try:
+        figure.savefig(out, dpi=130)
+    except OSError as error:
+        raise SameposeError(f"{out}: cannot be written ({error.strerror}); choose a folder that exists") from error
 
 
 def _short(name: str) -> str:

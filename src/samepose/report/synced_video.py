@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -13,12 +14,15 @@ from PIL import Image, ImageDraw, ImageFont
 from samepose.geometry.angles import ANGLES
 from samepose.media.draw import draw_poses
 from samepose.media.image import resize
-from samepose.media.video import probe, read_frames
+from samepose.media.video import VideoInfo, probe, read_frames
 from samepose.media.writer import video_writer
 from samepose.poses import Poses
-from samepose.sequences.alignment import Alignment
-from samepose.sequences.clip import Clip
+from samepose.progress import Progress, silent
 from samepose.skeleton import mirrored_name
+
+if TYPE_CHECKING:
+    from samepose.sequences.alignment import Alignment
+    from samepose.sequences.clip import Clip
 
 HEIGHT = 480  # pixels of the pictures, or less if both are smaller
 _WIDEST = 2.0  # times the height
@@ -28,31 +32,29 @@ _COLOURED, _LEAST_DEGREES = 2, 20.0  # so many joints at most, and only those th
 _FULL_DEGREES = 70.0  # from here on the colour is the strongest
 
 
-def write_synced(
-    alignment: Alignment, videos: tuple[Path | None, Path | None], out: Path,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
-) -> None:
+def write_synced(alignment: Alignment, out: Path, progress: Progress = silent) -> None:
     """B at the pace of A, side by side, over the moments of A that were aligned; the sound is A's.
 
     The joints whose angles differ most, by 20 degrees at least, are marked in both; the bar shows the distance over
-    time. Without a video the skeletons are drawn on an empty ground.
+    time. Of a clip without a video the skeletons are drawn on an empty ground.
 
     Args:
-        videos: of A and B.
         out: .mp4 or .webm.
+        progress: told of each frame.
 
     Raises:
         MediaError: a video cannot be read, or `out` cannot be written.
     """
     rows = _one_row_per_moment(alignment.path.pairs)
     i, j = alignment.path.pairs[rows].T
-    height = _height(videos)
-    left = _Panel.of(alignment.a, videos[0], height)
-    right = _Panel.of(alignment.b, videos[1], height)
+    clips = alignment.a, alignment.b
+    headers = [None if clip.video is None else probe(clip.video) for clip in clips]
+    height = min(HEIGHT, max((header.height for header in headers if header), default=HEIGHT)) // 2 * 2
+    left, right = (_Panel.of(clip, header, height) for clip, header in zip(clips, headers))
     width = left.size[0] + right.size[0]
     bar = _Bar(alignment, rows, width)
     start, end = alignment.a.times[i[0]], alignment.a.times[i[-1]] + 1 / alignment.a.rate
-    sound = None if videos[0] is None else (videos[0], float(start), float(end))
+    sound = None if alignment.a.video is None else (alignment.a.video, float(start), float(end))
     with video_writer(out, (width, height + _BAR), alignment.a.rate, sound) as writer:
         pictures = zip(left.pictures(alignment.a.times[i]), right.pictures(alignment.b.times[j]))
         for n, (row, (picture_a, picture_b)) in enumerate(zip(rows, pictures)):
@@ -78,11 +80,6 @@ def _one_row_per_moment(pairs: Int[np.ndarray, "k 2"]) -> Int[np.ndarray, " mome
     return rows
 
 
-def _height(videos: tuple[Path | None, Path | None]) -> int:
-    known = [probe(video).height for video in videos if video is not None]
-    return min(HEIGHT, max(known, default=HEIGHT)) // 2 * 2
-
-
 @dataclass(frozen=True)
 class _Panel:
     """One side of the picture.
@@ -99,12 +96,11 @@ class _Panel:
     video: Path | None
 
     @classmethod
-    def of(cls, clip: Clip, video: Path | None, height: int) -> _Panel:
-        if video is not None:
-            info = probe(video)
+    def of(cls, clip: Clip, info: VideoInfo | None, height: int) -> _Panel:
+        if info is not None:
             scale = min(height / info.height, _WIDEST * height / info.width)
             width = max(round(info.width * scale) // 2 * 2, 2)
-            return cls((width, height), scale, np.array([0, (height - info.height * scale) / 2]), video)
+            return cls((width, height), scale, np.array([0, (height - info.height * scale) / 2]), clip.video)
         points = clip.poses.points.reshape(-1, 2)
         low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
         scale = 0.85 * height / max(float((high - low).max()), 1e-6)

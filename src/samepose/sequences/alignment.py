@@ -8,19 +8,22 @@ between clips from like angles, or between moments of the same two clips.
 
 from __future__ import annotations
 
+import json
+import os
+import pathlib
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from samepose.errors import UsageError
+from samepose.errors import SameposeError, UsageError
 from samepose.geometry.angles import ANGLES, joint_angles
-from samepose.matching.embeddings import Matching
 from samepose.poses import Mirror
-from samepose.sequences.clip import Clip
+from samepose.progress import Progress, silent
+from samepose.sequences.clip import PAPER_RATE, Clip, matching_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import Path, dtw, dtw_overlap
 
@@ -31,6 +34,8 @@ _ROUNDS = 3
 _MOST_PAIRS = 150_000_000  # of moments: 1.5 GB of matrices
 _SMOOTH = 2  # moments before and after whose median is the angle: a joint misplaced in one frame is no difference
 _APART = 0.5  # seconds between two of the worst moments
+_FLIPS = {"off": (False,), "only": (True,), "also": (False, True)}
+_SUFFIXES = (".mp4", ".webm", ".png", ".csv", ".json")
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,36 @@ class Alignment:
                        "joint": m.joint, "degrees": m.degrees} for m in self.worst()],
         }
 
+    def write(self, path: str | os.PathLike[str], progress: Progress = silent) -> None:
+        """Write the alignment as the suffix of `path` says.
+
+        .mp4, .webm: a video of both side by side at A's pace. .png: a picture of all distances and the path (needs
+        samepose[eval]). .csv: a line for each pair of moments. .json: `to_json`.
+
+        Args:
+            progress: told of each frame of a video.
+
+        Raises:
+            UsageError: another suffix.
+            MediaError: a clip's video cannot be read, or the new one cannot be written.
+            SameposeError: matplotlib is missing for the picture, or the file cannot be written.
+        """
+        out = pathlib.Path(path)
+        suffix = out.suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise UsageError(f"{out}: name it *{', *'.join(_SUFFIXES[:-1])} or *{_SUFFIXES[-1]}")
+        if suffix in (".mp4", ".webm"):
+            from samepose.report.synced_video import write_synced
+
+            write_synced(self, out, progress)
+        elif suffix == ".png":
+            _plot(self, out)
+        else:
+            from samepose.report import write_whole
+
+            text = csv_text(self) if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n"
+            write_whole(out, text.encode())
+
     def _moment(self, k: int) -> Moment:
         degrees, (time_a, time_b) = self.degrees[k], self.times[k].tolist()
         distance = float(self.distance[k])
@@ -123,24 +158,25 @@ class Alignment:
         return Moment(time_a, time_b, distance, list(ANGLES)[joint], round(float(degrees[joint]), 1))
 
 
-def align(
-    a: Clip, b: Clip, matching: Matching, *, mirror: Mirror = "off", open_ends: bool = False
-) -> Alignment:
-    """The path of least distance through two clips.
+def align(a: Clip, b: Clip, *, mirror: Mirror = "off", open_ends: bool = False) -> Alignment:
+    """The path of least distance through two clips, which are brought to one rate, the higher of the two.
 
     Args:
-        a, b: of one rate, see `clip_of`.
-        mirror: take B as it is, mirrored, or whichever of the two is nearer to A.
+        mirror: take B as it is ("off"), mirrored ("only"), or whichever of the two is nearer to A ("also").
         open_ends: either clip may begin and end without the other: only what they share is aligned.
 
     Raises:
-        UsageError: so long that the distances would fill the memory.
+        UsageError: embedded by different models, or so long that the distances would fill the memory.
     """
+    matching_of(a, b)
+    rate = max((clip.rate for clip in (a, b) if len(clip) > 1), default=PAPER_RATE)
+    a, b = a.at_rate(rate), b.at_rate(rate)
     if len(a) * len(b) > _MOST_PAIRS:
         raise UsageError(f"clips of {len(a):,} and {len(b):,} moments are too long to compare every pair; "
-                         "take fewer with --fps, or cut them")
-    choices = {"off": [False], "only": [True], "also": [False, True]}[mirror]
-    return min((_aligned(a, b, matching, flip, open_ends) for flip in choices), key=lambda found: found.path.mean)
+                         "take fewer with `fps`, or cut them")
+    if mirror not in _FLIPS:
+        raise UsageError(f"mirror is {mirror!r}; expected {', '.join(_FLIPS)}")
+    return min((_aligned(a, b, flip, open_ends) for flip in _FLIPS[mirror]), key=lambda found: found.path.mean)
 
 
 def csv_text(found: Alignment) -> str:
@@ -152,12 +188,12 @@ def csv_text(found: Alignment) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) -> Alignment:
+def _aligned(a: Clip, b: Clip, flip: bool, open_ends: bool) -> Alignment:
     """Three times: the pace that the kernel needs (see `distance`) and the limit of open ends come from the path."""
-    other = replace(b, embeddings=b.mirrored, mirrored=b.embeddings) if flip else b
+    other = b.flipped() if flip else b
     pace, near = 1.0, np.inf
     for _ in range(_ROUNDS):
-        matrix = frame_distances(a, other, matching, pace=pace)
+        matrix = frame_distances(a, other, a.matching, pace=pace)
         if open_ends:
             path = dtw_overlap(matrix, min(_SKIP_OF_ALL * float(matrix.mean()), _SKIP_OF_PATH * near))
         else:
@@ -165,6 +201,17 @@ def _aligned(a: Clip, b: Clip, matching: Matching, flip: bool, open_ends: bool) 
         found = Alignment(a, b, matrix, path, flip)
         pace, near = found.pace, path.mean
     return found
+
+
+def _plot(found: Alignment, out: pathlib.Path) -> None:
+    try:
+        from samepose.report.alignment_plot import plot_alignment
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("samepose"):
+            raise
+        raise SameposeError(f"{out}: this needs {error.name}, which is not installed: pip install 'samepose[eval]'"
+                            ) from error
+    plot_alignment(found, out)
 
 
 def _smoothed(angles: Float[np.ndarray, "n angle"]) -> Float[np.ndarray, "n angle"]:

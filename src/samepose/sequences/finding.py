@@ -1,19 +1,29 @@
-"""A move in many clips: who is in them, and the best places of all."""
+"""A move in many clips, and how often in one: who is in them, and the best places of all."""
 
 from __future__ import annotations
 
 import heapq
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samepose.errors import SameposeError, UsageError
 from samepose.poses import Mirror, Poses
+from samepose.progress import Progress, silent
+from samepose.query.kinds import indexed_clips, open_source
+from samepose.query.source import about
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.subsequence import RATE, Example, Place
 
 if TYPE_CHECKING:
+    from samepose.detection import Detector
     from samepose.embed import Embedder
+
+Target = Any  # an Index, a Clip, or the path of a video, a pose file, or a folder of either
 
 
 @dataclass(frozen=True)
@@ -36,44 +46,126 @@ class Sighting:
                 "contrast": round(self.place.contrast, 4), "mirrored": self.place.mirrored}
 
 
-class Finder:
-    """Collects the k best places of an example, of one person after the other."""
+def find(
+    example: Clip,
+    where: Target | Sequence[Target],
+    *,
+    k: int = 10,
+    mirror: Mirror = "off",
+    detector: Detector | Callable[[], Detector] | None = None,
+    embedder: Embedder | None = None,
+    failed: list[str] | None = None,
+    progress: Progress = silent,
+) -> list[Sighting]:
+    """The k best places of a move in clips, from any camera angle, at half to twice the pace; best first.
 
-    def __init__(self, example: Example, embedder: Embedder, k: int, mirror: Mirror = "off") -> None:
-        self._example, self._embedder, self._k, self._mirror = example, embedder, k, mirror
-        self._best: list[tuple[float, int, Sighting]] = []
-        self._seen = 0
-
-    def look(self, path: str, person: int, poses: Poses) -> None:
-        """Search all poses of one person in one clip; a person who is never seen well enough, or too briefly, is
-        passed over.
-
-        Raises:
-            UsageError: several poses at one time, or a clip that is too long for the memory.
-        """
-        clip = comparable(poses, self._embedder, len(self._example.clip) // 2)
-        if clip is None:
-            return
-        for place in self._example.places(clip, mirror=self._mirror, most=self._k):
-            self._seen += 1
-            heapq.heappush(self._best, (place.score, -self._seen, Sighting(path, person, place)))
-            if len(self._best) > self._k:
-                heapq.heappop(self._best)
-
-    @property
-    def results(self) -> list[Sighting]:
-        """What was found so far, best first."""
-        return [sighting for *_, sighting in sorted(self._best, key=lambda b: b[:2], reverse=True)]
-
-
-def comparable(poses: Poses, embedder: Embedder, moments: int) -> Clip | None:
-    """A clip of `RATE` moments per second, None when it would be shorter than so many, or never shows enough joints.
+    Args:
+        example: shows the move, see `Clip.part`.
+        where: an index, whose videos are not read again; a clip, of one person; the path of a video, a pose file or a
+            folder of either, in which everyone is looked at; or several of these. Who is never seen well enough, or
+            too briefly, is passed over.
+        k: how many to find.
+        mirror: look for the move as it is ("off"), mirrored ("only"), or both ("also").
+        detector: for videos, or what loads it when it is needed; MoveNet by default.
+        embedder: the one that `example` was embedded with; the shipped one by default.
+        failed: takes a line for each of `where` that cannot be searched, and the others are; None: the first such
+            error is raised.
+        progress: told how many of `where` are done, in parts for an index.
 
     Raises:
-        UsageError: see `clip_of`.
+        UsageError: the example is no move, no such file, another model, or a clip too long for the memory.
+        MediaError, FormatError, StoreError: one of `where` cannot be read.
     """
+    if k < 1:
+        raise UsageError(f"`k` is {k}; expected 1 or more")
+    wanted, places = Example.of(example), targets(where)
+
+    def found_in(n: int) -> Iterator[Sighting]:
+        progress(n, len(places), _name(places[n]))
+        for part, path, person, clip in _everyone(places[n], len(wanted.clip) // 2, detector, embedder):
+            progress(n + part, len(places), path)
+            with about(path):
+                yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
+
+    def found() -> Iterator[Sighting]:
+        for n in range(len(places)):
+            try:
+                yield from found_in(n)
+            except SameposeError as error:
+                if failed is None:
+                    raise
+                failed.append(str(error))
+
+    return heapq.nlargest(k, found(), key=lambda sighting: sighting.place.score)
+
+
+def count(example: Clip, clip: Clip, *, mirror: Mirror = "off") -> list[Sighting]:
+    """The repetitions of a move in one person's clip, in order of time.
+
+    Args:
+        example: shows the move once; it may be a part of the very clip.
+        mirror: count the move as it is ("off"), mirrored ("only"), or both ("also").
+
+    Raises:
+        UsageError: the example is no move, another model, or a clip too long for the memory.
+    """
+    wanted = Example.of(example)
+    with about(clip.name):
+        return [Sighting(clip.name, clip.person, place) for place in wanted.count(clip, mirror=mirror)]
+
+
+def targets(where: Target | Sequence[Target]) -> list[Target]:
+    """What is to be searched, one by one; of a folder its videos, unless OpenPose wrote it.
+
+    Raises:
+        UsageError: a folder without videos.
+    """
+    from samepose.media.files import media_files
+    from samepose.media.video import VIDEO_SUFFIXES
+
+    found: list[Target] = []
+    for target in where if isinstance(where, (list, tuple)) else [where]:
+        path = Path(target) if isinstance(target, (str, os.PathLike)) else None
+        if path is None or not path.is_dir() or any(path.glob("*.json")):
+            found.append(target)
+            continue
+        videos = [str(file) for file in media_files([path]) if file.suffix.lower() in VIDEO_SUFFIXES]
+        if not videos:
+            raise UsageError(f"{path}: neither an index nor a folder with videos; make an index with `create=True`, or "
+                             "name clips")
+        found += videos
+    return list(dict.fromkeys(found))
+
+
+def _everyone(
+    target: Target, moments: int, detector: Any, embedder: Embedder | None
+) -> Iterator[tuple[float, str, int, Clip]]:
+    """Share of the target that is done, path, track and clip of everyone in it who is there for so many moments."""
+    if isinstance(target, Clip):
+        yield 0.0, target.name, target.person, target
+        return
+    from samepose.embed import shipped
+
+    embedder = embedder or shipped()
+    if isinstance(target, (str, os.PathLike)):
+        source = open_source(target, detector=detector, fps=RATE)
+        people: Iterable[tuple[float, str, int, Poses]] = (
+            (0.0, source.name, track, poses) for track, poses in source.tracks())
+    else:
+        people = indexed_clips(target)
+    for part, path, track, poses in people:
+        if (clip := _comparable(poses, embedder, moments, path)) is not None:
+            yield part, path, track, clip
+
+
+def _comparable(poses: Poses, embedder: Embedder, moments: int, name: str) -> Clip | None:
+    """A clip of `RATE`, None when it would be shorter than so many moments, or never shows enough joints."""
     times = poses.times[~np.isnan(poses.times)]
     too_brief = len(times) == len(poses) and np.ptp(times) * RATE + 1.5 < moments
     if too_brief or not embedder.searchable(poses).any():
         return None
-    return clip_of(poses, embedder, rate=RATE)
+    return clip_of(poses, embedder, rate=RATE, name=name)
+
+
+def _name(target: Target) -> str:
+    return os.fspath(target) if isinstance(target, (str, os.PathLike)) else getattr(target, "uri", "") or target.name

@@ -8,36 +8,32 @@ as to the other actions it would be, were its own not among the examples. The cu
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from samepose.errors import UsageError
-from samepose.matching.embeddings import Matching
-from samepose.sequences.clip import Clip
+from samepose.errors import SameposeError, UsageError
+from samepose.progress import Progress, silent
+from samepose.query.source import about
+from samepose.sequences.clip import Clip, matching_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import dtw_mean
+from samepose.sequences.subsequence import LEAST_MOMENTS, RATE
+
+if TYPE_CHECKING:
+    from samepose.detection import Detector
+    from samepose.embed import Embedder
 
 _MOST_FITTED = 300  # examples that are held against each other: 45,000 pairs, some 20 s
 _SPREADS = np.geomspace(0.05, 20, 60)  # that are tried
+_POSES = (".npz", ".json")
 _SPREAD = 1.0  # where the examples do not tell
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """An example.
-
-    Attributes:
-        path: names it to people.
-    """
-
-    action: str
-    path: str
-    clip: Clip
 
 
 @dataclass(frozen=True)
@@ -116,48 +112,152 @@ class Fit:
 
 
 class Recogniser:
-    """Examples to compare with. Adding one is to build another: nothing is trained."""
+    """Examples to compare with. Adding one is to build another: nothing is trained.
+
+    Attributes:
+        examples: (action, clip) of each, at `RATE`.
+        left_out: why files of the folder are no examples, a line for each.
+        fit: what the examples tell about distances.
+    """
 
     def __init__(
-        self, examples: Sequence[Labelled], matching: Matching, progress: Callable[[int, int], None] | None = None
+        self, examples: Mapping[str, Sequence[Clip]], *, left_out: Sequence[str] = (), progress: Progress = silent
     ) -> None:
         """Hold the examples against each other.
 
         Args:
-            examples: clips of one rate.
-            progress: called with how many examples are done, of how many.
+            examples: clips of each action, by its name.
+            progress: told how many examples are done.
 
         Raises:
-            UsageError: no example.
+            UsageError: no example, one that shows too little, or clips embedded by different models.
         """
-        if not examples:
+        self.examples = tuple((action, _enough(clip)) for action, clips in examples.items() for clip in clips)
+        if not self.examples:
             raise UsageError("no examples to recognise by")
-        self.examples, self._matching = tuple(examples), matching
-        chosen = [examples[i] for i in np.linspace(0, len(examples) - 1, min(len(examples), _MOST_FITTED)).astype(int)]
+        matching_of(*(clip for _, clip in self.examples))
+        self.left_out = tuple(left_out)
+        n = len(self.examples)
+        chosen = [self.examples[i] for i in np.linspace(0, n - 1, min(n, _MOST_FITTED)).astype(int)]
         matrix = np.zeros((len(chosen), len(chosen)))
-        for i, a in enumerate(chosen):
-            matrix[i, :i] = matrix[:i, i] = [clip_distance(a.clip, b.clip, matching) for b in chosen[:i]]
-            if progress:
-                progress(i + 1, len(chosen))
-        self.fit = Fit.of(matrix, [e.action for e in chosen])
+        for i, (_, a) in enumerate(chosen):
+            matrix[i, :i] = matrix[:i, i] = [clip_distance(a, b) for _, b in chosen[:i]]
+            progress(i + 1, len(chosen), "comparing the examples")
+        self.fit = Fit.of(matrix, [action for action, _ in chosen])
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        detector: Detector | Callable[[], Detector] | None = None,
+        embedder: Embedder | None = None,
+        progress: Progress = silent,
+    ) -> Recogniser:
+        """The clips of a folder that has a sub-folder for each action, of its name.
+
+        A pose file beside a video of the same name is read in its place. Of each clip the most prominent person is the
+        example. What cannot be an example is left out, and `left_out` says why.
+
+        Args:
+            detector: for videos, or what loads it when it is needed; MoveNet by default.
+            embedder: the shipped one by default.
+            progress: told how many clips were opened, then how many were compared.
+
+        Raises:
+            UsageError: no folder, or none with sub-folders.
+            SameposeError: none of the clips can be an example.
+        """
+        files = example_files(Path(folder))
+        total = sum(map(len, files.values()))
+        left_out = [f"{Path(folder) / action}: no clips in it; add some, or remove it" for action in files
+                    if not files[action]]
+        examples: dict[str, list[Clip]] = {}
+        for n, (action, file) in enumerate((action, file) for action, clips in files.items() for file in clips):
+            progress(n, total, str(file))
+            try:
+                clip = Clip.open(file, detector=detector, embedder=embedder, fps=RATE)
+                examples.setdefault(action, []).append(_enough(clip))
+            except SameposeError as error:
+                left_out.append(str(error))
+        if not examples:
+            raise SameposeError(f"{folder}: none of its {total} clips can be an example; add some (the first: "
+                                f"{left_out[0]})")
+        return cls(examples, left_out=left_out, progress=progress)
 
     @property
     def actions(self) -> dict[str, int]:
         """How many examples each action has."""
-        return dict(Counter(e.action for e in self.examples))
+        return dict(Counter(action for action, _ in self.examples))
 
     def recognise(self, clip: Clip, k: int = 3) -> Named:
-        """Name the action of a clip, and its k nearest examples."""
-        distance = np.array([clip_distance(clip, e.clip, self._matching) for e in self.examples])
-        action, confidence = self.fit.name(distance, [e.action for e in self.examples])
+        """Name the action of a clip, and its k nearest examples.
+
+        Raises:
+            UsageError: the person is seen too briefly, or the clip was embedded by another model.
+        """
+        clip = _enough(clip)
+        distance = np.array([clip_distance(clip, example) for _, example in self.examples])
+        action, confidence = self.fit.name(distance, [action for action, _ in self.examples])
         order = np.argsort(distance, kind="stable")[:k]
-        nearest = (Neighbour(self.examples[i].action, self.examples[i].path, float(distance[i])) for i in order)
+        nearest = (Neighbour(self.examples[i][0], self.examples[i][1].name, float(distance[i])) for i in order)
         return Named(action, confidence, tuple(nearest))
 
 
-def clip_distance(a: Clip, b: Clip, matching: Matching) -> float:
+def recognise(
+    clip: Clip, examples: Recogniser | str | os.PathLike[str] | Mapping[str, Sequence[Clip]], *, k: int = 3
+) -> Named:
+    """Name the action of a clip by its nearest examples, from any camera angle and at any pace.
+
+    Args:
+        examples: clips of each action by its name; a folder, see `Recogniser.open`; or, to name many clips, a
+            `Recogniser`, which compares the examples with each other only once.
+        k: how many of the nearest examples to tell.
+
+    Raises:
+        UsageError, SameposeError: as `Recogniser` and `Recogniser.open`; the person is seen too briefly.
+    """
+    if isinstance(examples, (str, os.PathLike)):
+        examples = Recogniser.open(examples)
+    elif not isinstance(examples, Recogniser):
+        examples = Recogniser(examples)
+    return examples.recognise(clip, k)
+
+
+def example_files(folder: Path) -> dict[str, list[Path]]:
+    """Clips of each action, by name; an action without any has an empty list.
+
+    Raises:
+        UsageError: no folder, or none with sub-folders.
+    """
+    from samepose.media.video import VIDEO_SUFFIXES
+
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give one with a sub-folder of clips for each action")
+    found = {}
+    for action in sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")):
+        files = sorted(f for f in action.iterdir() if not f.name.startswith(".") and f.is_file())
+        poses = {f.stem for f in files if f.suffix.lower() in _POSES}
+        found[action.name] = [f for f in files if f.suffix.lower() in _POSES
+                              or (f.suffix.lower() in VIDEO_SUFFIXES and f.stem not in poses)]
+    if not found:
+        raise UsageError(f"{folder}: has no sub-folders; put the clips of each action in one of the action's name")
+    return found
+
+
+def clip_distance(a: Clip, b: Clip) -> float:
     """Mean frame distance along the alignment of two clips of one rate, in nats; mirrored ones are as near."""
-    return dtw_mean(frame_distances(a, b, matching, mirror=True))
+    return dtw_mean(frame_distances(a, b, matching_of(a, b), mirror=True))
+
+
+def _enough(clip: Clip) -> Clip:
+    """The clip at `RATE`, if the person is seen for long enough."""
+    clip = clip.at_rate(RATE)
+    if clip.found.sum() < LEAST_MOMENTS:
+        with about(clip.name):
+            raise UsageError(f"the person is seen for {clip.found.sum() / RATE:.1f} s, and an action takes "
+                             f'{LEAST_MOMENTS / RATE:.1f} s at least; give a longer clip, or try `mode="accurate"`')
+    return clip
 
 
 def _cutoff(own: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> float | None:

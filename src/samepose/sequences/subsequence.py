@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from samepose.errors import UsageError
-from samepose.matching.embeddings import Matching
 from samepose.poses import Mirror
-from samepose.sequences.clip import Clip
+from samepose.query.source import about
+from samepose.sequences.clip import Clip, matching_of
 from samepose.sequences.distance import frame_distances
 
 RATE = 10.0  # moments per second that examples and clips are brought to: what `samepose index` reads videos with
@@ -71,26 +71,27 @@ class Example:
     """
 
     clip: Clip
-    matching: Matching
     baseline: float
 
     @classmethod
-    def of(cls, clip: Clip, matching: Matching) -> Example:
-        """From one person's clip.
+    def of(cls, clip: Clip) -> Example:
+        """From one person's clip, which is brought to `RATE`.
 
         Raises:
             UsageError: it is shorter than three moments, or nobody is seen for most of it.
         """
-        if len(clip) < LEAST_MOMENTS:
-            raise UsageError(f"the example lasts {len(clip) / RATE:.1f} s; a move takes {LEAST_MOMENTS / RATE:.1f} s "
-                             "at least. For a single pose there is `samepose search`")
-        if clip.found.mean() < _FOUND:
-            raise UsageError(f"the person is seen in {100 * clip.found.mean():.0f} % of the example only; choose "
-                             "another part of it, or another person")
-        return cls(clip, matching, float(np.diag(frame_distances(clip, clip, matching)).mean()))
+        clip = clip.at_rate(RATE)
+        with about(clip.name):
+            if len(clip) < LEAST_MOMENTS:
+                raise UsageError(f"the example lasts {len(clip) / RATE:.1f} s; a move takes {LEAST_MOMENTS / RATE:.1f} "
+                                 "s at least. For a single pose there is `samepose search`")
+            if clip.found.mean() < _FOUND:
+                raise UsageError(f"the person is seen in {100 * clip.found.mean():.0f} % of the example only; choose "
+                                 "another part of it, or another `person`")
+        return cls(clip, float(np.diag(frame_distances(clip, clip, clip.matching)).mean()))
 
     def places(self, clip: Clip, *, mirror: Mirror = "off", most: int | None = None) -> list[Place]:
-        """Where in a clip of the same rate the example fits, nearest first, none overlapping another.
+        """Where in a clip, which is brought to `RATE`, the example fits, nearest first, none overlapping another.
 
         Places at which nobody is found for half of the time are left out. Every part of the clip that is long enough
         fits somehow: `Place.score` says how well.
@@ -100,13 +101,14 @@ class Example:
             most: how many at most.
 
         Raises:
-            UsageError: so long that the distances would fill the memory.
+            UsageError: so long that the distances would fill the memory, or embedded by another model.
         """
+        matching, clip = matching_of(self.clip, clip), clip.at_rate(RATE)
         if len(self.clip) * len(clip) > _MOST_PAIRS:
             raise UsageError(f"an example of {len(self.clip):,} and a clip of {len(clip):,} moments are too long to "
-                             "compare every pair; choose a shorter part of the example with --span")
+                             "compare every pair; choose a shorter part of the example (`Clip.part`)")
         flips = {"off": (False,), "only": (True,), "also": (False, True)}[mirror]
-        sides = {flip: frame_distances(_mirrored(self.clip) if flip else self.clip, clip, self.matching)
+        sides = {flip: frame_distances(self.clip.flipped() if flip else self.clip, clip, matching)
                  for flip in flips}
         found = _cheapest(sides, clip.found)
         return [self._place(clip, sides[flip], cost, first, last, flip)
@@ -127,25 +129,6 @@ class Example:
         any_order = float(distance[:, first : last + 1].mean())
         contrast = (any_order - cost) / max(any_order - self.baseline, 1e-6)
         return Place(float(clip.times[first]), float(clip.times[last]), cost, contrast, flip)
-
-
-def part_of(clip: Clip, begin: float | None, end: float | None) -> Clip:
-    """The moments of a clip from second `begin` to second `end`, both included; None: from its start, to its end.
-
-    Raises:
-        UsageError: nobody is found in that part, or the clip has no such part.
-    """
-    low, high = clip.times[0] if begin is None else begin, clip.times[-1] if end is None else end
-    half = 0.5 / clip.rate  # the grid begins with the person's first sighting, not at 0
-    inside = np.flatnonzero((clip.times >= low - half) & (clip.times <= high + half))
-    if not len(inside) or not clip.found[inside].any():
-        raise UsageError(f"nobody is found from {low:g} to {high:g} s; the person is there from {clip.times[0]:.2f} to "
-                         f"{clip.times[-1]:.2f} s")
-    return clip[slice(int(inside[0]), int(inside[-1]) + 1)]
-
-
-def _mirrored(clip: Clip) -> Clip:
-    return replace(clip, embeddings=clip.mirrored, mirrored=clip.embeddings)
 
 
 def _cheapest(

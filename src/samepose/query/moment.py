@@ -1,0 +1,99 @@
+"""A query: one pose, at one moment of what the user named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from samepose.errors import SameposeError
+from samepose.poses import Poses
+from samepose.skeleton import BODY13
+
+if TYPE_CHECKING:
+    from samepose.embed import Embedder
+    from samepose.matching.embeddings import Embeddings
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One pose to search by.
+
+    Attributes:
+        pose: one pose, 2D in pixels, without the joints to ignore.
+        source: what it was made from, as the user named it.
+        image: the photo or video it is in; None for keypoints or pixels without one.
+        time: seconds in the video, None in a photo.
+        person: rank of prominence in a photo (0 = first), track id in a video; None for the most prominent of a frame.
+        people: how many there were to choose from.
+        chosen: somebody asked for this person; else it is the most prominent.
+        ignored: joints that shall not matter.
+        exclude_id: the row it was taken from, which need not be found again.
+        pixels: (h, w, 3) RGB of the picture, where it was looked at; None where keypoints were given.
+    """
+
+    pose: Poses
+    source: str
+    image: Path | None
+    time: float | None
+    person: int | None
+    people: int
+    chosen: bool = False
+    ignored: tuple[str, ...] = ()
+    exclude_id: str | None = None
+    pixels: UInt8[np.ndarray, "height width 3"] | None = None
+
+    def without(self, joints: Sequence[str]) -> Query:
+        """The same with more joints that shall not matter."""
+        ignored = tuple(dict.fromkeys((*self.ignored, *joints)))
+        return replace(self, pose=self.pose.hide(ignored), ignored=ignored)
+
+    def describe(self) -> str:
+        """For people, e.g. "photo.jpg, person 0 of 3 (most prominent)"."""
+        text = self.source if self.exclude_id is None or self.image is None else f"{self.source}, {self.image}"
+        if self.time is not None:
+            text += f" at {self.time:.2f} s"
+        if self.exclude_id is not None:
+            text += f", person {self.person}"
+        elif self.person is None:
+            text += f", the most prominent of {self.people}" if self.people > 1 else ", the only person"
+        elif self.time is not None:
+            text += f", person {self.person} ({self.people} in view)"
+        else:
+            text += f", person {self.person} of {self.people}{'' if self.chosen else ' (most prominent)'}"
+        return text + (f", without {', '.join(self.ignored)}" if self.ignored else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        box = [round(float(v), 2) for v in self.pose.boxes[0]]
+        return {
+            "source": self.source, "image": None if self.image is None else str(self.image), "time": self.time,
+            "person": self.person, "people": self.people, "box": None if np.isnan(box).any() else box,
+            "ignored": list(self.ignored), "id": self.exclude_id,
+        }
+
+
+def embed_query(query: Query, embedder: Embedder) -> Embeddings:
+    """Embeddings (2, dim) of the pose and of its mirror image, in this order.
+
+    The embedder gets the pose on its own skeleton, as the index gave it those that are searched.
+
+    Raises:
+        SameposeError: too few joints are left.
+    """
+    from samepose.matching.embeddings import Embeddings
+
+    pose, body = query.pose, query.pose.to(BODY13)
+    if any(body.visible[0, BODY13.index(joint)] for joint in query.ignored if joint in BODY13.joints):
+        pose = body.hide(query.ignored)  # else another joint would stand for one that shall not matter
+    if not embedder.searchable(pose)[0]:
+        seen = int(pose.hide(below=embedder.joint_score).to(BODY13).visible.sum())
+        raise SameposeError(
+            f"{query.describe()}: only {seen} of {len(BODY13)} joints are known and {embedder.min_joints} are "
+            "needed; choose another `person` or picture, or `ignore` less"
+        )
+    return Embeddings.concatenate([embedder.embed(pose), embedder.embed(pose.mirrored())])
