@@ -64,8 +64,10 @@ def index(
 
 
 def _re_embed(embedder: Embedder, options: Options) -> int:
+    from samepose.index import Index
+
     with options.progress("person") as progress:
-        return options.open_index(embedder).re_embed(progress)
+        return Index.open(options.index, embedder=embedder).re_embed(progress)
 
 
 def _add_media(

@@ -1,7 +1,7 @@
 """Media into the index: plan, read, commit.
 
-Nothing is read twice, a killed run goes on where it stopped, a bad file stops nobody. `Plan` says what is to be done with each
-file, `read` finds the people in it, `Batch` writes them.
+Nothing is read twice, a killed run goes on where it stopped, a bad file stops nobody. `Plan` says what is to be done
+with each file, `read` finds the people in it, `Batch` writes them.
 """
 
 from __future__ import annotations
