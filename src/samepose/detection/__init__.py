@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,6 +20,7 @@ from samepose.media.video import VIDEO_SUFFIXES, Frame, read_frames
 from samepose.poses import Poses
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Whatever finds poses in an image; `name` changes whenever its results might."""
 

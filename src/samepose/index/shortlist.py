@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
 from samepose.index.place import store_errors
 from samepose.index.schema import embeddings_of, in_medium, medium_of, parse_id
@@ -134,7 +134,7 @@ class _Candidates:
     """People of a shortlist that pass, each once, best first; `tail`: the best score in its last quarter."""
 
     id: Int[np.ndarray, " n"]
-    row: Int[np.ndarray, " n"]
+    row: Integer[np.ndarray, " n"]
     track: Int[np.ndarray, " n"]
     time: Float[np.ndarray, " n"]
     score: Float[np.ndarray, " n"]
