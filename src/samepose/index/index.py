@@ -17,13 +17,14 @@ from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
-from samepose.index.records import Info, People, Person, people_of, person_of
+from samepose.index.records import Info, People, Person, Removed, people_of, person_of
 from samepose.index.schema import Medium, parse_id
 from samepose.index.search import search
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
 from samepose.progress import Progress, silent
+from samepose.skeleton import parts
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -76,6 +77,11 @@ class Index:
             store = Store.create(uri, [Space.of(KEYPOINTS, opened)], Path(root or ".").resolve())
             return cls(store, detector, opened, threads)
         return cls(Store(uri), detector, embedder, threads)
+
+    @staticmethod
+    def exists(uri: PathLike) -> bool:
+        """True when there is an index at a folder or address."""
+        return exists(os.fspath(uri))
 
     def __repr__(self) -> str:
         return f"<Index {self.uri}>"
@@ -158,7 +164,7 @@ class Index:
         *,
         at: float | None = None,
         person: int | None = None,
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         k: int = 10,
         mirror: Mirror = "off",
         where: str | None = None,
@@ -175,7 +181,8 @@ class Index:
                 one pose; or a hit, which is then left out with its neighbours: "more like this".
             at: seconds in the video.
             person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
-            ignore: names of joints that shall not matter, see `samepose.skeleton.parts`.
+            ignore: joints, or parts of the body such as "left_arm" or "legs", that shall not matter; names, or one
+                text with commas.
             k: hits wanted; fewer come when no more match.
             mirror: "also" takes the better of the pose and its mirror image for each person, "only" the mirror image.
             where: only media of this pattern or id, see `select`.
@@ -193,7 +200,7 @@ class Index:
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
         embedder = self._checked_embedder()
-        asked = resolve_query(query, self, at=at, person=person, ignore=ignore)
+        asked = resolve_query(query, self, at=at, person=person, ignore=parts(ignore))
         excluded = self._excluded(asked.exclude_id)
         hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
         return Hits(asked, hits, self.root)
@@ -212,13 +219,10 @@ class Index:
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
             return self._store.label_media(media, name) + self._store.label_people(_single_people(patterns), name)
 
-    def remove(self, patterns: str | Sequence[str]) -> int:
+    def remove(self, patterns: str | Sequence[str]) -> Removed:
         """Forget media by pattern or id (see `select`) with all their people, or single people by id.
 
         The files themselves are not touched.
-
-        Returns:
-            people removed.
 
         Raises:
             StoreError: another process is writing, or the disk is full.
@@ -227,13 +231,14 @@ class Index:
 
         patterns = _list(patterns)
         with self._store.writing():
-            before = self._store.counts()[0]
-            self._store.drop_media(self._store.catalogue().chosen(patterns, self.root)[0].tolist())
+            people = self._store.counts()[0]
+            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
+            self._store.drop_media(media)
             single = _single_people(patterns)
             if single:
                 self._store.drop_people(single)
                 recover(self._store)  # counts the people left in each medium
-            return before - self._store.counts()[0]
+            return Removed(people - self._store.counts()[0], len(media))
 
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""

@@ -30,7 +30,7 @@ class Frame:
 
     Attributes:
         index: number of the frame in the video, from 0.
-        time: seconds since the start of the video at which it is shown.
+        time: seconds since the start of the video at which it is shown; NaN of a photo.
         image: (height, width, 3) uint8 RGB.
     """
 
