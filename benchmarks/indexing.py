@@ -27,7 +27,7 @@ from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
 from samepose.detection.movenet import Mode, MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
-from samepose.index import Index, index_media
+from samepose.index import Index
 
 Calls = list[tuple[str, tuple[int, ...], int]]  # network, input shape, how often
 
@@ -88,7 +88,7 @@ def measure(video: Path, mode: Mode, rounds: int, clock: Callable[[], float], fo
         nonlocal count, people
         count += 1
         target = folder / f"{mode}{count}"
-        people = index_media(Index.create(target, embedder), [video], detector, embedder, fps=None).people
+        people = Index.open(target, create=True, detector=detector, embedder=embedder).add(video, fps=None).people
 
     calls = calls_of(index, detector)
     seconds = interleaved({

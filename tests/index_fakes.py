@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from samepose.index import Index
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
-from samepose.skeleton import COCO17
+from samepose.skeleton import BODY13, COCO17
 
-_PROJECTION = np.random.default_rng(5).standard_normal((34, 16)).astype(np.float32) / 3
+_PROJECTION = np.random.default_rng(5).standard_normal((26, 16)).astype(np.float32) / 3
 
 
 class FakeDetector:
@@ -40,7 +41,8 @@ class FakeEmbedder:
         self.matching = Matching(2.0, 2.0)
 
     def embed(self, poses: Poses) -> Embeddings:
-        points = np.nan_to_num(poses.points - np.nanmean(poses.points, axis=1, keepdims=True))
+        points = poses.to(BODY13).points
+        points = np.nan_to_num(points - np.nanmean(points, axis=1, keepdims=True))
         points /= np.abs(points).max(axis=(1, 2), keepdims=True) + 1e-6
         mean = (points.reshape(len(points), -1) @ _PROJECTION * self.scale).astype(np.float32)
         return Embeddings(mean, (0.02 + 0.05 * mean**2).astype(np.float32))
@@ -74,9 +76,19 @@ def video(path: Path, people: int, frames: int = 12, rate: int = 10, seed: int =
     return path
 
 
-def rows(index: object) -> tuple[list[dict], list[dict]]:
+def opened(
+    place: str | Path, detector: FakeDetector | None = None, embedder: FakeEmbedder | None = None,
+    root: str | Path | None = None, create: bool = True,
+) -> Index:
+    """An index that works with the fakes; made when there is none, with the folder it is in as its root."""
+    return Index.open(place, create=create, root=root or Path(place).parent, detector=detector or FakeDetector(),
+                      embedder=embedder or FakeEmbedder())
+
+
+def rows(index: Index) -> tuple[list[dict], list[dict]]:
     """Everything in both tables, in order of id."""
-    people, media = (t.search().limit(None).to_arrow().sort_by("id") for t in (index.people, index.media))  # type: ignore[attr-defined]
+    store = index._store
+    people, media = (t.search().limit(None).to_arrow().sort_by("id") for t in (store.people, store.media))
     return people.to_pylist(), media.to_pylist()
 
 
@@ -99,15 +111,12 @@ def serve_writers() -> None:
     import lancedb  # noqa: F401
 
     import samepose.detection.track  # noqa: F401
-    from samepose.index import Index, index_media
-
     impatient()
     for line in sys.stdin:
         media, target = line.split()
         child = os.fork()
         if child == 0:
-            embedder = FakeEmbedder()
-            index_media(Index.create(target, embedder, root=media), [media], FakeDetector(), embedder)
+            opened(target, root=media).add(media)
             os._exit(0)
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)

@@ -12,9 +12,9 @@ import pytest
 import samepose
 
 NAMES = [
-    "SKELETONS", "Embeddings", "FormatError", "Hit", "Index", "Matching", "MediaError", "MoveNet", "Poses",
+    "SKELETONS", "Embeddings", "FormatError", "Hit", "Hits", "Index", "Matching", "MediaError", "MoveNet", "Poses",
     "PrVipeEmbedder", "Query", "SameposeError", "Skeleton", "StoreError", "UsageError", "__version__", "embed_query",
-    "index_media", "index_poses", "load_poses", "re_embed", "resolve_query", "save_poses", "search",
+    "load_poses", "resolve_query", "save_poses",
 ]
 
 
@@ -65,8 +65,9 @@ def test_the_command_line_loads_only_what_a_verb_needs() -> None:
 
 
 def test_the_lines_of_the_docstring_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from drawn_people import photo
+    from drawn_people import photo, video
 
+    video(tmp_path / "clip.mp4", frames=2)
     photo(tmp_path / "photos" / "a.png", arms=15)
     photo(tmp_path / "photos" / "b.png", arms=80)
     photo(tmp_path / "query.jpg", arms=80)
@@ -76,4 +77,5 @@ def test_the_lines_of_the_docstring_run(tmp_path: Path, monkeypatch: pytest.Monk
     space: dict[str, object] = {}
     exec(lines, space)
     hits = space["hits"]
-    assert isinstance(hits, list) and hits[0].path == "photos/b.png" and len(hits) == 2
+    assert isinstance(hits, samepose.Hits) and hits[0].path == "photos/b.png" and len(hits) >= 3
+    assert (tmp_path / "found.html").stat().st_size > 1000

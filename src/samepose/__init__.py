@@ -2,11 +2,10 @@
 
     import samepose
 
-    detector, embedder = samepose.MoveNet(), samepose.PrVipeEmbedder.load()
-    index = samepose.Index.create("samepose-index", embedder)
-    samepose.index_media(index, ["photos"], detector, embedder)
-    query = samepose.resolve_query("query.jpg", index, detector)
-    hits = samepose.search(index, samepose.embed_query(query, embedder), k=10)
+    index = samepose.Index.open("my-poses", create=True)
+    index.add("photos", "clip.mp4")
+    hits = index.search("query.jpg", k=10, mirror="also")
+    hits.write("found.html")
 
 Importing this costs nothing: each name is loaded when it is first used.
 """
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.keypoints import load_poses, save_poses
-    from samepose.index import Hit, Index, index_media, index_poses, re_embed, search
+    from samepose.index import Hit, Hits, Index
     from samepose.matching.embeddings import Embeddings, Matching
     from samepose.poses import Poses
     from samepose.query.query import Query, embed_query, resolve_query
@@ -34,6 +33,7 @@ __all__ = [
     "Embeddings",
     "FormatError",
     "Hit",
+    "Hits",
     "Index",
     "Matching",
     "MediaError",
@@ -47,13 +47,9 @@ __all__ = [
     "UsageError",
     "__version__",
     "embed_query",
-    "index_media",
-    "index_poses",
     "load_poses",
-    "re_embed",
     "resolve_query",
     "save_poses",
-    "search",
 ]
 
 _HOME = {
@@ -62,7 +58,7 @@ _HOME = {
     "samepose.matching.embeddings": ("Embeddings", "Matching"),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
-    "samepose.index": ("Hit", "Index", "index_media", "index_poses", "re_embed", "search"),
+    "samepose.index": ("Hit", "Hits", "Index"),
     "samepose.poses": ("Poses",),
     "samepose.query.query": ("Query", "embed_query", "resolve_query"),
     "samepose.skeleton": ("SKELETONS", "Skeleton"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from samepose.errors import MediaError, SameposeError, StoreError, UsageError
+from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.files import written
 from samepose.report import Section, write_sections
 
@@ -124,12 +124,12 @@ def run_demo(
     media = _media_ids(index, videos[:-1])
     found = []
     for query in _queries(videos[-1], detector, embedder, moments):
-        found.append(Moment(query, _best_of_each(index, query, embedder, media)))
+        found.append(Moment(query, tuple(h for id in media for h in index.search(query, k=1, where=id, distinct=0.0))))
         if progress:
             progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
     if not found:
         raise MediaError(f"{videos[-1]}: nobody to search for was found in it; give a video in which a person is seen")
-    demo = Demo(tuple(found), synchronised, out / "demo.html", index.people.count_rows(), 0.0)
+    demo = Demo(tuple(found), synchronised, out / "demo.html", index.info().people, 0.0)
     _write_page(demo, index.root, credit)
     return Demo(demo.moments, synchronised, demo.report, demo.people, time.perf_counter() - started)
 
@@ -197,20 +197,17 @@ def _check(videos: Sequence[Path]) -> None:
 def _filled_index(
     videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, fps: float, progress: Progress | None
 ) -> Index:
-    from samepose.index import Index, index_media, re_embed
+    from samepose.index import Index
 
-    uri = str(out / "index")
-    try:
-        index = Index.create(uri, embedder, root=out)
-    except StoreError:  # the index of an earlier version's model
-        re_embed(Index.open(uri), embedder)
-        index = Index.open(uri, embedder)
+    index = Index.open(out / "index", create=True, root=out, detector=detector, embedder=embedder)
+    if index.spaces[0].sha256 != embedder.sha256:  # the index of an earlier version's model
+        index.re_embed()
 
-    def tell(done: float, total: float, path: str, people: int) -> None:
+    def tell(done: float, total: float, what: str, /) -> None:
         if progress:
-            progress(done, total + 1, f"{people} people, {path}")
+            progress(done, total + 1, what)
 
-    report = index_media(index, videos, detector, embedder, fps=fps, progress=tell)
+    report = index.add(*videos, fps=fps, progress=tell)
     for path, why in report.failed:
         raise MediaError(f"{path}: {why}")
     return index
@@ -218,7 +215,7 @@ def _filled_index(
 
 def _media_ids(index: Index, videos: Sequence[Path]) -> list[str]:
     """What `search` knows each video by: its id, since a path may look like a pattern."""
-    known = {index.file(medium.path): f"{medium.id:09x}" for medium in index.all_media()}
+    known = {index.file(medium.path): medium.shown for medium in index.select()}
     return [known[Path(os.path.abspath(video))] for video in videos]  # noqa: PTH100 (links stay, as in the index)
 
 
@@ -237,14 +234,6 @@ def _queries(video: Path, detector: Detector, embedder: Embedder, moments: int) 
         if embedder.searchable(query.pose)[0]:
             queries.append(query)
     return queries
-
-
-def _best_of_each(index: Index, query: Query, embedder: Embedder, media: Sequence[str]) -> tuple[Hit, ...]:
-    from samepose.index import search
-    from samepose.query.query import embed_query
-
-    embedded = embed_query(query, embedder)
-    return tuple(hit for id in media for hit in search(index, embedded, k=1, where=id, distinct=None))
 
 
 def _write_page(demo: Demo, root: Path, credit: str) -> None:

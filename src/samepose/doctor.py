@@ -128,7 +128,10 @@ def _index_state(uri: str) -> str:
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.index import Index
 
-    facts = Index.open(uri, PrVipeEmbedder.load(threads=1)).info()
-    folder = Path(facts.root)
+    facts, embedder = Index.open(uri).info(), PrVipeEmbedder.load(threads=1)
+    model, folder = facts.spaces[0].model, Path(facts.root)
+    if facts.spaces[0].sha256 != embedder.sha256:
+        raise SameposeError(f"made with the model {model}, not {embedder.name}; bring it up to this model with "
+                            "`Index.re_embed()`")
     place = "" if folder.is_dir() else f"; its files should lie in {folder}, which is not there"
-    return f"{facts.media} files, {facts.people} people, model {facts.model}{place}"
+    return f"{facts.media} files, {facts.people} people, model {model}{place}"

@@ -232,19 +232,19 @@ def test_a_full_disk_under_detect(run: Shell, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_under_index(run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samepose.index import Index
+    from samepose.index.store import Store
 
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png", arms=70)
     run("index", "a.png")
     with monkeypatch.context() as patch:
-        def full(self: Index, change: Callable[[], object]) -> object:
+        def full(self: Store, change: Callable[[], object]) -> object:
             from samepose.index.store import store_errors
 
             with store_errors(self.uri):
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        patch.setattr(Index, "commit", full)
+        patch.setattr(Store, "commit", full)
         run.fails("index", "a.png", "b.png", code=3, says=["samepose-index: the disk is full", "free some space"])
     assert run.json("search", "a.png")["results"][0]["path"] == "a.png"
     assert run.json("index", "a.png", "b.png")["people"] == 1

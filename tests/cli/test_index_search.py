@@ -27,11 +27,10 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def filled(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of all the media."""
-    from samepose.index import Index, index_media
+    from samepose.index import Index
 
     place = tmp_path_factory.mktemp("filled") / "index"
-    index = Index.create(place, embedder(), media)
-    report = index_media(index, [media], detector(), embedder())
+    report = Index.open(place, create=True, root=media, detector=detector(), embedder=embedder()).add(media)
     assert report.people > 10 and not report.failed
     return place
 

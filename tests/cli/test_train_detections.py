@@ -31,9 +31,10 @@ def seen_by_number(n: int = 200) -> tuple[Seen, torch.Tensor]:
     return Seen(number[:, :, None, None].expand(n, 4, 13, 2).clone(), torch.ones(n, 4, 13, dtype=torch.bool)), number
 
 
-def projections(n: int) -> list[Views]:
-    return [Views(torch.full((n, 13, 2), -1.0 - k), torch.ones(n, 13, dtype=torch.bool), torch.zeros(n, 17, 3))
-            for k in range(2)]
+def projections(n: int) -> tuple[Views, Views]:
+    first, second = (Views(torch.full((n, 13, 2), -1.0 - k), torch.ones(n, 13, dtype=torch.bool), torch.zeros(n, 17, 3))
+                     for k in range(2))
+    return first, second
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

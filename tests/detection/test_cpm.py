@@ -186,7 +186,7 @@ def test_detect_and_index_from_the_command_line(
     results = run.json("detect", "someone.png", "--detector", "cpm", "--out", "poses.npz")
     assert len(results) == 1 and load_poses(tmp_path / "poses.npz").poses.skeleton == LSP14
     run("index", "someone.png", "--detector", "cpm", "--index", "index")
-    media = Index.open("index").all_media()
+    media = Index.open("index").select()
     assert [(m.mode, m.skeleton) for m in media] == [(made.name, "LSP14")]
     assert len(list(detect(tmp_path / "someone.png", made))) == 1
 

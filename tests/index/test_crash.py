@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_fakes import FakeDetector, FakeEmbedder, impatient, photo, rows, video
+from index_fakes import FakeDetector, FakeEmbedder, impatient, opened, photo, rows, video
 from samepose.errors import StoreError
-from samepose.index import Index, index_media, re_embed, search
+from samepose.index import Index
+from samepose.index.store import Store
 
 KILLS = 20
 
@@ -90,30 +91,25 @@ def test_killed_writers_leave_no_trace(nursery: subprocess.Popen[str], media: Pa
 
 def test_reader_never_sees_half_a_medium(tmp_path: Path) -> None:
     """Rows of a medium without its row, as a killed writer leaves them, are in no search, and go with the next run."""
-    embedder = FakeEmbedder()
-    video(tmp_path / "m/clip.mp4", 2)
+    clip = video(tmp_path / "m/clip.mp4", 2)
     photo(tmp_path / "m/photo.png", 1)
-    index = Index.create(tmp_path / "ix", embedder, root=tmp_path)
-    index_media(index, [tmp_path / "m"], FakeDetector(), embedder)
-    clip = next(m for m in index.all_media() if m.kind == "video")
-    query = index.row(f"{clip.id:09x}-0").embedding
-    assert query is not None
-    assert search(index, query)[0].path == "m/clip.mp4"
-    index.media.delete(f"id = {clip.id}")
-    assert {h.path for h in search(index, query)} == {"m/photo.png"}
-    assert index.people.count_rows() == 25
-    report = index_media(index, [tmp_path / "m"], FakeDetector(), embedder)
-    assert (report.done, report.unchanged, index.people.count_rows()) == (1, 1, 25)
+    index = opened(tmp_path / "ix")
+    index.add(tmp_path / "m")
+    assert index.search(clip, at=0)[0].path == "m/clip.mp4"
+    index._store.media.delete(f"id = {index.clips()[0].id}")
+    assert {h.path for h in index.search(clip, at=0)} == {"m/photo.png"}
+    assert index.info().people == 25
+    report = index.add(tmp_path / "m")
+    assert (report.done, report.unchanged, index.info().people) == (1, 1, 25)
 
 
 def test_second_writer_is_refused_and_names_the_first(tmp_path: Path) -> None:
-    embedder = FakeEmbedder()
-    first, second = (Index.create(tmp_path / "ix", embedder, root=tmp_path) for _ in range(2))
+    first, second = (opened(tmp_path / "ix") for _ in range(2))
     photo(tmp_path / "m/photo.png", 1)
-    with first.writing(), pytest.raises(StoreError, match=r"process \d+ is writing"):
-        index_media(second, [tmp_path / "m"], FakeDetector(), embedder)
-    index_media(second, [tmp_path / "m"], FakeDetector(), embedder)
-    assert first.people.count_rows() == 1
+    with first._store.writing(), pytest.raises(StoreError, match=r"process \d+ is writing"):
+        second.add(tmp_path / "m")
+    second.add(tmp_path / "m")
+    assert first.info().people == 1
 
 
 def test_lock_of_a_killed_writer_does_not_stay(
@@ -124,22 +120,19 @@ def test_lock_of_a_killed_writer_does_not_stay(
         time.sleep(0.01)
     child.kill()
     child.wait()
-    embedder = FakeEmbedder()
-    with Index.create(tmp_path / "ix", embedder, root=media).writing():
-        pass
+    opened(tmp_path / "ix", root=media).label("*", "free")
 
 
 @pytest.mark.parametrize("nth", range(6))
 def test_full_disk_is_named_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
     """Whichever commit meets the full disk, a run after it ends as if nothing had been."""
     impatient_for(monkeypatch)
-    embedder = FakeEmbedder()
     for i in range(12):
         photo(tmp_path / f"m/photo{i}.png", 2, i)
-    index = Index.create(tmp_path / "ix", embedder, root=tmp_path)
-    commit, calls = Index.commit, []
+    index = opened(tmp_path / "ix")
+    commit, calls = Store.commit, []
 
-    def full(self: Index, change: object) -> object:
+    def full(self: Store, change: object) -> object:
         calls.append(0)
         if len(calls) == nth + 1:
             def change() -> None:
@@ -147,12 +140,12 @@ def test_full_disk_is_named_and_loses_nothing(tmp_path: Path, monkeypatch: pytes
         return commit(self, change)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Index, "commit", full)
+        patch.setattr(Store, "commit", full)
         with pytest.raises(StoreError, match=r"ix: the disk is full; free some space"):
-            index_media(index, [tmp_path / "m"], FakeDetector(), embedder)
-    index_media(index, [tmp_path / "m"], FakeDetector(), embedder)
-    undisturbed = Index.create(tmp_path / "other", embedder, root=tmp_path)
-    index_media(undisturbed, [tmp_path / "m"], FakeDetector(), embedder)
+            index.add(tmp_path / "m")
+    index.add(tmp_path / "m")
+    undisturbed = opened(tmp_path / "other")
+    undisturbed.add(tmp_path / "m")
     assert rows(index) == rows(undisturbed)
 
 
@@ -174,14 +167,13 @@ def test_interrupted_run_keeps_what_was_finished(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
             return super().detect(image)
 
-    embedder = FakeEmbedder()
     for i in range(5):
         photo(tmp_path / f"m/photo{i}.png", 2, i)
-    index = Index.create(tmp_path / "ix", embedder, root=tmp_path)
+    index = opened(tmp_path / "ix", Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        index_media(index, [tmp_path / "m"], Interrupted(), embedder)
-    assert sorted(m.path for m in index.all_media()) == [f"m/photo{i}.png" for i in range(3)]
-    assert index.people.count_rows() == 6
+        index.add(tmp_path / "m")
+    assert [m.path for m in index.select()] == [f"m/photo{i}.png" for i in range(3)]
+    assert index.info().people == 6
 
 
 def test_re_embedding_is_all_or_nothing(tmp_path: Path) -> None:
@@ -199,15 +191,18 @@ def test_re_embedding_is_all_or_nothing(tmp_path: Path) -> None:
     for i in range(5):
         photo(tmp_path / f"m/photo{i}.png", 2, i)
     video(tmp_path / "m/clip.mp4", 2, 400)
-    index = Index.create(tmp_path / "ix", old, root=tmp_path)
-    index_media(index, [tmp_path / "m"], FakeDetector(), old, fps=None)
+    index = opened(tmp_path / "ix", embedder=old)
+    index.add(tmp_path / "m", fps=None)
     before = rows(index)
-    with pytest.raises((KeyboardInterrupt, StoreError)):
-        re_embed(index, Failing("new", "cd" * 32))
-    assert rows(Index.open(tmp_path / "ix", old)) == before
-    re_embed(index, new)
-    with pytest.raises(StoreError, match="--re-embed"):
-        Index.open(tmp_path / "ix", old)
-    fresh = Index.create(tmp_path / "fresh", new, root=tmp_path)
-    index_media(fresh, [tmp_path / "m"], FakeDetector(), new, fps=None)
-    assert rows(Index.open(tmp_path / "ix", new)) == rows(fresh)
+    with pytest.raises(KeyboardInterrupt):
+        opened(tmp_path / "ix", embedder=Failing("new", "cd" * 32)).re_embed()
+    assert rows(Index.open(tmp_path / "ix")) == before
+    assert index.spaces[0].model == "fake"
+    told: list[tuple[float, float, str]] = []
+    assert opened(tmp_path / "ix", embedder=new).re_embed(lambda *args: told.append(args)) == 810
+    assert told[-1] == (810, 810, str(tmp_path / "ix")) and [t[0] for t in told] == sorted(t[0] for t in told)
+    with pytest.raises(StoreError, match="re_embed"):  # an index that was open meanwhile sees it too
+        index.search(tmp_path / "m/photo0.png")
+    fresh = opened(tmp_path / "fresh", embedder=new)
+    fresh.add(tmp_path / "m", fps=None)
+    assert rows(Index.open(tmp_path / "ix")) == rows(fresh)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_fakes import FakeDetector, FakeEmbedder, photo, rows, video
+from index_fakes import FakeDetector, FakeEmbedder, opened, photo, rows, video
 from samepose.errors import StoreError, UsageError
-from samepose.index import Index, Report, index_media, index_poses
+from samepose.index import Index, Report
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, H36M17
 
@@ -19,11 +19,11 @@ EMBEDDER = FakeEmbedder()
 
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
-    return Index.create(tmp_path / "ix", EMBEDDER, root=tmp_path)
+    return opened(tmp_path / "ix")
 
 
 def add(index: Index, *paths: Path, detector: FakeDetector | None = None, **options: object) -> Report:
-    return index_media(index, paths, detector or FakeDetector(), EMBEDDER, **options)  # type: ignore[arg-type]
+    return opened(index.uri, detector).add(*paths, **options)  # type: ignore[arg-type]
 
 
 def test_rows_hold_what_was_detected(index: Index, tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_rows_hold_what_was_detected(index: Index, tmp_path: Path) -> None:
     from samepose.media.image import read_image
 
     expected = FakeDetector().detect(read_image(file))
-    (medium,) = index.all_media()
+    (medium,) = index.select()
     ids, poses, embeddings, searchable = index.people_of(medium)
     assert (medium.path, medium.kind, medium.status, medium.people) == ("m/photo.png", "image", "done", 3)
     assert ids == [f"{medium.id:09x}-{n}" for n in range(3)]
@@ -46,7 +46,7 @@ def test_rows_hold_what_was_detected(index: Index, tmp_path: Path) -> None:
 
 def test_video_rows_carry_times_and_tracks(index: Index, tmp_path: Path) -> None:
     add(index, video(tmp_path / "clip.mp4", 2, frames=20, rate=20))
-    (medium,) = index.all_media()
+    (medium,) = index.select()
     _, poses, _, _ = index.people_of(medium)
     assert (medium.fps, medium.kind, len(poses)) == (10.0, "video", 20)
     np.testing.assert_allclose(np.unique(poses.times), np.arange(10) / 10, atol=1e-6)
@@ -61,12 +61,12 @@ def test_second_run_reads_and_changes_nothing(index: Index, tmp_path: Path) -> N
     (tmp_path / "m/bad.jpg").write_bytes(b"no image")
     first = add(index, tmp_path / "m")
     assert (first.done, first.nobody, first.people, len(first.failed)) == (5, 2, 18, 1)
-    before, detector, versions = rows(index), FakeDetector(), (index.people.version, index.media.version)
+    before, detector, versions = rows(index), FakeDetector(), (index._store.people.version, index._store.media.version)
     again = add(index, tmp_path / "m", detector=detector)
     assert (again.unchanged, again.done, again.people, detector.calls) == (8, 0, 0, 0)
     assert again.failed[0][0] == "m/bad.jpg"
     assert rows(index) == before
-    assert (index.people.version, index.media.version) == versions
+    assert (index._store.people.version, index._store.media.version) == versions
 
 
 def test_changed_file_is_replaced_and_a_touched_one_only_noted(index: Index, tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_changed_file_is_replaced_and_a_touched_one_only_noted(index: Index, tmp
     detector = FakeDetector()
     report = add(index, tmp_path, detector=detector)
     assert (report.done, report.unchanged, report.people, detector.calls) == (1, 1, 3, 1)
-    assert {m.path: (m.people, m.mtime == 1) for m in index.all_media()} == {"a.png": (3, False), "b.png": (2, True)}
-    assert index.people.count_rows() == 5
+    assert {m.path: (m.people, m.mtime == 1) for m in index.select()} == {"a.png": (3, False), "b.png": (2, True)}
+    assert index.info().people == 5
     assert add(index, tmp_path, detector=detector).unchanged == 2
     assert detector.calls == 1
 
@@ -86,19 +86,19 @@ def test_changed_file_is_replaced_and_a_touched_one_only_noted(index: Index, tmp
 def test_moved_file_keeps_its_people_and_a_copy_gets_its_own(index: Index, tmp_path: Path) -> None:
     file = photo(tmp_path / "m/a.png", 2, 1)
     add(index, tmp_path / "m")
-    (before,) = index.all_media()
+    (before,) = index.select()
     (tmp_path / "m/sub").mkdir()
     file.rename(tmp_path / "m/sub/b.png")
     detector = FakeDetector()
     assert add(index, tmp_path / "m", detector=detector).moved == 1
-    (after,) = index.all_media()
+    (after,) = index.select()
     assert (after.path, after.id) == ("m/sub/b.png", before.id)
     (tmp_path / "m/c.png").write_bytes((tmp_path / "m/sub/b.png").read_bytes())
     report = add(index, tmp_path / "m", detector=detector)
     assert (report.copied, report.unchanged, detector.calls) == (1, 1, 0)
     people, _ = rows(index)
     assert len(people) == 4
-    copies = {m.path: index.people_of(m) for m in index.all_media()}
+    copies = {m.path: index.people_of(m) for m in index.select()}
     np.testing.assert_array_equal(copies["m/c.png"][1].points, copies["m/sub/b.png"][1].points)
     assert set(copies["m/c.png"][0]).isdisjoint(copies["m/sub/b.png"][0])
 
@@ -107,14 +107,14 @@ def test_other_settings_read_again(index: Index, tmp_path: Path) -> None:
     photo(tmp_path / "a.png", 1)
     video(tmp_path / "b.mp4", 1, frames=20, rate=20)
     add(index, tmp_path)
-    assert index.people.count_rows() == 11
+    assert index.info().people == 11
     report = add(index, tmp_path, fps=5.0)
-    assert (report.done, report.unchanged, index.people.count_rows()) == (1, 1, 6)
+    assert (report.done, report.unchanged, index.info().people) == (1, 1, 6)
     report = add(index, tmp_path, fps=None)
-    assert (report.done, report.unchanged, index.people.count_rows()) == (1, 1, 21)
+    assert (report.done, report.unchanged, index.info().people) == (1, 1, 21)
     report = add(index, tmp_path, fps=None, detector=FakeDetector("fake-2"))
-    assert (report.done, report.unchanged, index.people.count_rows()) == (2, 0, 21)
-    assert {m.mode for m in index.all_media()} == {"fake-2"}
+    assert (report.done, report.unchanged, index.info().people) == (2, 0, 21)
+    assert {m.mode for m in index.select()} == {"fake-2"}
 
 
 def test_bad_file_is_named_remembered_and_stops_nobody(index: Index, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_video_that_breaks_off_leaves_no_people(
     monkeypatch.setattr(samepose.detection, "detect", broken)
     report = add(index, video(tmp_path / "clip.mp4", 1))
     assert report.failed == [("clip.mp4", "breaks off")]
-    assert (report.people, index.people.count_rows()) == (0, 0)
+    assert (report.people, index.info().people) == (0, 0)
 
 
 def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, t
     (tmp_path / "b/3.png").unlink()
     assert add(index, tmp_path / "a").removed == 0
     assert add(index, tmp_path / "a", prune=True).removed == 1
-    assert sorted(m.path for m in index.all_media()) == ["a/2.png", "b/3.png"]
-    assert index.people.count_rows() == 2
+    assert sorted(m.path for m in index.select()) == ["a/2.png", "b/3.png"]
+    assert index.info().people == 2
     (tmp_path / "b").rmdir()
     with pytest.raises(UsageError, match="no such file or folder"):
         add(index, tmp_path / "b", prune=True)
@@ -181,7 +181,7 @@ def test_label_of_new_and_known_files(index: Index, tmp_path: Path) -> None:
     assert index.info().labels == {"jump": 3}
     assert index.label(["m/*.png"], "rest's") == 2
     assert index.info().labels == {"jump": 1, "rest's": 2}
-    a = next(m for m in index.all_media() if m.path == "m/a.png")
+    a = next(m for m in index.select() if m.path == "m/a.png")
     assert index.label([f"{a.id:09x}-1"], None) == 1
     assert index.info().labels == {"jump": 1, "rest's": 1}
 
@@ -190,12 +190,12 @@ def test_remove_by_pattern_folder_and_id(index: Index, tmp_path: Path) -> None:
     for i in range(4):
         photo(tmp_path / f"m{i % 2}/p{i}.png", 2, i)
     add(index, tmp_path)
-    ids = {m.path: m.id for m in index.all_media()}
+    ids = {m.path: m.id for m in index.select()}
     assert index.remove(["p0.png"]) == 2
     assert index.remove([f"{ids['m1/p1.png']:09x}-0"]) == 1
-    assert next(m.people for m in index.all_media() if m.path == "m1/p1.png") == 1
+    assert next(m.people for m in index.select() if m.path == "m1/p1.png") == 1
     assert add(index, tmp_path / "m1").unchanged == 2
-    assert index.people.count_rows() == 5
+    assert index.info().people == 5
     assert index.remove([f"{ids['m0/p2.png']:09x}"]) == 2
     assert index.remove(["m1/"]) == 3
     assert index.remove(["nothing"]) == 0
@@ -205,10 +205,10 @@ def test_remove_by_pattern_folder_and_id(index: Index, tmp_path: Path) -> None:
 def test_people_with_few_joints_are_kept_but_not_searchable(index: Index, tmp_path: Path) -> None:
     points = np.random.default_rng(0).random((3, 17, 2)) * 100
     points[1, 5:] = np.nan
-    index_poses(index, Poses.of(points, COCO17), tmp_path / "photo.jpg", EMBEDDER)
+    index.add(Poses.of(points, COCO17), name=tmp_path / "photo.jpg")
     info = index.info()
     assert (info.people, info.searchable) == (3, 2)
-    (medium,) = index.all_media()
+    (medium,) = index.select()
     ids, poses, embeddings, searchable = index.people_of(medium)
     assert searchable.tolist() == [True, False, True]
     assert len(embeddings) == 2
@@ -219,30 +219,30 @@ def test_people_with_few_joints_are_kept_but_not_searchable(index: Index, tmp_pa
 def test_given_keypoints(index: Index, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     poses = Poses.of(rng.random((4, 17, 2)), COCO17, times=[0, 0.1, 0.2, 0.3], frames=[0, 1, 2, 3], tracks=[0] * 4)
-    report = index_poses(index, poses, ["a.jpg", "b.jpg", "a.jpg", "a.jpg"], EMBEDDER, label="x")
+    report = index.add(poses, name=["a.jpg", "b.jpg", "a.jpg", "a.jpg"], label="x")
     assert (report.done, report.people) == (2, 4)
-    versions = index.people.version
-    assert index_poses(index, poses, ["a.jpg", "b.jpg", "a.jpg", "a.jpg"], EMBEDDER).unchanged == 2
-    assert index.people.version == versions
-    index_poses(index, poses[:1], "a.jpg", EMBEDDER)
-    assert {Path(m.path).name: (m.people, m.kind, m.mode) for m in index.all_media()} == {
+    versions = index._store.people.version
+    assert index.add(poses, name=["a.jpg", "b.jpg", "a.jpg", "a.jpg"]).unchanged == 2
+    assert index._store.people.version == versions
+    index.add(poses[:1], name="a.jpg")
+    assert {Path(m.path).name: (m.people, m.kind, m.mode) for m in index.select()} == {
         "a.jpg": (1, "poses", "keypoints"), "b.jpg": (1, "poses", "keypoints")}
-    index_poses(index, poses[:0], "c.jpg", EMBEDDER)
+    index.add(poses[:0], name="c.jpg")
     assert index.info().status == {"done": 2, "nobody": 1}
     other = Poses.of(rng.random((2, 17, 2)), H36M17)
-    index_poses(index, other, "d.jpg", EMBEDDER)
-    assert index.people_of(next(m for m in index.all_media() if m.path.endswith("d.jpg")))[1].skeleton == H36M17
+    index.add(other, name="d.jpg")
+    assert index.people_of(next(m for m in index.select() if m.path.endswith("d.jpg")))[1].skeleton == H36M17
     with pytest.raises(UsageError, match="3D"):
-        index_poses(index, Poses.of(rng.random((1, 17, 3)), H36M17), "e.jpg", EMBEDDER)
-    with pytest.raises(UsageError, match="2 names for 4 poses"):
-        index_poses(index, poses, ["a.jpg", "b.jpg"], EMBEDDER)
+        index.add(Poses.of(rng.random((1, 17, 3)), H36M17), name="e.jpg")
+    with pytest.raises(UsageError, match="2 paths for 4 poses"):
+        index.add(poses, name=["a.jpg", "b.jpg"])
 
 
 def test_paths_outside_the_root_are_absolute(index: Index, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     photo(elsewhere / "a.png", 1)
     add(index, elsewhere)
-    (medium,) = index.all_media()
+    (medium,) = index.select()
     assert Path(medium.path) == elsewhere.resolve() / "a.png"
     assert index.file(medium.path).exists()
 
@@ -250,23 +250,25 @@ def test_paths_outside_the_root_are_absolute(index: Index, tmp_path_factory: pyt
 def test_progress_counts_files_and_parts_of_videos(index: Index, tmp_path: Path) -> None:
     photo(tmp_path / "m/a.png", 1)
     video(tmp_path / "m/b.mp4", 1, frames=40)
-    told: list[tuple[float, float, str, int]] = []
+    told: list[tuple[float, float, str]] = []
     add(index, tmp_path / "m", progress=lambda *args: told.append(args))
     done = [t[0] for t in told]
     assert done == sorted(done)
     assert done[-1] == 2
     assert any(1.4 < d < 1.6 for d in done)
-    assert told[-1][1:] == (2, "m/b.mp4", 41)
+    assert told[-1][1:] == (2, "41 people, b.mp4")
 
 
 def test_errors_name_the_index_and_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"none: no index here; make one with `samepose index MEDIA"):
+    with pytest.raises(StoreError, match="none: no index here; make one with `create=True`"):
         Index.open(tmp_path / "none")
-    index = Index.create(tmp_path / "ix", EMBEDDER)
+    index = opened(tmp_path / "ix")
     photo(tmp_path / "a.png", 1)
     add(index, tmp_path / "a.png")
-    with pytest.raises(StoreError, match="--re-embed"):
-        Index.open(tmp_path / "ix", FakeEmbedder(sha256="cd" * 32))
+    other = opened(tmp_path / "ix", embedder=FakeEmbedder(sha256="cd" * 32))
+    for use in (lambda: other.search(tmp_path / "a.png"), lambda: other.add(tmp_path / "a.png")):
+        with pytest.raises(StoreError, match=r"ix: made with the model fake \(abababab\), not .*`Index.re_embed\(\)`"):
+            use()
     with pytest.raises(StoreError, match="no person 000000001-0"):
         index.row("000000001-0")
     with pytest.raises(UsageError, match="is no id"):
@@ -275,18 +277,19 @@ def test_errors_name_the_index_and_the_remedy(tmp_path: Path) -> None:
         manifest.write_bytes(b"damage")
     with pytest.raises(StoreError, match="damaged or unreadable") as error:
         Index.open(tmp_path / "ix").info()
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and error.value.__cause__ is not None
 
 
 def test_other_format_and_foreign_tables_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import lancedb
 
-    from samepose.index import store
+    from samepose.index import schema
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "FORMAT", "0")
-        Index.create(tmp_path / "old", EMBEDDER)
-    with pytest.raises(StoreError, match="written in format 0, this version reads format 1"):
+        patch.setattr(schema, "FORMAT", "9")
+        with pytest.raises(StoreError, match="written in format 9, this version reads format 2 and older"):
+            opened(tmp_path / "old")
+    with pytest.raises(StoreError, match="written in format 9, this version reads format 2 and older"):
         Index.open(tmp_path / "old")
     db = lancedb.connect(tmp_path / "foreign")
     db.create_table("media", [{"a": 1}])
@@ -296,11 +299,11 @@ def test_other_format_and_foreign_tables_are_refused(tmp_path: Path, monkeypatch
 
 
 def test_creation_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
-    Index.create(tmp_path / "ix", EMBEDDER)
+    opened(tmp_path / "ix")
     import shutil
 
     shutil.rmtree(tmp_path / "ix/media.lance/_versions")
     with pytest.raises(StoreError, match="no index here"):
         Index.open(tmp_path / "ix")
     photo(tmp_path / "a.png", 2)
-    assert add(Index.create(tmp_path / "ix", EMBEDDER), tmp_path / "a.png").people == 2
+    assert add(opened(tmp_path / "ix"), tmp_path / "a.png").people == 2

@@ -192,12 +192,11 @@ def test_find_in_pose_files_best_first(run: Shell, tmp_path: Path) -> None:
 
 
 def test_find_in_an_index_reads_no_video(run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samepose.index import Index, index_poses
+    from samepose.index import Index
 
-    index = Index.create("places", embedder(), tmp_path)
-    index_poses(index, together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))),
-                tmp_path / "gone.mp4", embedder())
-    index_poses(index, moves((stand, 4)), tmp_path / "other.mp4", embedder())
+    index = Index.open("places", create=True, embedder=embedder())
+    index.add(together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))), name="gone.mp4")
+    index.add(moves((stand, 4)), name="other.mp4")
     monkeypatch.setattr("samepose.detection.detect", lambda *_: pytest.fail("looked for people in a video"))
     tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_clips(Index.open("places"))]
     assert tracks == [("gone.mp4", 0, 45), ("gone.mp4", 1, 45), ("other.mp4", 0, 40)]

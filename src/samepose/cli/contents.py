@@ -15,7 +15,8 @@ def info(*, options: Options = DEFAULTS) -> None:
         ("index", facts.uri), ("paths start at", facts.root),
         ("files", f"{facts.media} ({_counts(facts.kind)}): {_counts(facts.status)}"),
         ("people", f"{facts.people}, {facts.searchable} of them searchable"), ("labels", _counts(facts.labels)),
-        ("model", f"{facts.model} ({facts.model_sha256[:8]})"), ("format", facts.format),
+        ("found by", ", ".join(f"{s.name}: {s.model} ({s.sha256[:8]})" for s in facts.spaces)),
+        ("format", facts.format),
         ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
     ]
     options.result(asdict(facts), "\n".join(f"{name + ':':16}{value}" for name, value in lines))
@@ -30,9 +31,9 @@ def remove(*what: str, options: Options = DEFAULTS) -> None:
     if not what:
         raise UsageError("name what to remove: a pattern of paths, or ids")
     target = options.open_index()
-    media = {m.path for m in target.all_media()}
+    media = len(target.select())
     people = target.remove(what)
-    files = len(media - {m.path for m in target.all_media()})
+    files = media - len(target.select())
     if not (people or files):
         raise SameposeError(f"{options.index}: nothing matches {' '.join(what)}; `samepose info` says what there is")
     options.done({"index": options.index, "people": people, "files": files},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from samepose.cli.evaluate_retrieval import retrieval
+
 app = App(name="eval", help="Measure models by the protocols of the papers.", help_format="plaintext", version_flags=[])
-app.command("samepose.cli.evaluate_retrieval:retrieval", usage="Usage: samepose eval retrieval [OPTIONS]")
+app.command(retrieval, usage="Usage: samepose eval retrieval [OPTIONS]")
 app.command("samepose.cli.evaluate_keypoints:keypoints", usage="Usage: samepose eval keypoints [OPTIONS]",
             help="PCK of a detector on LSP, MPII, FLIC or COCO keypoints.")
 app.command("samepose.cli.evaluate_sequences:penn_action", name="penn-action",

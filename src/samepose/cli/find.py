@@ -142,7 +142,7 @@ def _targets(where: Sequence[str], options: Options) -> list[Any]:
 
     found: list[Any] = []
     for text in dict.fromkeys(where):
-        found += [Index.open(text, options.embedder())] if "://" in text or exists(text) else targets(text)
+        found += [Index.open(text, embedder=options.embedder())] if "://" in text or exists(text) else targets(text)
     return list(dict.fromkeys(found))
 
 

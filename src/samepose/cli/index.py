@@ -64,44 +64,39 @@ def index(
 
 
 def _re_embed(embedder: Embedder, options: Options) -> int:
-    from samepose.index import re_embed
+    from samepose.index import Index
 
-    target = options.open_index()
     with options.progress("person") as progress:
-        return re_embed(target, embedder, lambda done, total: progress(done, total, options.index))
+        return Index.open(options.index, embedder=embedder).re_embed(progress)
 
 
 def _add_media(
     media: tuple[Path, ...], embedder: Embedder, detector: Detector, options: Options, *, fps: float | None,
     label: str | None, prune: bool,
 ) -> Report:
-    from samepose.index import Index, index_media
+    from samepose.index import Index
     from samepose.media.files import media_files
 
     if not media_files(media) and not prune:
         raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
-    target = Index.create(options.index, embedder)
+    target = Index.open(options.index, create=True, detector=detector, embedder=embedder)
     with options.progress("file") as progress:
-        return index_media(
-            target, media, detector, embedder, fps=fps, label=label, prune=prune,
-            progress=lambda done, total, path, n: progress(done, total, f"{people_text(n)}, {Path(path).name}"),
-        )
+        return target.add(*media, fps=fps, label=label, prune=prune, progress=progress)
 
 
 def _add_keypoints(
     file: Path, media: tuple[Path, ...], embedder: Embedder, label: str | None, options: Options
 ) -> Report:
     from samepose.formats.keypoints import load_poses
-    from samepose.index import Index, index_poses
-
+    from samepose.index import Index
 
     loaded = load_poses(file)
     if not len(loaded.poses):
         raise SameposeError(f"{file}: holds no pose; there is nothing to index")
     names = set(loaded.media)
     places = {name: _place(name, media, file, alone=len(names) == 1) for name in names}
-    target = Index.create(options.index, embedder)
-    return index_poses(target, loaded.poses, [places[name] for name in loaded.media], embedder, label=label)
+    target = Index.open(options.index, create=True, embedder=embedder)
+    return target.add(loaded, name=[places[name] for name in loaded.media], label=label)
 
 
 def _place(name: str, media: tuple[Path, ...], file: Path, alone: bool) -> Path:

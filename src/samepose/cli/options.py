@@ -73,7 +73,7 @@ class Options:
         self.limit_threads()
         from samepose.index import Index
 
-        return Index.open(self.index, embedder)
+        return Index.open(self.index, embedder=embedder, threads=self.threads)
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -15,7 +15,6 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output
 
 if TYPE_CHECKING:
     from samepose.index import Hit, Index
-    from samepose.query.query import Query
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
@@ -63,23 +62,22 @@ def search(
     for path, suffix in ((report, ".html"), (sheet, ".png")):
         if path is not None:
             check_output(path, (suffix,))
-    embedder = options.embedder()
-    from samepose.index import search as find
-    from samepose.query.query import embed_query, resolve_query
+    from samepose.query.query import resolve_query
     from samepose.skeleton import parts
 
-    joints = parts(ignore)
-    index = options.open_index(embedder)
-    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=joints)
-    hits = find(
-        index, embed_query(asked, embedder), k=k, mirror=mirror, where=where, label=label, time_from=time_from,
-        time_to=time_to, distinct=distinct, min_score=min_score, exclude_id=asked.exclude_id,
+    index = options.open_index(options.embedder())
+    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=parts(ignore))
+    hits = index.search(
+        asked, k=k, mirror=mirror, where=where, label=label, time_from=time_from, time_to=time_to, distinct=distinct,
+        min_score=min_score,
     )
-    _write_pictures(report, sheet, asked, hits, index)
+    for path in (report, sheet):
+        if path is not None:
+            hits.write(path)
     if options.json:
-        print(json.dumps({"query": asked.to_json(), "results": [hit_json(h) for h in hits]}, allow_nan=False))
+        print(json.dumps(hits.to_json(), allow_nan=False))
         return
-    options.note(f"query: {asked.describe()}")
+    options.note(f"query: {hits.query.describe()}")
     if hits:
         _print_table(hits)
     else:
@@ -87,30 +85,9 @@ def search(
 
 
 def _why_nothing(index: Index, min_score: float) -> str:
-    if not index.people.count_rows():
+    if not index.info().people:
         return "; the index is empty"
     return f" with a probability of {min_score:g} or more; --min-score 0 shows what comes nearest" if min_score else ""
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """As other programs read it."""
-    return {
-        "id": hit.id, "score": round(hit.score, 4), "path": hit.path, "time": hit.time,
-        "span": None if hit.span is None else list(hit.span), "frame": hit.frame, "person": hit.person,
-        "box": None if hit.box is None else [round(v, 2) for v in hit.box], "mirrored": hit.mirrored,
-        "label": hit.label,
-    }
-
-
-def _write_pictures(report: Path | None, sheet: Path | None, asked: Query, hits: list[Hit], index: Index) -> None:
-    if report is not None:
-        from samepose.report import write_report
-
-        write_report(report, asked, hits, index.root)
-    if sheet is not None:
-        from samepose.report import write_sheet
-
-        write_sheet(sheet, asked, hits, index.root)
 
 
 def _print_table(hits: Sequence[Hit]) -> None:

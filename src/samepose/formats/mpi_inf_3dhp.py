@@ -4,11 +4,11 @@ Each of the 14 cells of `annot2` and `univ_annot3` is one camera's (T, 28 x 2) p
 that camera's axes (x right, y down, z away), a frame's joints one after the other; `cameras` numbers the cells from 0.
 The pixels are the annotated joints as the real cameras project them.
 
-Known errors of the data set, found by those who worked with it and mended here, unless `mend` is off:
-- S4/Seq2: left and right are exchanged in all annotations of frames 3,759 to 5,852.
-- S3/Seq1: 12,489 annotations for the 12,488 frames of its videos; the last is left out.
-- S6/Seq2: the video of camera 2 ends at frame 3,911, so a detector's keypoints may end there too.
-Sun 2020 does not say whether any of these was mended.
+Errors of the data set that public loaders of it report, mended here unless `mend` is off. They were not checked on the
+data itself, and Sun 2020 does not say whether any was mended.
+- S4/Seq2: left and right are exchanged in all annotations of frames 3,759 to 5,852 (reported once).
+- S3/Seq1: one annotation more than the 12,488 frames of its videos; the last is left out (reported twice).
+- S6/Seq2: the video of camera 2 ends after 3,911 frames, so a detector's keypoints may end there too (reported twice).
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
-"""The index: media and people in LanceDB, filled by `index_media`, asked by `search`."""
+"""The index: media and people in LanceDB. `Index` is its door; the tables behind it are private."""
 
-from samepose.index.ingest import Report, index_media, index_poses
-from samepose.index.records import Info, Person
-from samepose.index.reembed import re_embed
+from samepose.index.hits import Hit, Hits
+from samepose.index.index import Index
+from samepose.index.ingest import Report
+from samepose.index.records import Info, People, Person
 from samepose.index.schema import Medium
-from samepose.index.search import Hit, search
-from samepose.index.store import Index
+from samepose.index.spaces import Space
 
-__all__ = [
-    "Hit", "Index", "Info", "Medium", "Person", "Report", "index_media", "index_poses", "re_embed", "search",
-]
+__all__ = ["Hit", "Hits", "Index", "Info", "Medium", "People", "Person", "Report", "Space"]

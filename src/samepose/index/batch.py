@@ -1,4 +1,4 @@
-"""Rows on their way into the index: embedded and written many at a time, media last."""
+"""Commit: people on their way into the index, embedded and written many at a time, media last."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from samepose.errors import StoreError
-from samepose.index.schema import Medium, in_medium, medium_of, number_of, people_batch, vectors_of
+from samepose.index.schema import Medium, in_medium, number_of, people_batch
+from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.upkeep import SMALL_FILES, optimise
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
     from samepose.embed import Embedder
-    from samepose.index.store import Index
+    from samepose.index.store import Store
 
 # A commit takes some 10 ms: every few seconds costs nothing, and a killed run loses no more than that of images.
 _SECONDS = 5.0
@@ -41,8 +42,10 @@ class Batch:
     Killed anywhere in between, the index shows each medium as it was or as it is now; see `upkeep.recover`.
     """
 
-    def __init__(self, index: Index, embedder: Embedder) -> None:
-        self._index, self._embedder = index, embedder
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self._store, self._embedder = store, embedder
+        self._space = Space.of(KEYPOINTS, embedder)
+        self._schema = store.people.schema
         self._pending: list[_Pending] = []
         self._people = 0
         self._counts: dict[int, int] = {}  # people so far of media not finished
@@ -68,9 +71,8 @@ class Batch:
         self.flush()
         if not source.people:
             return
-        query = self._index.people.search().where(f"media = {source.id}")
-        for batch in query.to_batches(_PEOPLE):
-            self._index.add_people([_moved(batch, target)])
+        for batch in self._store.batches(_PEOPLE, medium=source.id):
+            self._store.add_people([_moved(batch, target)])
 
     def drop(self, medium: Medium) -> None:
         """Forget the people of a medium that could not be read to its end."""
@@ -100,9 +102,9 @@ class Batch:
     def flush(self) -> None:
         """Write all there is."""
         self._write_people()
-        self._index.put_media(list(self._finished.values()), key="path" if self._replaces else "")
-        self._index.put_media(list(self._changed.values()), key="id")
-        self._index.drop_people(self._stale)
+        self._store.put_media(list(self._finished.values()), key="path" if self._replaces else "")
+        self._store.put_media(list(self._changed.values()), key="id")
+        self._store.drop_people_of(self._stale)
         self._finished, self._changed, self._stale, self._replaces = {}, {}, [], False
         self._last = time.monotonic()
 
@@ -122,36 +124,36 @@ class Batch:
         batches = []
         for _, group in groupby(self._pending, key=lambda p: p.poses.skeleton.name):
             batches += self._rows(list(group))
-        self._index.add_people(batches)
+        self._store.add_people(batches)
         self._pending, self._people = [], 0
         self._commits += bool(batches)
         if self._commits >= SMALL_FILES:
-            optimise(self._index, self._index.people)
-            optimise(self._index, self._index.media)
+            optimise(self._store, self._store.people)
+            optimise(self._store, self._store.media)
             self._commits = 0
 
     def _rows(self, group: list[_Pending]) -> list[pa.RecordBatch]:
         poses = Poses.concatenate([replace(p.poses, fps=None) for p in group])
-        vectors = embedded(poses, self._embedder)
+        vectors = embedded(poses, self._embedder, self._space)
         rows, at = [], 0
         for _, run in groupby(group, key=lambda p: p.medium.id):
             same = list(run)
             first, n = same[0], sum(len(p.poses) for p in same)
-            rows.append(people_batch(first.medium, first.start, poses[at : at + n],
-                                     (vectors[0].slice(at, n), vectors[1].slice(at, n))))
+            own = {name: column.slice(at, n) for name, column in vectors.items()}
+            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own))
             at += n
         return rows
 
 
-def embedded(poses: Poses, embedder: Embedder) -> tuple[pa.Array, pa.Array]:
-    """The columns `embedding` and `variance` of people, null for those with too few joints."""
+def embedded(poses: Poses, embedder: Embedder, space: Space) -> dict[str, pa.Array]:
+    """The columns of a space for people, null for those with too few joints."""
     from samepose.matching.embeddings import Embeddings
 
     searchable = embedder.searchable(poses)
     chosen = poses[searchable]
     parts = [embedder.embed(chosen[i : i + _EMBED]) for i in range(0, len(chosen), _EMBED)]
-    none = np.zeros((0, 16), np.float32)
-    return vectors_of(Embeddings.concatenate(parts) if parts else Embeddings(none, none), searchable)
+    none = np.zeros((0, space.dimensions), np.float32)
+    return space.vectors(Embeddings.concatenate(parts) if parts else Embeddings(none, none), searchable)
 
 
 def _moved(batch: pa.RecordBatch, target: Medium) -> Any:
@@ -162,5 +164,4 @@ def _moved(batch: pa.RecordBatch, target: Medium) -> Any:
         "track": pa.array(in_medium(target.id, np.array([number_of(i) for i in batch["track"].to_pylist()]))),
         "label": pa.array([target.label] * len(batch), pa.string()),
     }
-    assert medium_of(new["id"][0].as_py()) == target.id
     return pa.RecordBatch.from_arrays([new.get(n, batch[n]) for n in batch.schema.names], schema=batch.schema)

@@ -45,8 +45,13 @@ class Catalogue:
         at = at[np.isin(wanted, self.ids[at[at < len(self.ids)]])]
         return {int(self.ids[i]): (self.paths[i].as_py(), self.skeletons[i].as_py()) for i in at}
 
+    def chosen(self, patterns: Sequence[str], root: Path) -> tuple[Int[np.ndarray, " n"], int]:
+        """Ids of the media that patterns and ids mean, sorted, and how many people are in them."""
+        chosen = self.select(patterns, root)
+        return self.ids[chosen], int(self.people[chosen].sum())
+
     def select(self, patterns: Sequence[str], root: Path) -> Bool[np.ndarray, " n"]:
-        """Which media a list of patterns and ids means, see `Index.select_media`."""
+        """Which media a list of patterns and ids means, see `Index.select`."""
         parsed = [parse_id(p) for p in patterns]
         wanted = [p[0] for p in parsed if p and p[1] is None]
         chosen: np.ndarray = np.isin(self.ids, np.array(wanted, np.int64))

@@ -1,33 +1,33 @@
-"""Media into the index: nothing is read twice, a killed run goes on where it stopped, a bad file stops nobody.
+"""Media into the index: plan, read, commit.
 
-A file is known by its path, size and modification time; when these differ, by its hash (SHA-256). So an unchanged file
-is skipped, a touched one only noted, a moved one renamed, a copy copied. A video read at another `fps`, or a file read
-by another detector, is read anew and its people replaced; a file that failed is tried again when it has changed or was
-removed from the index.
+Nothing is read twice, a killed run goes on where it stopped, a bad file stops nobody. `Plan` says what is to be done
+with each file, `read` finds the people in it, `Batch` writes them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from samepose.errors import MediaError, UsageError
+from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
-from samepose.index.schema import Medium, with_id
+from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, why
+from samepose.index.read import read
+from samepose.index.schema import Medium
 from samepose.poses import Poses
+from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from samepose.detection import Detector
     from samepose.embed import Embedder
-    from samepose.index.store import Index
+    from samepose.index.store import Store
 
-Progress = Callable[[float, float, str, int], None]
 PathLike = str | os.PathLike[str]
 
 
@@ -54,261 +54,169 @@ class Report:
     seconds: float = 0.0
 
 
-def index_media(
-    index: Index,
-    paths: Sequence[PathLike],
-    detector: Any,
-    embedder: Embedder,
-    *,
-    fps: float | None = 10.0,
-    label: str | None = None,
-    prune: bool = False,
-    progress: Progress | None = None,
-) -> Report:
-    """Detect, embed and store the people of images and videos.
-
-    Args:
-        paths: files, and folders that are searched through (hidden files and folders are left out).
-        detector: see `samepose.detection`; its name is the `mode` remembered with each file.
-        fps: frames per second to read of videos; None for every frame.
-        label: for all people of the files named, also of those already indexed.
-        prune: forget files that have vanished from the folders named.
-        progress: called with files done (a video in parts), files in all, the path and the people so far.
-
-    Raises:
-        UsageError: a path does not exist.
-        StoreError: another model's index, another writer, a full disk; what was finished before is kept.
-    """
-    from samepose.media.files import media_files
-
+@contextmanager
+def ingestion(store: Store, embedder: Embedder, label: str | None, progress: Progress, total: int) -> Iterator[Ingest]:
+    """Add to an index as its only writer; at the end all is written and labelled, and the report has its time."""
     started = time.perf_counter()
-    index.check_model(embedder)
-    files = media_files(paths)
-    with index.writing():
-        run = _Run(index, embedder, label)
-        for n, file in enumerate(files):
-            run.progress = (lambda part, path, n=n: progress(n + part, len(files), path, run.report.people)) \
-                if progress else None
-            with run.batch.kept_on_error():
-                run.take(file, detector, fps)
-        run.batch.flush()
-        if prune:
-            run.prune([Path(p) for p in paths])
-        run.relabel()
+    with store.writing():
+        run = Ingest(store, embedder, label, progress, total)
+        yield run
+        run.finish()
     run.report.seconds = time.perf_counter() - started
-    return run.report
 
 
-def index_poses(
-    index: Index, poses: Poses, name: PathLike | Sequence[PathLike], embedder: Embedder, *, label: str | None = None
-) -> Report:
-    """Store people whose keypoints are given, e.g. from a file of another detector, in place of detection.
+class Ingest:
+    """One run: carries out a plan's steps and keeps the account. Get it from `ingestion`."""
 
-    Args:
-        poses: 2D, in pixels.
-        name: path of their image or video, which need not exist; or one such path for each pose.
+    def __init__(self, store: Store, embedder: Embedder, label: str | None, progress: Progress, total: int) -> None:
+        self.report, self.plan = Report(), Plan(store.all_media(), store.root, label)
+        self._store, self._label, self._progress, self._total = store, label, progress, total
+        self._batch = Batch(store, embedder)
+        self._read: dict[int, Medium] = {}  # media read in this run, as they turned out
+        self._to_label: list[int] = []
+        self._steps = 0
 
-    Raises:
-        UsageError: the poses are 3D, or there are not as many names as poses.
-        StoreError: as `index_media`.
-    """
-    if poses.points.shape[-1] != 2:
-        raise UsageError("the poses are 3D; an index holds 2D poses in pixels, project them first")
-    names = [name] * len(poses) if isinstance(name, (str, os.PathLike)) else list(name)
-    if len(names) != len(poses):
-        raise UsageError(f"{len(names)} names for {len(poses)} poses; expected one name, or one for each")
-    started = time.perf_counter()
-    index.check_model(embedder)
-    rows: dict[str, list[int]] = {os.fspath(name): []} if isinstance(name, (str, os.PathLike)) else {}
-    for i, each in enumerate(names):
-        rows.setdefault(os.fspath(each), []).append(i)
-    with index.writing():
-        run = _Run(index, embedder, label)
-        for each, chosen in rows.items():
-            run.take_poses(Path(each), poses[chosen])
-        run.batch.flush()
-        run.relabel()
-    run.report.seconds = time.perf_counter() - started
-    return run.report
+    def run(self, steps: Iterator[Step], detector: Detector | None = None) -> None:
+        """Carry out steps, `Read` and those that turn into it with the detector."""
+        while True:
+            with self._batch.kept_on_error():
+                step = next(steps, None)
+                if step is None:
+                    return
+                path = step.path if isinstance(step, Fail) else step.medium.path
+                self._tell(0.0, path)
+                self._do(step, detector)
+                self._steps += 1
+                self._tell(0.0, path)
 
-
-class _Run:
-    """One call's state: what the index knows, what is to be written, what to report."""
-
-    def __init__(self, index: Index, embedder: Embedder, label: str | None) -> None:
-        self.index, self.label, self.report = index, label, Report()
-        self.root = index.root
-        known = index.all_media()
-        self.by_path = {m.path: m for m in known}
-        self.by_hash = {m.hash: m for m in known}
-        self.ids = {m.id for m in known}
-        self.batch = Batch(index, embedder)
-        self.to_label: list[int] = []
-        self.progress: Callable[[float, str], None] | None = None
-
-    def take(self, file: Path, detector: Any, fps: float | None) -> None:
-        """One file: skipped, renamed, copied or read."""
-        path, new = self._stored(file), None
-        if path.encode(errors="ignore").decode() != path:
-            self.report.failed.append((path, "its name is not valid UTF-8; rename it"))
-            return
-        known = self.by_path.get(path)
-        self._tell(0.0, path)
-        try:
-            stat = file.stat()
-            new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind_of(file), None, detector.name,
-                         label=self.label)
-            if new.kind == "video":
-                new = replace(new, fps=None if fps is None else float(fps))
-            if known and known.same_settings(new) and (known.size, known.mtime) == (new.size, new.mtime):
-                self._unchanged(known)
-            else:
-                self._take_changed(file, replace(new, hash=file_hash(file)), known, detector)
-        except (MediaError, OSError) as error:
-            self._failed(path, str(error).removeprefix(f"{file}: "), new)
-        self._tell(1.0, path)
-
-    def _take_changed(self, file: Path, new: Medium, known: Medium | None, detector: Any) -> None:
-        if known and known.hash == new.hash and known.same_settings(new):
-            self.batch.change(replace(known, size=new.size, mtime=new.mtime))
-            self._unchanged(known)
-            return
-        twin = self.by_hash.get(new.hash)
-        if twin and twin.same_settings(new) and twin.status != "failed" and twin.path in self.by_path:
-            self._take_twin(new, known, twin)
-            return
-        new = with_id(new, self.ids)
-        self._read(file, new, known, detector)
-
-    def _take_twin(self, new: Medium, known: Medium | None, twin: Medium) -> None:
-        """The same contents were read under another name: moved when that file is gone, a copy otherwise."""
-        if known is None and not self.index.file(twin.path).exists():
-            moved = replace(twin, path=new.path, mtime=new.mtime)
-            self.batch.change(moved)
-            del self.by_path[twin.path]
-            self._know(moved)
-            self.report.moved += 1
-            if self.label and moved.label != self.label:
-                self.to_label.append(moved.id)
-            return
-        new = with_id(replace(new, status=twin.status, people=twin.people, skeleton=twin.skeleton), self.ids)
-        self.batch.copy(twin, new)
-        self.batch.finish(new, known)
-        self._know(new)
-        self.report.copied += 1
-
-    def _read(self, file: Path, new: Medium, known: Medium | None, detector: Any) -> None:
-        from samepose.detection import detect
-
-        duration = _duration(file) if new.kind == "video" and self.progress else None
-        try:
-            for _, poses in detect(file, detector, new.fps if new.kind == "video" else None):
-                if len(poses):
-                    new = replace(new, people=new.people + self.batch.add(new, poses),
-                                  skeleton=poses.skeleton.name)
-                    self.report.people += len(poses)
-                    if duration:
-                        self._tell(min(float(poses.times[0]) / duration, 1.0), new.path)
-        except (MediaError, OSError):
-            self.report.people -= new.people
-            self.batch.drop(new)
-            raise
-        self._done(replace(new, status="done" if new.people else "nobody"), known)
-
-    def take_poses(self, file: Path, poses: Poses) -> None:
-        """Given keypoints, known by their own hash."""
-        path = self._stored(file)
-        stat = file.stat() if file.is_file() else None
-        digest = hashlib.sha256(poses.skeleton.name.encode())
-        for array in (poses.points, poses.scores, poses.frames, poses.times, poses.tracks):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        new = Medium(0, path, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, digest.hexdigest(),
-                     kind_of(file) if stat else "poses", None, "keypoints", "done" if len(poses) else "nobody",
-                     people=len(poses), skeleton=poses.skeleton.name, label=self.label)
-        known = self.by_path.get(path)
-        if known and known.hash == new.hash and known.same_settings(new):
-            self._unchanged(known)
-            return
-        new = with_id(new, self.ids)
-        self.batch.add(new, poses)
-        self._done(new, known)
-        self.report.people += len(poses)
-
-    def prune(self, paths: list[Path]) -> None:
-        """Forget files that are gone from the folders among the paths."""
-        folders = [self._stored(p) for p in paths if p.is_dir()]
-        inside = ["" if f == "." else f.rstrip("/") + "/" for f in folders]
-        gone = [m for m in self.by_path.values()
-                if m.kind != "poses" and any(m.path.startswith(f) for f in inside)
-                and not self.index.file(m.path).exists()]
-        self.index.drop_media([m.id for m in gone])
+    def prune(self, folders: Sequence[Path]) -> None:
+        """Forget files that are gone from the folders."""
+        self._batch.flush()
+        gone = self.plan.vanished(folders)
+        self._store.drop_media([m.id for m in gone])
         self.report.removed = len(gone)
 
-    def relabel(self) -> None:
-        """Label files that were indexed already."""
-        self.index.set_label(self.to_label, self.label)
+    def finish(self) -> None:
+        """Write what is left, and label files that were indexed already."""
+        self._batch.flush()
+        self._store.label_media(self._to_label, self._label)
 
-    def _done(self, new: Medium, known: Medium | None) -> None:
-        self.batch.finish(new, known)
-        self._know(new)
+    def _do(self, step: Step, detector: Detector | None) -> None:
+        match step:
+            case Skip():
+                self._unchanged(step.medium)
+            case Touch():
+                self._batch.change(step.medium)
+                self._unchanged(step.medium)
+            case Take():
+                self._batch.add(step.medium, step.poses)
+                self.report.people += len(step.poses)
+                self._done(step.medium, step.replaces)
+            case Fail():
+                self._failed(step.path, step.why, step.medium, step.replaces)
+            case Move() | Copy():
+                self._twin(step, detector)
+            case Read():
+                self._look(step, detector)
+
+    def _twin(self, step: Move | Copy, detector: Detector | None) -> None:
+        twin, replaces = self._read.get(step.twin.id, step.twin), step.replaces if isinstance(step, Copy) else None
+        if twin.status == "failed":  # in this run, after the plan had trusted it
+            self._look(Read(step.medium, step.file, replaces), detector)
+        elif isinstance(step, Move):
+            moved = replace(twin, path=step.medium.path, mtime=step.medium.mtime)
+            self._batch.change(moved)
+            self.report.moved += 1
+            self._label_later(moved)
+        else:
+            copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton)
+            self._batch.copy(twin, copied)
+            self._batch.finish(copied, replaces)
+            self._read[copied.id] = copied
+            self.report.copied += 1
+
+    def _look(self, step: Read, detector: Detector | None) -> None:
+        assert detector is not None  # a plan of files comes with one
+        new, path = step.medium, step.medium.path
+        tell = None if self._progress is silent else lambda part: self._tell(part, path)
+        try:
+            for poses in read(step.file, new, detector, tell):
+                new = replace(new, people=new.people + self._batch.add(new, poses), skeleton=poses.skeleton.name)
+                self.report.people += len(poses)
+        except (MediaError, OSError) as error:
+            self.report.people -= new.people
+            self._batch.drop(new)
+            reason = why(error, step.file)
+            self._failed(path, reason, failure(new, reason), step.replaces)
+        else:
+            self._done(replace(new, status="done" if new.people else "nobody"), step.replaces)
+
+    def _done(self, new: Medium, replaces: Medium | None) -> None:
+        self._batch.finish(new, replaces)
+        self._read[new.id] = new
         if new.people:
             self.report.done += 1
         else:
             self.report.nobody += 1
 
+    def _failed(self, path: str, reason: str, row: Medium | None, replaces: Medium | None) -> None:
+        self.report.failed.append((path, reason))
+        if row is not None:
+            self._batch.finish(row, replaces)
+            self._read[row.id] = row
+
     def _unchanged(self, known: Medium) -> None:
         self.report.unchanged += 1
         if known.status == "failed":
             self.report.failed.append((known.path, f"{known.error} (unchanged since it failed)"))
-        if self.label and known.label != self.label:
-            self.to_label.append(known.id)
+        self._label_later(known)
 
-    def _failed(self, path: str, why: str, new: Medium | None) -> None:
-        self.report.failed.append((path, why))
-        if new is not None:
-            failed = with_id(replace(new, status="failed", error=why, people=0, skeleton=None), self.ids)
-            self.batch.finish(failed, self.by_path.get(path))
-            self._know(failed)
-
-    def _know(self, medium: Medium) -> None:
-        self.by_path[medium.path] = self.by_hash[medium.hash] = medium
-        self.ids.add(medium.id)
-
-    def _stored(self, file: Path) -> str:
-        whole = file.resolve()
-        return whole.relative_to(self.root).as_posix() if whole.is_relative_to(self.root) else whole.as_posix()
+    def _label_later(self, medium: Medium) -> None:
+        if self._label and medium.label != self._label:
+            self._to_label.append(medium.id)
 
     def _tell(self, part: float, path: str) -> None:
-        if self.progress:
-            self.progress(part, path)
+        people = self.report.people
+        self._progress(self._steps + part, self._total,
+                       f"{people:,} {'person' if people == 1 else 'people'}, {Path(path).name}")
 
 
-def kind_of(file: Path) -> str:
-    """ "image" or "video" by the file's suffix.
+def grouped(given: Sequence[Poses | KeypointFile], name: PathLike | Sequence[PathLike] | None) -> dict[Path, Poses]:
+    """Given poses by the file they belong to, in order.
+
+    Args:
+        given: one or more batches of 2D poses in pixels; a `KeypointFile` names the pictures itself.
+        name: path of the picture, or one for each pose, over all that is given.
 
     Raises:
-        MediaError: it is neither.
+        UsageError: 3D poses, poses of one file in different skeletons, or poses without the path of their picture.
     """
-    from samepose.media.image import IMAGE_SUFFIXES
-    from samepose.media.video import VIDEO_SUFFIXES
-
-    if file.is_dir():  # see `media_files`
-        raise MediaError(f"{file}: the folder may not be looked into; change its permissions")
-    suffix = file.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    if suffix in VIDEO_SUFFIXES:
-        return "video"
-    raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
-
-
-def file_hash(file: Path) -> str:
-    """SHA-256 of a file's contents, hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    batches = [g.poses if isinstance(g, KeypointFile) else g for g in given]
+    if any(poses.points.shape[-1] != 2 for poses in batches):
+        raise UsageError("the poses are 3D; an index holds 2D poses in pixels, project them first")
+    names, at = _names(given, name), 0
+    parts: dict[str, list[Poses]] = {os.fspath(name): []} if isinstance(name, (str, os.PathLike)) else {}
+    for poses in batches:
+        rows: dict[str, list[int]] = {}
+        for i, each in enumerate(names[at : at + len(poses)]):
+            rows.setdefault(each, []).append(i)
+        for each, chosen in rows.items():
+            parts.setdefault(each, []).append(poses[chosen])
+        at += len(poses)
+    return {Path(each): Poses.concatenate(some or [batches[0][:0]]) for each, some in parts.items()}
 
 
-def _duration(file: Path) -> float | None:
-    from samepose.media.video import probe
-
-    return probe(file).duration
+def _names(given: Sequence[Poses | KeypointFile], name: PathLike | Sequence[PathLike] | None) -> list[str]:
+    """The path of each pose's picture."""
+    count = sum(len(g.media) if isinstance(g, KeypointFile) else len(g) for g in given)
+    if isinstance(name, (str, os.PathLike)):
+        return [os.fspath(name)] * count
+    if name is None:
+        names = [m for g in given for m in (g.media if isinstance(g, KeypointFile) else ("",) * len(g))]
+        if "" in names:
+            raise UsageError("poses without the path of their picture; give it as `name`, or one path for each pose")
+        return names
+    names = [os.fspath(n) for n in name]
+    if len(names) != count:
+        raise UsageError(f"`name` holds {len(names)} paths for {count} poses; expected one, or one for each")
+    return names

@@ -29,7 +29,7 @@ def store_errors(uri: str) -> Iterator[None]:
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if full:
-            raise StoreError(f"{uri}: the disk is full; free some space and run the same command again, "
+            raise StoreError(f"{uri}: the disk is full; free some space and do the same again, "
                              "what was indexed so far is kept") from error
         if isinstance(error, PermissionError) or "Permission denied" in str(error):
             raise StoreError(f"{uri}: permission denied; choose a folder you may write to") from error

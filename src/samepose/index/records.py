@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from samepose.index.schema import Medium, embeddings_of, poses_of, shown_id
+import numpy as np
+from jaxtyping import Bool
+
+from samepose.index.schema import Medium, poses_of, shown_id
+from samepose.index.spaces import Space
 from samepose.poses import Poses
 from samepose.skeleton import SKELETONS
 
@@ -20,9 +24,10 @@ class Info:
     """What `Index.info` tells.
 
     Attributes:
+        format: of the tables.
+        spaces: what people can be found by.
         status, kind: media counted by status ("done", "nobody", "failed") and by kind.
-        searchable: people with enough joints to be found.
-        model, model_sha256: of the embeddings.
+        searchable: people with an embedding in one of the spaces at least.
         bytes: on disk; None for a remote index.
         labels: people counted by label.
     """
@@ -30,8 +35,7 @@ class Info:
     uri: str
     root: str
     format: str
-    model: str
-    model_sha256: str
+    spaces: tuple[Space, ...]
     media: int
     status: dict[str, int]
     kind: dict[str, int]
@@ -62,9 +66,31 @@ class Person:
     embedding: Embeddings | None
 
 
-def person_of(medium: Medium, rows: pa.Table) -> Person:
+class People(NamedTuple):
+    """All n people of a medium, by time then track.
+
+    Attributes:
+        ids: as `Hit.id`.
+        embeddings: of the m searchable ones, in the index's first space.
+        searchable: which those are.
+    """
+
+    ids: list[str]
+    poses: Poses
+    embeddings: Embeddings
+    searchable: Bool[np.ndarray, " n"]
+
+
+def person_of(medium: Medium, rows: pa.Table, space: Space) -> Person:
     """The single people row of a table as a Person."""
     pose = poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])
-    time_ = rows["time"][0].as_py()
-    return Person(shown_id(rows["id"][0].as_py()), medium.path, time_, int(pose.frames[0]), int(pose.tracks[0]),
-                  rows["label"][0].as_py(), pose, embeddings_of(rows) if rows["embedding"][0].is_valid else None)
+    embedding = space.embeddings(rows) if rows[space.rank][0].is_valid else None
+    return Person(shown_id(rows["id"][0].as_py()), medium.path, rows["time"][0].as_py(), int(pose.frames[0]),
+                  int(pose.tracks[0]), rows["label"][0].as_py(), pose, embedding)
+
+
+def people_of(medium: Medium, rows: pa.Table, space: Space) -> People:
+    """The people rows of a medium, in order."""
+    searchable = np.asarray(rows[space.rank].is_valid())
+    return People([shown_id(i) for i in rows["id"].to_pylist()], poses_of(rows, SKELETONS[medium.skeleton or "COCO17"]),
+                  space.embeddings(rows.filter(searchable)), searchable)

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from samepose.errors import StoreError
+from samepose.index.spaces import Space, flat, to_json
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 
-if TYPE_CHECKING:
-    from samepose.matching.embeddings import Embeddings
-
-FORMAT = "1"
-DIMENSIONS = 16
+FORMAT = "2"
 _NUMBER_BITS = 27
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
+_BOX = pa.list_(pa.float32(), 4)
 
-# One vector ranks: the mean, then the root of the summed variances. Its squared distance to [query mean, 0] is
-# E r², up to the query's own constant, so the store's nearest are the likeliest matches but for the shape of r.
-_RANK = pa.list_(pa.float32(), DIMENSIONS + 1)
-PEOPLE = pa.schema([
+PERSON = (
     pa.field("id", pa.int64(), nullable=False),  # medium << 27 | number of the person in it
     pa.field("media", pa.int64(), nullable=False),
     pa.field("time", pa.float64()),  # seconds; null in an image
@@ -33,12 +29,16 @@ PEOPLE = pa.schema([
     # medium << 27 | track: a column that is the same in every row is slow to read at random
     pa.field("track", pa.int64(), nullable=False),
     pa.field("score", pa.float32(), nullable=False),  # how sure the detector is that this is a person
-    pa.field("box", pa.list_(pa.float32(), 4)),  # x0, y0, x1, y1 in pixels
+    pa.field("box", _BOX),  # x0, y0, x1, y1 in pixels
     pa.field("keypoints", pa.list_(pa.float32()), nullable=False),  # x, y, score of each joint; x and y NaN = missing
-    pa.field("embedding", _RANK),  # null: too few joints to search by
-    pa.field("variance", pa.list_(pa.float32(), DIMENSIONS)),
     pa.field("label", pa.string()),
-])
+)
+
+
+def people_schema(spaces: Sequence[Space], root: str) -> pa.Schema:
+    """The people table: `PERSON`, then the columns of each space; with the facts that must change with its rows."""
+    fields = [*PERSON, *(field for space in spaces for field in space.fields)]
+    return pa.schema(fields, metadata={"format": FORMAT, "root": root, "spaces": to_json(spaces)})
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ class Medium:
     people: int = 0
     skeleton: str | None = None
     label: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The id as people, `Index.select` and `where` of a search know it."""
+        return f"{self.id:09x}"
 
     def same_settings(self, other: Medium) -> bool:
         """True when both were, or would be, read in the same way."""
@@ -105,7 +110,7 @@ def media_of(table: pa.Table) -> list[Medium]:
     return [Medium(*row) for row in zip(*columns)]
 
 
-def with_id(medium: Medium, taken: Any) -> Medium:
+def with_id(medium: Medium, taken: Container[int]) -> Medium:
     """The medium with its id: the same for the same path, contents and settings, unless `taken` holds it."""
     text = "\0".join((medium.path, medium.hash, str(medium.fps), medium.mode))
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:5], "big") >> 4
@@ -145,45 +150,41 @@ def parse_id(text: str) -> tuple[int, int | None] | None:
     return int(media, 16), (int(media, 16) << _NUMBER_BITS) + int(number) if dash else None
 
 
-def vectors_of(embeddings: Embeddings, searchable: Bool[np.ndarray, " n"]) -> tuple[pa.Array, pa.Array]:
-    """The columns `embedding` and `variance` of n people, from the embeddings of the searchable ones in order."""
-    rank = np.zeros((len(searchable), DIMENSIONS + 1), np.float32)
-    variance = np.zeros((len(searchable), DIMENSIONS), np.float32)
-    rank[searchable, :-1], variance[searchable] = embeddings.mean, embeddings.var
-    rank[:, -1] = np.sqrt(variance.sum(axis=1))
-    mask = pa.array(~searchable)
-    return (pa.FixedSizeListArray.from_arrays(pa.array(rank.ravel()), type=_RANK, mask=mask),
-            pa.FixedSizeListArray.from_arrays(pa.array(variance.ravel()), type=PEOPLE.field("variance").type,
-                                              mask=mask))
-
-
 def people_batch(
-    medium: Medium, start: int, poses: Poses, vectors: tuple[pa.Array, pa.Array]
+    medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array]
 ) -> pa.RecordBatch:
     """Rows for the people table.
 
     Args:
         medium: whose people they are, from the `start`-th on.
         poses: n people, 2D, in pixels.
-        vectors: of the same people, from `vectors_of`.
+        schema: of the table.
+        vectors: columns of spaces for the same people, see `Space.vectors`; those not given are null.
     """
     n, joints = len(poses), len(poses.skeleton)
     keypoints = np.concatenate([poses.points, poses.scores[..., None]], axis=2).astype(np.float32)
     offsets = pa.array(np.arange(0, (n + 1) * joints * 3, joints * 3, dtype=np.int32))
     box = np.nan_to_num(poses.boxes).astype(np.float32)
-    return pa.RecordBatch.from_arrays([
-        pa.array(in_medium(medium.id, np.arange(start, start + n))),
-        pa.array(np.full(n, medium.id)),
-        pa.array(poses.times, mask=np.isnan(poses.times)),
-        pa.array(poses.frames.astype(np.int64)),
-        pa.array(in_medium(medium.id, poses.tracks)),
-        pa.array(poses.person_scores.astype(np.float32)),
-        pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), type=PEOPLE.field("box").type,
-                                          mask=pa.array(np.isnan(poses.boxes).any(axis=1))),
-        pa.ListArray.from_arrays(offsets, pa.array(keypoints.ravel())),
-        *vectors,
-        pa.array([medium.label] * n, pa.string()),
-    ], schema=PEOPLE)
+    columns = {
+        "id": pa.array(in_medium(medium.id, np.arange(start, start + n))),
+        "media": pa.array(np.full(n, medium.id)),
+        "time": pa.array(poses.times, mask=np.isnan(poses.times)),
+        "frame": pa.array(poses.frames.astype(np.int64)),
+        "track": pa.array(in_medium(medium.id, poses.tracks)),
+        "score": pa.array(poses.person_scores.astype(np.float32)),
+        "box": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), type=_BOX,
+                                                 mask=pa.array(np.isnan(poses.boxes).any(axis=1))),
+        "keypoints": pa.ListArray.from_arrays(offsets, pa.array(keypoints.ravel())),
+        "label": pa.array([medium.label] * n, pa.string()),
+        **vectors,
+    }
+    return batch_of(columns, n, schema)
+
+
+def batch_of(columns: Mapping[str, pa.Array], n: int, schema: pa.Schema) -> pa.RecordBatch:
+    """n rows of the schema; columns that are not given are null."""
+    arrays = [columns[f.name] if f.name in columns else pa.nulls(n, f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def poses_of(rows: pa.Table | pa.RecordBatch, skeleton: Skeleton) -> Poses:
@@ -195,19 +196,3 @@ def poses_of(rows: pa.Table | pa.RecordBatch, skeleton: Skeleton) -> Poses:
         person_scores=np.asarray(rows["score"]), frames=np.asarray(rows["frame"]),
         times=np.asarray(rows["time"], np.float64), tracks=np.asarray(rows["track"]) & _NUMBER_MASK,
     )
-
-
-def embeddings_of(rows: pa.Table | pa.RecordBatch) -> Embeddings:
-    """The embeddings of searchable people rows (columns `embedding` and `variance`)."""
-    from samepose.matching.embeddings import Embeddings
-
-    return Embeddings(flat(rows["embedding"]).reshape(len(rows), -1)[:, :DIMENSIONS],
-                      flat(rows["variance"]).reshape(len(rows), -1))
-
-
-def flat(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """The values of a list column without nulls, one after the other."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
-    return values

@@ -7,7 +7,6 @@ search shows them and the next writer deletes them (`upkeep.recover`).
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,134 +15,80 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32
 
-from samepose.errors import StoreError, UsageError
+from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
 from samepose.index.place import connect, exists, local_folder, store_errors
-from samepose.index.records import Info, Person, person_of
-from samepose.index.schema import (
-    FORMAT,
-    MEDIA,
-    PEOPLE,
-    Medium,
-    embeddings_of,
-    media_of,
-    media_table,
-    parse_id,
-    poses_of,
-    shown_id,
-)
-from samepose.poses import Poses
-from samepose.skeleton import SKELETONS
+from samepose.index.schema import FORMAT, MEDIA, Medium, media_of, media_table, people_schema
+from samepose.index.spaces import Space, from_json
+from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from samepose.embed import Embedder
-    from samepose.matching.embeddings import Embeddings, Matching
-
 T = TypeVar("T")
 _ATTEMPTS = 6
+_FEW = 1000  # media that are asked for by id, not picked from the whole table
 
 
-class Index:
-    """An opened index. Reading needs no lock; every change is made inside `with index.writing():`."""
+class Store:
+    """The two opened tables. Reading needs no lock; every change is made inside `with store.writing():`."""
 
-    def __init__(self, uri: str, db: Any, matching: Matching | None) -> None:
-        self.uri, self._db, self.matching = uri, db, matching
-        self.folder = local_folder(uri)
+    def __init__(self, uri: str) -> None:
+        self.uri, self.folder = uri, local_folder(uri)
+        if not exists(uri):
+            raise StoreError(f"{uri}: no index here; make one with `create=True`")
         self._catalogue: tuple[int, Catalogue] | None = None
+        db = connect(uri)
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
 
     @classmethod
-    def open(cls, uri: str | os.PathLike[str], embedder: Embedder | None = None) -> Index:
-        """Open an index; cheap, no table is read.
-
-        Args:
-            uri: a folder, or an address LanceDB takes (`s3://…`).
-            embedder: to search or add with; checked against the one the index was made with.
-
-        Raises:
-            StoreError: there is no index, it is damaged or of another version, or made with another model.
-        """
-        uri = os.fspath(uri)
-        if not exists(uri):
-            raise StoreError(f"{uri}: no index here; make one with `samepose index MEDIA --index {uri}`")
-        index = cls(uri, connect(uri), embedder.matching if embedder else None)
-        if embedder:
-            index.check_model(embedder)
-        return index
-
-    @classmethod
-    def create(
-        cls, uri: str | os.PathLike[str], embedder: Embedder, root: str | os.PathLike[str] | None = None
-    ) -> Index:
-        """Open an index to add to, and make it first if there is none.
-
-        Args:
-            root: folder that stored paths are relative to, the working directory by default; only used for a new one.
-
-        Raises:
-            StoreError: as `open`; or the folder cannot be written.
-        """
-        uri = os.fspath(uri)
+    def create(cls, uri: str, spaces: Sequence[Space], root: Path) -> Store:
+        """Make an empty index, or what is missing of one whose creation was killed, and open it."""
         folder, db = local_folder(uri), connect(uri)
         with store_errors(uri):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-            if not exists(uri):
-                with write_lock(folder):  # `media` comes last: it marks the index as whole
-                    remains = db.list_tables().tables  # of a creation that was killed
-                    schema = people_schema(embedder, Path(root or ".").resolve().as_posix())
-                    for name, columns in (("people", schema), ("media", MEDIA)):
-                        db.create_table(name, schema=columns, mode="overwrite" if name in remains else "create")
-        return cls.open(uri, embedder)
+            with write_lock(folder):
+                if not exists(uri):
+                    remains = db.list_tables().tables
+                    for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", MEDIA)):
+                        db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
+        return cls(uri)  # `media` came last: it marks the index as whole
+
+    # -- reading -------------------------------------------------------------------------------------------------
 
     @property
     def metadata(self) -> dict[str, str]:
-        """format, model, model_sha256 and root, kept with the people table so that they change in one commit."""
-        return {k.decode(): v.decode() for k, v in (self.people.schema.metadata or {}).items()}
+        """Format, root and spaces, kept with the people table so that they change in one commit with it."""
+        with store_errors(self.uri):
+            return {k.decode(): v.decode() for k, v in (self.people.schema.metadata or {}).items()}
 
     @property
     def root(self) -> Path:
         """The folder that stored paths are relative to."""
         return Path(self.metadata["root"])
 
-    def check_model(self, embedder: Embedder) -> None:
-        """StoreError unless the index was made with this embedder."""
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """What people can be found by, as of now: another process may have changed it."""
         have = self.metadata
-        if (have["model"], have["model_sha256"]) != (embedder.name, embedder.sha256):
-            raise StoreError(
-                f"{self.uri}: made with the model {have['model']} ({have['model_sha256'][:8]}), not {embedder.name} "
-                f"({embedder.sha256[:8]}); run `samepose index --re-embed --index {self.uri}`"
-            )
+        return spaces_of_format_1(have) if have["format"] == FORMAT_1 else from_json(have["spaces"])
 
-    def file(self, path: str) -> Path:
-        """Where the file of a stored path should be."""
-        return self.root / path
+    def space(self, name: str) -> Space:
+        """The space of that name.
 
-    def all_media(self, where: str | None = None) -> list[Medium]:
-        """Rows of the media table, optionally by a filter in SQL."""
-        with store_errors(self.uri):
-            query = self.media.search()
-            return media_of((query.where(where) if where else query).to_arrow())
-
-    def select_media(self, patterns: Sequence[str]) -> tuple[Int[np.ndarray, " n"], int]:
-        """Media whose path matches one of the patterns, or whose 9-digit id is given.
-
-        A pattern with a slash is held against the whole path (`*` crosses slashes), one without against the file's
-        name; a folder stands for all that lies in it.
-
-        Returns:
-            sorted ids of the media, and the number of people in them.
+        Raises:
+            StoreError: the index has none.
         """
-        catalogue = self.catalogue()
-        chosen = catalogue.select(patterns, self.root)
-        return catalogue.ids[chosen], int(catalogue.people[chosen].sum())
+        spaces = {space.name: space for space in self.spaces}
+        if name not in spaces:
+            raise StoreError(f"{self.uri}: people cannot be found by {name} here, only by {', '.join(spaces)}")
+        return spaces[name]
 
     def catalogue(self) -> Catalogue:
         """Paths of all media, kept while the table does not change."""
@@ -154,87 +99,69 @@ class Index:
                 self._catalogue = version, Catalogue.of(rows)
         return self._catalogue[1]
 
-    def row(self, id: str) -> Person:
-        """One person by id, e.g. to search by.
-
-        Raises:
-            StoreError: there is none of that id.
-        """
-        parsed = parse_id(id)
-        if parsed is None or parsed[1] is None:
-            raise UsageError(f"{id!r} is no id of a person; ids look like 0a1b2c3d4-17")
-        media = self.all_media(f"id = {parsed[0]}")
+    def all_media(self, ids: Collection[int] | None = None) -> list[Medium]:
+        """Rows of the media table; all, or those of the ids."""
         with store_errors(self.uri):
-            rows = self.people.search().where(f"id = {parsed[1]}").limit(1).to_arrow()
-        if not media or not len(rows):
-            raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
-        return person_of(media[0], rows)
+            query = self.media.search()
+            few = ids is not None and len(ids) <= _FEW
+            rows = media_of((query.where(f"id IN ({_listed(ids or (-1,))})") if few else query).to_arrow())
+        return rows if ids is None else [m for m in rows if m.id in ids]
 
-    def people_of(self, medium: Medium) -> tuple[list[str], Poses, Embeddings, Any]:
-        """All people of a medium with people, by time then track, for sequences.
-
-        Returns:
-            ids, poses (n), embeddings of the searchable ones (m), and which those are: Bool (n,).
-        """
-        if medium.skeleton is None:
-            raise UsageError(f"{medium.path}: nobody in it")
+    def person(self, id: int) -> pa.Table:
+        """The row of one person; none where there is no such person."""
         with store_errors(self.uri):
-            rows = self.people.search().where(f"media = {medium.id}").to_arrow().sort_by("id")
-        searchable = np.asarray(rows["embedding"].is_valid())
-        ids = [shown_id(i) for i in rows["id"].to_pylist()]
-        return ids, poses_of(rows, SKELETONS[medium.skeleton]), embeddings_of(rows.filter(searchable)), searchable
+            return self.people.search().where(f"id = {id}").limit(1).to_arrow()
 
-    def info(self) -> Info:
-        """Counts, model and size; reads small columns of both tables."""
-        media = self.all_media()
+    def people_of(self, medium: int) -> pa.Table:
+        """The rows of all people of a medium, by number."""
         with store_errors(self.uri):
-            people = self.people.count_rows()
-            searchable = self.people.count_rows("embedding IS NOT NULL")
-            labels = Counter(self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"]
-                             .to_pylist())
-        have = self.metadata
-        size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
-        return Info(self.uri, have["root"], have["format"], have["model"], have["model_sha256"], len(media),
-                    dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), people, searchable,
-                    dict(labels), size)
+            return self.people.search().where(f"media = {medium}").to_arrow().sort_by("id")
 
-    def remove(self, patterns: Sequence[str]) -> int:
-        """Remove media by pattern or id with all their people, or single people by id; files are not touched.
+    def nearest(
+        self, vector: str, targets: Float32[np.ndarray, "query coordinate"], columns: list[str], limit: int,
+        probes: int | None = None, *, where: str | None = None, scan: bool = False, at_least: int = 1,
+    ) -> pa.Table:
+        """The people whose vectors are nearest to each target, with their `_distance` (squared) and `_rowid`.
 
-        Returns:
-            people removed.
+        Args:
+            vector: the column to rank by.
+            limit: people for each target.
+            probes: partitions of the vector index to look in; None for all, in steps from `at_least` on.
+            where: condition in SQL, applied before ranking.
+            scan: pass the vector index by.
         """
-        from samepose.index.upkeep import recover
+        with store_errors(self.uri):
+            query = self.people.search(targets if len(targets) > 1 else targets[0], vector_column_name=vector)
+            query = query.distance_type("l2").limit(limit).select(columns).with_row_id(True)
+            query = query.nprobes(probes) if probes else query.minimum_nprobes(at_least).maximum_nprobes(0)
+            query = query.where(where, prefilter=True) if where else query
+            return (query.bypass_vector_index() if scan else query).to_arrow()
 
-        with self.writing():
-            before = self.people.count_rows()
-            self.drop_media(self.select_media(patterns)[0].tolist())
-            single = _single_people(patterns)
-            if single:
-                self.commit(lambda: self.people.delete(f"id IN ({_listed(single)})"))
-                recover(self)  # counts the people left in each medium
-            return int(before - self.people.count_rows())
+    def rows(self, addresses: list[int], columns: list[str]) -> pa.Table:
+        """People rows by their `_rowid`, as long as no files were merged since; in no order."""
+        with store_errors(self.uri):
+            return self.people.take_row_ids(addresses).select(columns).to_arrow()
 
-    def label(self, patterns: Sequence[str], name: str | None) -> int:
-        """Label all people of media by pattern or id, or single people by id; None takes labels off.
+    def batches(self, rows: int, columns: list[str] | None = None, medium: int | None = None) -> Iterator[Any]:
+        """People rows, so many at a time; all of them, or those of a medium."""
+        with store_errors(self.uri):
+            query = self.people.search()
+            query = query if medium is None else query.where(f"media = {medium}")
+            yield from (query if columns is None else query.select(columns)).to_batches(rows)
 
-        Returns:
-            people labelled.
-        """
-        with self.writing():
-            count = self.set_label(self.select_media(patterns)[0].tolist(), name)
-            single = _single_people(patterns)
-            if single:
-                where = f"id IN ({_listed(single)})"
-                count += self.people.count_rows(where)
-                self.commit(lambda: self.people.update(where=where, values={"label": name}))
-            return int(count)
+    def counts(self) -> tuple[int, int, dict[str, int]]:
+        """People, those with an embedding, and those of each label."""
+        embedded = " OR ".join(f"{space.rank} IS NOT NULL" for space in self.spaces)
+        with store_errors(self.uri):
+            labels = self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"].to_pylist()
+            return self.people.count_rows(), self.people.count_rows(embedded), dict(Counter(labels))
 
     # -- changes: only inside `writing()` ------------------------------------------------------------------------
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only writer: first the remains of a killed one are removed, at the end the indices are kept up.
+        """Be the only writer: first an old format is upgraded and the remains of a killed writer are removed, at the
+        end the indices are kept up.
 
         Raises:
             StoreError: another process is writing, or the disk is full.
@@ -242,6 +169,7 @@ class Index:
         from samepose.index.upkeep import maintain, recover
 
         with write_lock(self.folder):
+            upgrade(self)
             recover(self)
             yield
             maintain(self)
@@ -258,12 +186,43 @@ class Index:
             time.sleep(0.05 * 2**attempt)
         raise AssertionError("unreachable")
 
+    def rewrite_people(self, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+        """All people rows anew, with another schema: they stream into a new version of the table, in one commit.
+
+        Killed before it, the table is as it was. Indices on the old columns go with them.
+        """
+        import pyarrow as pa
+
+        from samepose.index.upkeep import optimise
+
+        causes: list[BaseException] = []  # the store would wrap what goes wrong while it reads the stream
+
+        def watched() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches()
+            except BaseException as error:
+                causes.append(error)
+                raise
+
+        def overwrite() -> None:
+            rows = pa.RecordBatchReader.from_batches(schema, watched())
+            # "null" keeps people without an embedding; LanceDB would refuse them in a stream otherwise.
+            self.people.add(rows, mode="overwrite", on_bad_vectors="null")
+
+        try:
+            self.commit(overwrite)
+        except StoreError as error:
+            if causes:
+                raise causes[-1] from error
+            raise
+        optimise(self, self.people)  # frees the old rows' files
+
     def add_people(self, batches: list[pa.RecordBatch]) -> None:
         """Append people rows in one commit."""
         import pyarrow as pa
 
         if batches:
-            self.commit(lambda: self.people.add(pa.Table.from_batches(batches, PEOPLE)))
+            self.commit(lambda: self.people.add(pa.Table.from_batches(batches)))
 
     def put_media(self, media: Sequence[Medium], key: str) -> None:
         """Write media rows in one commit, each in place of the one with the same `key` ("id", "path" or "": new)."""
@@ -276,7 +235,12 @@ class Index:
         merge = self.media.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         self.commit(lambda: merge.execute(rows))
 
-    def drop_people(self, media: Collection[int]) -> None:
+    def drop_people(self, ids: Collection[int]) -> None:
+        """Delete single people."""
+        if ids:
+            self.commit(lambda: self.people.delete(f"id IN ({_listed(ids)})"))
+
+    def drop_people_of(self, media: Collection[int]) -> None:
         """Delete all people of media."""
         if media:
             self.commit(lambda: self.people.delete(f"media IN ({_listed(media)})"))
@@ -285,37 +249,33 @@ class Index:
         """Delete media and their people: the media rows first, so that no reader sees half."""
         if media:
             self.commit(lambda: self.media.delete(f"id IN ({_listed(media)})"))
-            self.drop_people(media)
+            self.drop_people_of(media)
 
-    def set_label(self, media: Collection[int], name: str | None) -> int:
+    def label_media(self, media: Collection[int], name: str | None) -> int:
         """Label media and their people; the number of people."""
-        if not media:
-            return 0
-        listed = _listed(media)
-        self.commit(lambda: self.people.update(where=f"media IN ({listed})", values={"label": name}))
-        self.commit(lambda: self.media.update(where=f"id IN ({listed})", values={"label": name}))
-        return int(self.people.count_rows(f"media IN ({listed})"))
+        count = self._label(f"media IN ({_listed(media)})", name) if media else 0
+        if media:
+            self.commit(lambda: self.media.update(where=f"id IN ({_listed(media)})", values={"label": name}))
+        return count
+
+    def label_people(self, ids: Collection[int], name: str | None) -> int:
+        """Label single people; how many there were."""
+        return self._label(f"id IN ({_listed(ids)})", name) if ids else 0
+
+    def _label(self, where: str, name: str | None) -> int:
+        self.commit(lambda: self.people.update(where=where, values={"label": name}))
+        with store_errors(self.uri):
+            return int(self.people.count_rows(where))
 
     def _check_format(self) -> None:
         have = self.metadata
-        if "model" not in have:
+        if "format" not in have or "root" not in have:
             raise StoreError(f"{self.uri}: not an index of samepose; choose another folder")
-        if have.get("format") != FORMAT:
+        if have["format"] not in (FORMAT_1, FORMAT):
             raise StoreError(
-                f"{self.uri}: written in format {have.get('format')}, this version reads format {FORMAT}; "
+                f"{self.uri}: written in format {have['format']}, this version reads format {FORMAT} and older; "
                 "index the media again into a new folder, or use the version that wrote it"
             )
-
-
-def people_schema(embedder: Embedder, root: str) -> pa.Schema:
-    """The people table's columns with the facts about the index that must change with its rows."""
-    return PEOPLE.with_metadata({
-        "format": FORMAT, "model": embedder.name, "model_sha256": embedder.sha256, "root": root,
-    })
-
-
-def _single_people(patterns: Sequence[str]) -> list[int]:
-    return [parsed[1] for p in patterns if (parsed := parse_id(p)) and parsed[1] is not None]
 
 
 def _listed(ids: Collection[int]) -> str:

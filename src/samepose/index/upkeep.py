@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samepose.index.place import store_errors
-
 if TYPE_CHECKING:
-    from samepose.index.store import Index
+    from samepose.index.spaces import Space
+    from samepose.index.store import Store
 
 IVF_FROM_ROWS = 100_000
 SCALAR_FROM_ROWS = 20_000
@@ -29,43 +28,43 @@ _KEEP_VERSIONS = timedelta(minutes=10)  # for searches that run meanwhile in oth
 _GROWTH = 4  # retrain the partitions when the table has grown by this factor
 
 
-def recover(index: Index) -> None:
+def recover(store: Store) -> None:
     """Delete people whose medium has no row, and put right the counts of media that lost people."""
-    counts = people_per_medium(index)
-    media = index.all_media()
-    index.drop_people(counts.keys() - {m.id for m in media})
+    counts = people_per_medium(store)
+    media = store.all_media()
+    store.drop_people_of(counts.keys() - {m.id for m in media})
     wrong = [m for m in media if m.people != counts.get(m.id, 0)]
-    index.put_media([replace(m, people=counts.get(m.id, 0)) for m in wrong], key="id")
+    store.put_media([replace(m, people=counts.get(m.id, 0)) for m in wrong], key="id")
 
 
-def people_per_medium(index: Index) -> dict[int, int]:
+def people_per_medium(store: Store) -> dict[int, int]:
     """Rows of the people table per medium."""
     counts: dict[int, int] = {}
-    with store_errors(index.uri):
-        for batch in index.people.search().select(["media"]).to_batches(1 << 20):
-            for medium, n in zip(*(a.tolist() for a in np.unique(np.asarray(batch["media"]), return_counts=True))):
-                counts[medium] = counts.get(medium, 0) + n
+    for batch in store.batches(1 << 20, ["media"]):
+        for medium, n in zip(*(a.tolist() for a in np.unique(np.asarray(batch["media"]), return_counts=True))):
+            counts[medium] = counts.get(medium, 0) + n
     return counts
 
 
-def maintain(index: Index) -> None:
+def maintain(store: Store) -> None:
     """Bring files and indices of both tables to where searching is fast; does nothing when they are."""
-    people, rows = index.people, index.people.count_rows()
+    people, rows = store.people, store.people.count_rows()
     if rows >= SCALAR_FROM_ROWS:
-        _scalar_indices(index, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
+        _scalar_indices(store, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
     if rows >= IVF_FROM_ROWS:
-        _vector_index(index, rows)
+        for space in store.spaces:
+            _vector_index(store, space, rows)
     if _crowded(people):
-        optimise(index, people)
-    if _crowded(index.media):
-        optimise(index, index.media)
+        optimise(store, people)
+    if _crowded(store.media):
+        optimise(store, store.media)
 
 
-def optimise(index: Index, table: Any) -> None:
+def optimise(store: Store, table: Any) -> None:
     """Merge small files, take new rows into the indices, delete files of old versions."""
     # Files that no version names are a killed writer's; with the lock held nobody else can be writing them.
-    alone = index.folder is not None
-    index.commit(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS, delete_unverified=alone))
+    alone = store.folder is not None
+    store.commit(lambda: table.optimize(cleanup_older_than=_KEEP_VERSIONS, delete_unverified=alone))
 
 
 def _crowded(table: Any) -> bool:
@@ -75,25 +74,25 @@ def _crowded(table: Any) -> bool:
     return any(i.num_unindexed_rows >= UNINDEXED_ROWS for i in table.list_indices())
 
 
-def _scalar_indices(index: Index, table: Any, wanted: dict[str, str]) -> None:
+def _scalar_indices(store: Store, table: Any, wanted: dict[str, str]) -> None:
     from lancedb.index import Bitmap, BTree
 
     have = {column for i in table.list_indices() for column in i.columns}
     for column in wanted.keys() - have:
         config = BTree() if wanted[column] == "btree" else Bitmap()
-        index.commit(partial(table.create_index, column, config=config))
+        store.commit(partial(table.create_index, column, config=config))
 
 
-def _vector_index(index: Index, rows: int) -> None:
+def _vector_index(store: Store, space: Space, rows: int) -> None:
     """Train IVF_FLAT, and again after much growth; the name keeps the number of partitions it was trained for."""
     from lancedb.index import IvfFlat
 
     partitions = math.isqrt(rows)
-    names = [i.name for i in index.people.list_indices() if i.columns == ["embedding"]]
+    names = [i.name for i in store.people.list_indices() if i.columns == [space.rank]]
     if any(int(n.rpartition("_")[2]) ** 2 * _GROWTH > rows for n in names):
         return
-    name = f"embedding_ivf_{partitions}"
+    name = f"{space.rank}_ivf_{partitions}"
     config = IvfFlat(distance_type="l2", num_partitions=partitions)
-    index.commit(lambda: index.people.create_index("embedding", config=config, name=name))
+    store.commit(lambda: store.people.create_index(space.rank, config=config, name=name))
     for old in names:
-        index.commit(partial(index.people.drop_index, old))
+        store.commit(partial(store.people.drop_index, old))

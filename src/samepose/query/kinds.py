@@ -68,7 +68,7 @@ def open_source(
 
 def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses]]:
     """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
-    clips = sorted(index.all_media("status = 'done' AND people > 0 AND kind != 'image'"), key=lambda m: m.path)
+    clips = index.clips()
     for n, medium in enumerate(clips):
         for track, poses in _of_medium(medium.path, medium, index).tracks():
             yield n / len(clips), medium.path, track, poses
@@ -105,12 +105,12 @@ def _in_index(text: str, index: Any) -> Source:
 
 def _indexed(text: str, index: Any) -> Keypoints:
     """The people of the one file of an index that a path or an id means."""
-    chosen, _ = index.select_media([text])
+    chosen = index.select(text)
     if len(chosen) != 1:
         what = f"{len(chosen)} files of" if len(chosen) else "no such file, nor one in"
         raise UsageError(f"{text}: {what} the index {index.uri}; give the path of a file, or an id from a search, such "
                          "as 0a1b2c3d4-17")
-    return _of_medium(text, index.all_media(f"id = {int(chosen[0])}")[0], index)
+    return _of_medium(text, chosen[0], index)
 
 
 def _of_medium(name: str, medium: Any, index: Any) -> Keypoints:

@@ -14,7 +14,7 @@ from samepose.files import written
 from samepose.report.cards import Section
 
 if TYPE_CHECKING:
-    from samepose.index.search import Hit
+    from samepose.index import Hit
     from samepose.query.query import Query
 
 __all__ = ["Section", "write_report", "write_sections", "write_sheet", "write_sheet_sections"]

@@ -16,7 +16,7 @@ from samepose.media.image import IMAGE_SUFFIXES, read_image, resize
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
-    from samepose.index.search import Hit
+    from samepose.index import Hit
     from samepose.query.query import Query
 
 LEGEND_TEXT = ("person's left", "person's right")

@@ -71,26 +71,24 @@ class DetectedRecipe(PrVipeRecipe):
         """The settings, JSON-able."""
         return {**super().config(), "detected": self._share}
 
-    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Int[Tensor, " n"], rng: torch.Generator) -> list[Views]:
+    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> tuple[Views, Views]:
         return mixed(super()._views(bodies, index, rng), self._seen, index, self._share, rng)
 
 
 def mixed(
-    projected: list[Views], seen: Seen, index: Int[Tensor, " n"], share: float, rng: torch.Generator
-) -> list[Views]:
+    projected: tuple[Views, Views], seen: Seen, index: Int[Tensor, " n"], share: float, rng: torch.Generator
+) -> tuple[Views, Views]:
     """The two views of each body, each with probability `share` what a camera saw of it; never twice the same camera.
 
     Args:
         index: which poses of `seen` the bodies are.
     """
     usable = seen.visible[index].sum(dim=2) >= _FEWEST
-    order = (torch.rand(usable.shape, generator=rng) + usable).argsort(dim=1, descending=True)[:, : len(projected)]
-    rows = torch.arange(len(index))
-    out = []
-    for k, view in enumerate(projected):
-        camera = order[:, k]
-        take = (torch.rand(len(index), generator=rng) < share) & usable[rows, camera]
-        out.append(Views(
-            torch.where(take[:, None, None], seen.points[index, camera], view.points),
-            torch.where(take[:, None], seen.visible[index, camera], view.visible), view.turned))
-    return out
+    order = (torch.rand(usable.shape, generator=rng) + usable).argsort(dim=1, descending=True)
+
+    def one(view: Views, camera: Int[Tensor, " n"]) -> Views:
+        take = (torch.rand(len(index), generator=rng) < share) & usable[torch.arange(len(index)), camera]
+        return Views(torch.where(take[:, None, None], seen.points[index, camera], view.points),
+                     torch.where(take[:, None], seen.visible[index, camera], view.visible), view.turned)
+
+    return one(projected[0], order[:, 0]), one(projected[1], order[:, 1])

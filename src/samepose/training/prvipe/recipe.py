@@ -140,9 +140,9 @@ class PrVipeRecipe:
             total = total + cfg.lift * gap
         return total, logs
 
-    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> list[Views]:
+    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> tuple[Views, Views]:
         """Two views of each body, which is pose `index` of the pool."""
-        return list(random_view_pairs(bodies, self.settings.augment, rng))
+        return random_view_pairs(bodies, self.settings.augment, rng)
 
     def _draw(self, rng: torch.Generator) -> Tensor:
         """Random poses; a share of them is a moment away from another pose of the batch."""

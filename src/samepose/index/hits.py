@@ -1,0 +1,142 @@
+"""What a search found: hits, and their way into pages, pictures, tables and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from samepose.errors import SameposeError, UsageError
+from samepose.poses import Poses
+
+if TYPE_CHECKING:
+    from samepose.query.query import Query
+
+_CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y0", "x1", "y1", "mirrored", "label")
+_SUFFIXES = (".html", ".png", ".csv", ".json")
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """One person found; `Index.search` takes it as a query.
+
+    Attributes:
+        id: names the person in `Index.search`, `label` and `remove`.
+        score: matching probability, 0..1.
+        path: as stored, see `file`.
+        time: seconds, None in an image.
+        span: (from, to) of the near-identical neighbours folded into this hit, seconds; None in an image.
+        frame: number in the clip, 0 in an image.
+        person: track in a video, rank of prominence in an image.
+        box: x0, y0, x1, y1 in pixels, None where unknown.
+        mirrored: the mirrored query matched better.
+        pose: the person's keypoints, one pose in pixels.
+        root: folder that `path` is relative to.
+    """
+
+    id: str
+    score: float
+    path: str
+    time: float | None
+    span: tuple[float, float] | None
+    frame: int
+    person: int
+    box: tuple[float, float, float, float] | None
+    mirrored: bool
+    label: str | None
+    pose: Poses
+    root: Path = Path()
+
+    @property
+    def file(self) -> Path:
+        """Where the photo or video should be."""
+        return self.root / self.path
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; times in seconds, the box in pixels."""
+        return {
+            "id": self.id, "score": round(self.score, 4), "path": self.path, "time": self.time,
+            "span": None if self.span is None else list(self.span), "frame": self.frame, "person": self.person,
+            "box": None if self.box is None else [round(v, 2) for v in self.box], "mirrored": self.mirrored,
+            "label": self.label,
+        }
+
+
+class Hits(Sequence[Hit]):
+    """The hits of one search, best first: a sequence of `Hit`.
+
+    Attributes:
+        query: whom was searched for.
+        root: folder that the hits' paths are relative to.
+    """
+
+    def __init__(self, query: Query, hits: Sequence[Hit], root: Path) -> None:
+        self.query, self.root, self._hits = query, root, tuple(hits)
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    @overload
+    def __getitem__(self, key: int) -> Hit: ...
+    @overload
+    def __getitem__(self, key: slice) -> Hits: ...
+    def __getitem__(self, key: int | slice) -> Hit | Hits:
+        """One hit, or those of a slice."""
+        return Hits(self.query, self._hits[key], self.root) if isinstance(key, slice) else self._hits[key]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self._hits)
+
+    def __repr__(self) -> str:
+        best = f", best {self._hits[0].score:.2f} in {self._hits[0].path}" if self._hits else ""
+        return f"<Hits: {len(self)} for {self.query.describe()}{best}>"
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"query": {…}, "results": [{…}, …]}`, for programs."""
+        return {"query": self.query.to_json(), "results": [hit.to_json() for hit in self]}
+
+    def write(self, path: str | os.PathLike[str], *, title: str = "Same pose") -> None:
+        """Write the query and its hits as what the suffix says; an existing file is replaced.
+
+        .html is a page with the pictures inside, .png one picture of all, .csv a table with a row for each hit (times
+        in seconds, boxes in pixels, empty where there is none), .json what `to_json` gives.
+
+        Args:
+            title: of the page or picture.
+
+        Raises:
+            UsageError: another suffix.
+            SameposeError: the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise UsageError(f"{path}: hits are written as *{', *'.join(_SUFFIXES)}; choose one of them")
+        if suffix in (".csv", ".json"):
+            _write(Path(path), self._csv() if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n")
+            return
+        from samepose.report import Section, write_sections, write_sheet_sections
+
+        write = write_sections if suffix == ".html" else write_sheet_sections
+        write(path, [Section(self.query, self)], self.root, title=title)
+
+    def _csv(self) -> str:
+        text = io.StringIO()
+        table = csv.DictWriter(text, _CSV, restval="", lineterminator="\n")
+        table.writeheader()
+        for hit in self:
+            row = hit.to_json()
+            span, box = row.pop("span") or ("", ""), row.pop("box") or ("",) * 4
+            table.writerow({**row, **dict(zip(("from", "to"), span)), **dict(zip(("x0", "y0", "x1", "y1"), box))})
+        return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SameposeError(f"{path}: cannot be written ({error.strerror}); choose another place") from error

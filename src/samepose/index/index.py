@@ -1,0 +1,339 @@
+"""The index: the people of your photos and videos, to be searched by pose."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samepose.errors import StoreError, UsageError
+from samepose.formats.keypointfile import KeypointFile
+from samepose.index.filter import Excluded
+from samepose.index.hits import Hit, Hits
+from samepose.index.ingest import PathLike, Report, grouped, ingestion
+from samepose.index.options import SearchOptions
+from samepose.index.place import exists
+from samepose.index.records import Info, People, Person, people_of, person_of
+from samepose.index.schema import Medium, parse_id
+from samepose.index.search import search
+from samepose.index.spaces import KEYPOINTS, Space
+from samepose.index.store import Store
+from samepose.poses import Mirror, Poses
+from samepose.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+
+    from samepose.detection import Detector
+    from samepose.embed import Embedder
+    from samepose.query.query import Query
+
+
+class Index:
+    """The people of photos and videos, in a folder or at an address that LanceDB takes (`s3://…`).
+
+    Open it with `Index.open`. Reading never waits; only one process can change an index at a time. What is killed
+    leaves the index whole, and the same call goes on where it stopped.
+    """
+
+    def __init__(
+        self, store: Store, detector: Detector | None, embedder: Embedder | None, threads: int | None
+    ) -> None:
+        self._store, self._detector, self._embedder, self._threads = store, detector, embedder, threads
+
+    @classmethod
+    def open(
+        cls,
+        uri: PathLike,
+        *,
+        create: bool = False,
+        root: PathLike | None = None,
+        detector: Detector | None = None,
+        embedder: Embedder | None = None,
+        threads: int | None = None,
+    ) -> Index:
+        """Open an index; cheap, no table is read, and no network is loaded before it is needed.
+
+        Args:
+            uri: a folder, or an address LanceDB takes.
+            create: make it when there is none.
+            root: of a new index: folder that stored paths are relative to, the working directory by default.
+            detector: finds people in photos and videos; by default MoveNet in its balanced mode.
+            embedder: makes poses comparable; by default the one that comes with samepose. An index holds embeddings
+                of one embedder: another one is refused by `add` and `search`, not here.
+            threads: of the default detector and embedder; all cores by default.
+
+        Raises:
+            StoreError: there is no index, it is damaged or of a later version; or it cannot be made.
+        """
+        uri = os.fspath(uri)
+        if create and not exists(uri):
+            opened = embedder or _shipped_embedder(threads)
+            store = Store.create(uri, [Space.of(KEYPOINTS, opened)], Path(root or ".").resolve())
+            return cls(store, detector, opened, threads)
+        return cls(Store(uri), detector, embedder, threads)
+
+    def __repr__(self) -> str:
+        return f"<Index {self.uri}>"
+
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+        return self._store.uri
+
+    @property
+    def root(self) -> Path:
+        """The folder that stored paths are relative to."""
+        return self._store.root
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """What people can be found by, and the models of it."""
+        return self._store.spaces
+
+    @property
+    def detector(self) -> Detector:
+        """What finds people in photos and videos."""
+        if self._detector is None:
+            from samepose.detection.movenet import MoveNet
+
+            self._detector = MoveNet("balanced", self._threads)
+        return self._detector
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes poses comparable."""
+        if self._embedder is None:
+            self._embedder = _shipped_embedder(self._threads)
+        return self._embedder
+
+    def add(
+        self,
+        *media: PathLike | Poses | KeypointFile,
+        name: PathLike | Sequence[PathLike] | None = None,
+        label: str | None = None,
+        fps: float | None = 10.0,
+        prune: bool = False,
+        progress: Progress = silent,
+    ) -> Report:
+        """Add the people of photos and videos; again any time: unchanged files are skipped, changed ones replaced.
+
+        Args:
+            media: photos, videos, and folders that are searched through (hidden files and folders are left out); or 2D
+                poses in pixels, to be taken as they are.
+            name: for poses: path of their photo or video, which need not exist; or one such path for each pose.
+            label: for all people of the media named, also of those already indexed.
+            fps: frames per second of videos to look at; None for every frame.
+            prune: forget files that have vanished from the folders named.
+            progress: called with media done (a video in parts), media in all, and what was added and is being read.
+
+        Returns:
+            what was done. A file that cannot be read stops nothing: the report names it.
+
+        Raises:
+            UsageError: a path does not exist, poses are 3D or have no name.
+            StoreError: another model's index, another writer, a full disk; what was finished before is kept.
+        """
+        from samepose.media.files import media_files
+
+        given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
+        paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
+        files, poses = media_files(paths), grouped(given, name) if given else {}
+        embedder = self._checked_embedder()
+        with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
+            if files:
+                run.run(run.plan.files(files, self.detector.name, fps), self.detector)
+            run.run(run.plan.poses(poses))
+            if prune:
+                run.prune([path for path in paths if path.is_dir()])
+        return run.report
+
+    def search(
+        self,
+        query: PathLike | UInt8[np.ndarray, "height width 3"] | Poses | Hit | Query,
+        *,
+        at: float | None = None,
+        person: int | None = None,
+        ignore: Sequence[str] = (),
+        k: int = 10,
+        mirror: Mirror = "off",
+        where: str | None = None,
+        label: str | None = None,
+        time_from: float | None = None,
+        time_to: float | None = None,
+        distinct: float = 0.5,
+        min_score: float = 0.0,
+    ) -> Hits:
+        """The likeliest matches of a pose, best first, whatever the camera angle.
+
+        Args:
+            query: a photo, a video (with `at`), a keypoint file or the id of a person in the index; an RGB picture;
+                one pose; or a hit, which is then left out with its neighbours: "more like this".
+            at: seconds in the video.
+            person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
+            ignore: names of joints that shall not matter, see `samepose.skeleton.parts`.
+            k: hits wanted; fewer come when no more match.
+            mirror: "also" takes the better of the pose and its mirror image for each person, "only" the mirror image.
+            where: only media of this pattern or id, see `select`.
+            label: only people of this label.
+            time_from, time_to: only between these seconds of a clip, inclusive; leaves out images.
+            distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
+            min_score: leave out what matches with a lower probability.
+
+        Raises:
+            UsageError: no such query, or an argument out of its range.
+            MediaError, FormatError: the query cannot be read, or nobody is in it.
+            StoreError: the index cannot be read, is of another model, or has no person of the id.
+        """
+        from samepose.query.query import embed_query, resolve_query
+
+        options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
+        embedder = self._checked_embedder()
+        asked = resolve_query(query, self, at=at, person=person, ignore=ignore)
+        excluded = self._excluded(asked.exclude_id)
+        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
+        return Hits(asked, hits, self.root)
+
+    def label(self, patterns: str | Sequence[str], name: str | None) -> int:
+        """Label all people of media by pattern or id (see `select`), or single people by id; None takes labels off.
+
+        Returns:
+            people labelled.
+
+        Raises:
+            StoreError: another process is writing, or the disk is full.
+        """
+        patterns = _list(patterns)
+        with self._store.writing():
+            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
+            return self._store.label_media(media, name) + self._store.label_people(_single_people(patterns), name)
+
+    def remove(self, patterns: str | Sequence[str]) -> int:
+        """Forget media by pattern or id (see `select`) with all their people, or single people by id.
+
+        The files themselves are not touched.
+
+        Returns:
+            people removed.
+
+        Raises:
+            StoreError: another process is writing, or the disk is full.
+        """
+        from samepose.index.upkeep import recover
+
+        patterns = _list(patterns)
+        with self._store.writing():
+            before = self._store.counts()[0]
+            self._store.drop_media(self._store.catalogue().chosen(patterns, self.root)[0].tolist())
+            single = _single_people(patterns)
+            if single:
+                self._store.drop_people(single)
+                recover(self._store)  # counts the people left in each medium
+            return before - self._store.counts()[0]
+
+    def info(self) -> Info:
+        """Counts, models and size; reads small columns of both tables."""
+        store = self._store
+        media = store.all_media()
+        people, searchable, labels = store.counts()
+        size = None if store.folder is None else sum(f.stat().st_size for f in store.folder.rglob("*") if f.is_file())
+        return Info(store.uri, str(store.root), store.metadata["format"], store.spaces, len(media),
+                    dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), people, searchable,
+                    labels, size)
+
+    def re_embed(self, progress: Progress = silent) -> int:
+        """Compute all embeddings anew with `embedder`, from the stored keypoints, and make it the index's model.
+
+        Args:
+            progress: called with people done, people in all and the index's address.
+
+        Returns:
+            people in the index.
+
+        Raises:
+            StoreError: another writer, or a full disk; the index is as before.
+        """
+        from samepose.index.re_embedding import re_embed
+
+        return re_embed(self._store, self.embedder, progress)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def select(self, patterns: str | Sequence[str] = "*") -> list[Medium]:
+        """Media whose path matches one of the patterns, or whose 9-digit id is given; in order of path.
+
+        A pattern with a slash is held against the whole path (`*` crosses slashes), one without against the file's
+        name; a folder stands for all that lies in it.
+        """
+        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root)
+        return sorted(self._store.all_media(set(chosen.tolist())), key=lambda m: m.path)
+
+    def clips(self) -> list[Medium]:
+        """Media with people in them that are not images, in order of path."""
+        return [m for m in self.select() if m.people and m.kind != "image"]
+
+    def people_of(self, medium: Medium) -> People:
+        """All people of a medium, by time then track; no video is decoded.
+
+        Raises:
+            UsageError: there is nobody in it.
+        """
+        if not medium.people:
+            raise UsageError(f"{medium.path}: nobody in it")
+        return people_of(medium, self._store.people_of(medium.id), self._store.spaces[0])
+
+    def row(self, id: str) -> Person:
+        """One person by id.
+
+        Raises:
+            UsageError: this is no id.
+            StoreError: there is none of that id.
+        """
+        medium, person = _person_id(id)
+        media, rows = self._store.all_media({medium}), self._store.person(person)
+        if not media or not len(rows):
+            raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
+        return person_of(media[0], rows, self._store.spaces[0])
+
+    def file(self, path: str) -> Path:
+        """Where the file of a stored path should be."""
+        return self.root / path
+
+    def _excluded(self, id: str | None) -> Excluded | None:
+        return None if id is None else Excluded.of(self._store, _person_id(id)[1], id)
+
+    def _checked_embedder(self) -> Embedder:
+        """The embedder, when it is the one that the index was made with."""
+        have, embedder = self._store.space(KEYPOINTS), self.embedder
+        if (have.model, have.sha256) != (embedder.name, embedder.sha256):
+            raise StoreError(
+                f"{self.uri}: made with the model {have.model} ({have.sha256[:8]}), not {embedder.name} "
+                f"({embedder.sha256[:8]}); bring it up to this model with `Index.re_embed()`"
+            )
+        return embedder
+
+
+def _shipped_embedder(threads: int | None) -> Embedder:
+    from samepose.embed.prvipe import PrVipeEmbedder
+
+    return PrVipeEmbedder.load(threads=threads)
+
+
+def _list(patterns: str | Sequence[str]) -> list[str]:
+    return [patterns] if isinstance(patterns, str) else list(patterns)
+
+
+def _person_id(text: str) -> tuple[int, int]:
+    """Medium and person of a shown id of a person."""
+    parsed = parse_id(text)
+    if parsed is None or parsed[1] is None:
+        raise UsageError(f"{text!r} is no id of a person; ids look like 0a1b2c3d4-17")
+    return parsed[0], parsed[1]
+
+
+def _single_people(patterns: Sequence[str]) -> list[int]:
+    return [parsed[1] for p in patterns if (parsed := parse_id(p)) and parsed[1] is not None]

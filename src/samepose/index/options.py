@@ -1,0 +1,48 @@
+"""What to search for besides the pose: one frozen value, checked when it is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from samepose.errors import UsageError
+from samepose.poses import Mirror
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search.
+
+    Attributes:
+        k: hits wanted; fewer come when no more match.
+        mirror: "also" takes the better of the pose and its mirror image for each person, "only" searches the latter.
+        where: pattern of paths, or an id, see `Index.select`.
+        label: only people of this label.
+        time_from, time_to: seconds in the clip, inclusive; leaves out images.
+        distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
+        min_score: leave out what matches with a lower probability.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    k: int = 10
+    mirror: Mirror = "off"
+    where: str | None = None
+    label: str | None = None
+    time_from: float | None = None
+    time_to: float | None = None
+    distinct: float = 0.5
+    min_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"`k` is {self.k}; expected 1 or more")
+        if self.mirror not in ("off", "also", "only"):
+            raise UsageError(f"`mirror` is {self.mirror!r}; expected off, also or only")
+        if not self.distinct >= 0:
+            raise UsageError(f"`distinct` is {self.distinct} seconds; expected 0 or more")
+        if not 0 <= self.min_score <= 1:
+            raise UsageError(f"`min_score` is {self.min_score}; expected a probability, 0 to 1")
+        if any(time is not None and math.isnan(time) for time in (self.time_from, self.time_to)):
+            raise UsageError("`time_from` and `time_to` are seconds; expected numbers")

@@ -1,0 +1,227 @@
+"""Plan: what is to be done with each file, decided from the files and from what the index knows of them.
+
+A file is known by its path, size and modification time; when these differ, by its hash (SHA-256). So an unchanged file
+is skipped, a touched one only noted, a moved one renamed, a copy copied. A video read at another `fps`, or a file read
+by another detector, is read anew and its people replaced; a file that failed is tried again when it has changed or was
+removed from the index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from samepose.errors import MediaError
+from samepose.index.schema import Medium, with_id
+from samepose.poses import Poses
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Nothing to do: the file is as the index has it."""
+
+    medium: Medium
+
+
+@dataclass(frozen=True)
+class Touch:
+    """The contents are as the index has them; `medium` has the new time."""
+
+    medium: Medium
+
+
+@dataclass(frozen=True)
+class Read:
+    """Look for people in the file.
+
+    Attributes:
+        medium: its row to be, but for what reading tells.
+        replaces: the row that its path had until now.
+    """
+
+    medium: Medium
+    file: Path
+    replaces: Medium | None
+
+
+@dataclass(frozen=True)
+class Take:
+    """Store the poses given for the file; attributes as of `Read`."""
+
+    medium: Medium
+    poses: Poses
+    replaces: Medium | None
+
+
+@dataclass(frozen=True)
+class Move:
+    """The same contents were read under the name `twin.path`, and that file is gone: it was renamed."""
+
+    medium: Medium
+    file: Path
+    twin: Medium
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The same contents were read as `twin`, whose people the file gets too."""
+
+    medium: Medium
+    file: Path
+    twin: Medium
+    replaces: Medium | None
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The file cannot be read.
+
+    Attributes:
+        medium: the row that remembers it, None where not even that is possible.
+    """
+
+    path: str
+    why: str
+    medium: Medium | None
+    replaces: Medium | None
+
+
+Step = Skip | Touch | Read | Take | Move | Copy | Fail
+
+
+class Plan:
+    """Decides one file after the other; what it has decided counts as done for those that follow.
+
+    It opens no file but to hash it, and decides when it is asked for the next step: a file is hashed just before it is
+    read. `list(plan.files(…))` is the whole plan.
+    """
+
+    def __init__(self, known: Sequence[Medium], root: Path, label: str | None = None) -> None:
+        """Begin with the media known, and the folder that stored paths are relative to."""
+        self._root, self._label = root, label
+        self._by_path = {m.path: m for m in known}
+        self._by_hash = {m.hash: m for m in known}
+        self._ids = {m.id for m in known}
+
+    def files(self, files: Sequence[Path], mode: str, fps: float | None) -> Iterator[Step]:
+        """A step for each file, in order.
+
+        Args:
+            mode: name of the detector that would read them.
+            fps: frames per second that videos would be read with, None for every frame.
+        """
+        for file in files:
+            yield self._known_from_now(self._file(file, mode, fps))
+
+    def poses(self, given: Mapping[Path, Poses]) -> Iterator[Step]:
+        """A step for each file that poses are given for; the file need not exist, and the poses have their own hash."""
+        for file, poses in given.items():
+            yield self._known_from_now(self._poses(file, poses))
+
+    def vanished(self, folders: Sequence[Path]) -> list[Medium]:
+        """Known media under the folders whose files are gone."""
+        inside = ["" if f == "." else f.rstrip("/") + "/" for f in map(self.stored, folders)]
+        return [m for m in self._by_path.values()
+                if m.kind != "poses" and any(m.path.startswith(f) for f in inside) and not self._there(m)]
+
+    def stored(self, file: Path) -> str:
+        """The path as the index stores it."""
+        whole = file.resolve()
+        return whole.relative_to(self._root).as_posix() if whole.is_relative_to(self._root) else whole.as_posix()
+
+    def _file(self, file: Path, mode: str, fps: float | None) -> Step:
+        path, new = self.stored(file), None
+        if path.encode(errors="ignore").decode() != path:
+            return Fail(path, "its name is not valid UTF-8; rename it", None, None)
+        known = self._by_path.get(path)
+        try:
+            stat, kind = file.stat(), kind_of(file)
+            rate = None if fps is None or kind != "video" else float(fps)
+            new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label)
+            if known and known.same_settings(new) and (known.size, known.mtime) == (new.size, new.mtime):
+                return Skip(known)
+            return self._changed(file, replace(new, hash=file_hash(file)), known)
+        except (MediaError, OSError) as error:
+            failed = None if new is None else with_id(failure(new, why(error, file)), self._ids)
+            return Fail(path, why(error, file), failed, known)
+
+    def _changed(self, file: Path, new: Medium, known: Medium | None) -> Step:
+        if known and known.hash == new.hash and known.same_settings(new):
+            return Touch(replace(known, size=new.size, mtime=new.mtime))
+        twin = self._by_hash.get(new.hash)
+        new = with_id(new, self._ids)
+        if not twin or not twin.same_settings(new) or twin.status == "failed" or twin.path not in self._by_path:
+            return Read(new, file, known)
+        if known is None and not self._there(twin):
+            return Move(new, file, twin)
+        return Copy(new, file, twin, known)
+
+    def _poses(self, file: Path, poses: Poses) -> Step:
+        path, stat = self.stored(file), file.stat() if file.is_file() else None
+        new = Medium(0, path, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, poses_hash(poses),
+                     kind_of(file) if stat else "poses", None, "keypoints", "done" if len(poses) else "nobody",
+                     people=len(poses), skeleton=poses.skeleton.name, label=self._label)
+        known = self._by_path.get(path)
+        if known and known.hash == new.hash and known.same_settings(new):
+            return Skip(known)
+        return Take(with_id(new, self._ids), poses, known)
+
+    def _known_from_now(self, step: Step) -> Step:
+        medium = step.medium
+        if isinstance(step, Move):
+            del self._by_path[step.twin.path]
+            medium = replace(step.twin, path=step.medium.path)
+        if medium is not None and not isinstance(step, Skip):
+            self._by_path[medium.path] = self._by_hash[medium.hash] = medium
+            self._ids.add(medium.id)
+        return step
+
+    def _there(self, medium: Medium) -> bool:
+        return (self._root / medium.path).exists()
+
+
+def failure(medium: Medium, reason: str) -> Medium:
+    """The row that remembers that a file cannot be read; without a hash, so that touching it is enough to try again."""
+    return replace(medium, status="failed", error=reason, people=0, skeleton=None, hash="")
+
+
+def why(error: Exception, file: Path) -> str:
+    """What is wrong with a file, without its name."""
+    return str(error).removeprefix(f"{file}: ")
+
+
+def kind_of(file: Path) -> str:
+    """ "image" or "video" by the file's suffix.
+
+    Raises:
+        MediaError: it is neither.
+    """
+    from samepose.media.image import IMAGE_SUFFIXES
+    from samepose.media.video import VIDEO_SUFFIXES
+
+    if file.is_dir():  # see `media_files`
+        raise MediaError(f"{file}: the folder may not be looked into; change its permissions")
+    suffix = file.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's contents, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def poses_hash(poses: Poses) -> str:
+    """SHA-256 of the arrays of poses and the name of their skeleton, hexadecimal."""
+    digest = hashlib.sha256(poses.skeleton.name.encode())
+    for array in (poses.points, poses.scores, poses.frames, poses.times, poses.tracks):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

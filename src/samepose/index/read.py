@@ -1,0 +1,41 @@
+"""Read: everyone in one photo or video, moment by moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samepose.index.schema import Medium
+from samepose.poses import Poses
+
+if TYPE_CHECKING:
+    from samepose.detection import Detector
+
+
+def read(
+    file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None
+) -> Iterator[Poses]:
+    """The people of each moment at which there are any.
+
+    Args:
+        medium: how to read it: `kind` and `fps`.
+        tell: called with the part of a video that is done, 0 to 1.
+
+    Raises:
+        MediaError: the file cannot be read; with a video that is cut, after its good frames.
+    """
+    from samepose.detection import detect
+
+    duration = _duration(file) if medium.kind == "video" and tell else None
+    for _, poses in detect(file, detector, medium.fps):
+        if len(poses):
+            yield poses
+            if duration and tell:
+                tell(min(float(poses.times[0]) / duration, 1.0))
+
+
+def _duration(file: Path) -> float | None:
+    from samepose.media.video import probe
+
+    return probe(file).duration
