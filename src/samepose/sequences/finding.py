@@ -67,7 +67,7 @@ def find(
         k: how many to find.
         mirror: look for the move as it is ("off"), mirrored ("only"), or both ("also").
         detector: for videos, or what loads it when it is needed; MoveNet by default.
-        embedder: the one that `example` was embedded with; the shipped one by default.
+        embedder: the one that `example` was embedded with; the index's or the shipped one by default.
         failed: takes a line for each of `where` that cannot be searched, and the others are; None: the first such
             error is raised.
         progress: told how many of `where` are done, in parts for an index.
@@ -146,7 +146,7 @@ def _everyone(
         return
     from samepose.embed import shipped
 
-    embedder = embedder or shipped()
+    embedder = embedder or getattr(target, "embedder", None) or shipped()
     if isinstance(target, (str, os.PathLike)):
         source = open_source(target, detector=detector, fps=RATE)
         people: Iterable[tuple[float, str, int, Poses]] = (
