@@ -294,6 +294,7 @@ def test_keypoints_that_do_not_fit(tmp_path: Path, solid: Path) -> None:
         read_h36m_views(solid, lying)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_views_check_their_shapes() -> None:
     points = moving(4)
     with pytest.raises(UsageError, match="do not fit"):
@@ -434,6 +435,7 @@ def test_bad_frame_lists(tmp_path: Path, text: str, why: str) -> None:
         write_frame_list(tmp_path / "no" / "list.csv", [("a", 1)])
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_keypoints_in_pixels_are_measured_as_projected_ones_are(views: MultiView) -> None:
     chosen = views.take(paper_frames(views, n=40))
     scorers = {"2d": Keypoints2D()}

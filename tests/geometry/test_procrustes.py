@@ -144,6 +144,7 @@ def test_any_skeleton_is_aligned_in_the_unit_of_the_first() -> None:
     np.testing.assert_allclose(ratio, ratio[:, :1].repeat(40, 1), rtol=2e-4)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(UsageError, match=r"\(3, 13, 3\); expected \(N, 17, 3\)"):
         np_mpjpe_matrix(some_poses(3)[:, :13], some_poses(3))

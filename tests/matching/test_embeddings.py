@@ -105,6 +105,7 @@ def test_the_compiled_pass_equals_numpy(matching: Matching, dim: int) -> None:
         np.testing.assert_allclose(matrix[i], matching.probability(query[i], other)[0], atol=2e-5, rtol=2e-4)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_dimensions_must_agree() -> None:
     with pytest.raises(UsageError, match="16 and 8 dimensions"):
         MATCHING.probability(random_embeddings(2, 0), random_embeddings(2, 0, dim=8))

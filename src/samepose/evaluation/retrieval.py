@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -26,6 +26,7 @@ RANKS = (1, 10, 20)
 _BLOCK = 2048
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """A model under test: what it makes of one camera's keypoints, and how alike it finds two of those."""
 

@@ -21,7 +21,7 @@ _FEWEST_SHARED = 3
 
 
 def procrustes_align(
-    target: Float[np.ndarray, "*batch joint 3"], source: Float[np.ndarray, "*batch joint 3"]
+    target: Float[np.ndarray, "*#batch joint 3"], source: Float[np.ndarray, "*#batch joint 3"]
 ) -> Float[np.ndarray, "*batch joint 3"]:
     """`source` moved onto `target` by the best rotation, scale and translation (least squares, no reflection).
 

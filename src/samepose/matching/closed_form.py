@@ -77,7 +77,8 @@ def moments(
 
 
 def probability(
-    e: Float[np.ndarray, "*pair"], w: Float[np.ndarray, "*pair"], a: float, b: float
+    e: Float[np.ndarray, "*pair"], w: Float[np.ndarray, "*pair"], a: float | Float[np.ndarray, "*pair"],
+    b: float | Float[np.ndarray, "*pair"],
 ) -> Float[np.ndarray, "*pair"]:
     """Eq. 5: uncalibrated P from the moments of r²."""
     e = np.maximum(e, LEAST_MEAN)

@@ -15,7 +15,7 @@ from samepose.errors import MediaError
 from samepose.files import written
 from samepose.media import one_line
 
-WRITTEN_SUFFIXES = (".mp4", ".webm")  # PyAV's H.264 encoder is GPL: VP9 is free, and browsers play it
+# PyAV's H.264 encoder is GPL: VP9 is free, and browsers play it.
 _SOUND = {".mp4": "aac", ".webm": "libopus"}
 _SOUND_RATE = 48_000
 _QUALITY = {"crf": "30", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from cyclopts import Parameter
@@ -69,6 +69,7 @@ class LoopConfig:
             raise UsageError("learning-rate must be above 0, ema in 0..1 (without 1), warmup in 0..1")
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """What a model's recipe gives the loop."""
 
