@@ -127,6 +127,11 @@ def test_pixels_are_as_good_as_their_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(of_file.pose.points, of_pixels.pose.points)
         assert (of_pixels.image, of_pixels.source, of_pixels.people) == (None, "pixels", 3)
         assert of_pixels.pixels is pixels
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_picture_is_refused() -> None:
+    pixels = np.zeros((9, 9, 3), np.uint8)
     for wrong in (pixels[..., 0], pixels.astype(float), pixels[..., [0, 1, 2, 0]]):
         with pytest.raises(UsageError, match=r"expected uint8 \(height, width, 3\), RGB"):
             resolve_query(wrong, detector=FakeDetector())
@@ -169,6 +174,7 @@ def test_a_query_stays_what_it_is() -> None:
         resolve_query(once, person=0)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_nothing_that_can_be_looked_for(tmp_path: Path, index: Index) -> None:
     with pytest.raises(UsageError, match="int is nothing to look for"):
         resolve_query(7)  # type: ignore[arg-type]

@@ -80,17 +80,14 @@ def find(
         raise UsageError(f"`k` is {k}; expected 1 or more")
     wanted, places = Example.of(example), targets(where)
 
-    def found_in(n: int) -> Iterator[Sighting]:
-        progress(n, len(places), _name(places[n]))
-        for part, path, person, clip in _everyone(places[n], len(wanted.clip) // 2, detector, embedder):
-            progress(n + part, len(places), path)
-            with about(path):
-                yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
-
     def found() -> Iterator[Sighting]:
-        for n in range(len(places)):
+        for n, target in enumerate(places):
+            progress(n, len(places), _name(target))
             try:
-                yield from found_in(n)
+                for part, path, person, clip in _everyone(target, len(wanted.clip) // 2, detector, embedder):
+                    progress(n + part, len(places), path)
+                    with about(path):
+                        yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
             except SameposeError as error:
                 if failed is None:
                     raise
