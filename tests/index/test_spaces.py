@@ -72,7 +72,8 @@ def test_a_table_of_two_spaces(tmp_path: Path) -> None:
                           people_batch(medium, 5, poses, store.people.schema,
                                        KEYPOINTS.vectors(keypoints, np.ones(5, bool)))])
         store.put_media([medium], key="")
-    assert store.spaces == (KEYPOINTS, PIXELS) and store.counts()[:2] == (10, 9)
+    facts = store.info()
+    assert facts.spaces == (KEYPOINTS, PIXELS) and (facts.people, facts.searchable) == (10, 9)
     rows = store.nearest(PIXELS.rank, PIXELS.targets(pixels[:1]), ["id", "_distance"], 10)
     expected = ((pixels.mean[seen] - pixels.mean[0]) ** 2).sum(axis=1)
     np.testing.assert_allclose(rows["_distance"].to_numpy(), np.sort(expected), atol=1e-5)
