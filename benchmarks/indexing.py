@@ -46,12 +46,12 @@ class Recorder:
 
 def calls_of(index: Callable[[], object], detector: MoveNet) -> Calls:
     """What one run asks of the detector's networks; the embedder's few calls are left to the indexing's account."""
-    index()  # makes the sessions
-    sessions = detector.on_one_thread._sessions
-    recorders = {name: Recorder(session) for name, session in sessions.items()}
-    sessions.update(recorders)
+    index()  # opens the networks
+    networks: Any = detector.on_one_thread._networks
+    recorders = {name: Recorder(network) for name, network in networks.items()}
+    networks.update(recorders)
     index()
-    sessions.update({name: r.session for name, r in recorders.items()})
+    networks.update({name: r.session for name, r in recorders.items()})
     return [(name, shape, times) for name, r in recorders.items() for shape, times in Counter(r.shapes).items()]
 
 
@@ -71,7 +71,7 @@ def networks(calls: Calls, detector: MoveNet, at_once: int) -> Callable[[], None
 
     def call(item: tuple[float, str, tuple[int, ...]]) -> None:
         _, name, shape = item
-        detector._sessions[name].run(None, inputs[shape])
+        detector._networks[name].run(None, inputs[shape])
 
     def run() -> None:
         with ThreadPoolExecutor(at_once) as pool:

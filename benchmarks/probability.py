@@ -15,7 +15,6 @@ import argparse
 import math
 import time
 from collections.abc import Callable
-from importlib.resources import files
 
 import numpy as np
 import onnx
@@ -27,9 +26,10 @@ from scipy.spatial.distance import cdist
 from samepose.embed.prvipe import _BATCH, PrVipeEmbedder
 from samepose.geometry.camera import centred, project
 from samepose.geometry.procrustes import np_mpjpe_matrix
-from samepose.matching._kernel import _exp
+from samepose.matching._kernel import exp
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.skeleton import BODY13, H36M17
+from samepose.weights import weight_file
 
 Calls = dict[str, Callable[[], object]]
 SAMPLES, TRUTH = 20, 20_000
@@ -47,7 +47,7 @@ def add_sigmoids(x, own, others, squares, a, b, distances, total):  # type: igno
         for j in range(len(total)):
             distances[j] += x0 * others[d, j] + x1 * others[d + 1, j] + x2 * others[d + 2, j] + x3 * others[d + 3, j]
     for j in range(len(total)):
-        total[j] += ONE / (ONE + _exp(a * math.sqrt(max(distances[j], np.float32(0))) - b, LIMIT))
+        total[j] += ONE / (ONE + exp(a * math.sqrt(max(distances[j], np.float32(0))) - b, LIMIT))
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)
@@ -141,7 +141,7 @@ def accuracy(matching: Matching, first: Embeddings, second: Embeddings, rng: np.
 
 def layers() -> list[tuple[int, int]]:
     """(inputs, outputs) of the shipped model's matrix products, in order."""
-    model = onnx.load(str(files("samepose.weights") / "prvipe.onnx"))
+    model = onnx.load(weight_file("prvipe"))
     return [(w.dims[0], w.dims[1]) for w in model.graph.initializer if len(w.dims) == 2]
 
 

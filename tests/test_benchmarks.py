@@ -5,17 +5,18 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXPERIMENTS = ("align_four_cameras", "cpm_analyses", "repeatable")
+EXPERIMENTS = ("_small_cpm", "align_four_cameras", "cpm_analyses", "repeatable")
 
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
-    if request.param in ("cpm_analyses", "cpm_speed", "probability", "repeatable", "training_speed"):
+    if request.param in ("cpm_analyses", "cpm_speed", "_small_cpm", "probability", "repeatable", "training_speed"):
         for package in ("onnx", "torch"):
             pytest.importorskip(package, reason=f"{package} is not installed; it comes with samepose[train]")
     monkeypatch.syspath_prepend(ROOT)
@@ -163,26 +164,96 @@ def test_align_four_cameras(benchmark: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("benchmark", ["cpm_analyses"], indirect=True)
-@pytest.mark.parametrize("analysis, rows", [("gradients", 21), ("schemes", 4), ("stages", 6), ("field", 5),
-                                            ("losses", 2)])
+@pytest.mark.parametrize("analysis, rows", [("gradients", 42), ("schemes", 6), ("stages", 6), ("field", 5),
+                                            ("losses", 4)])
 def test_cpm_analyses(
     benchmark: ModuleType, analysis: str, rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from blob_network import data_set
 
     data_set(tmp_path / "set", 6)
-    benchmark.main([analysis, "--data", str(tmp_path / "set"), "--quick", "--json"])
+    words = [analysis, "--data", str(tmp_path / "set"), "--validation", str(tmp_path / "set"), "--quick"]
+    benchmark.main([*words, "--json"])
     found = json.loads(capsys.readouterr().out)["rows"]
-    assert len(found) == rows
+    assert len(found) == rows and "| --- |" in benchmark.markdown(found)
     if analysis == "field":
         assert [row["receptive field, pixels"] for row in found] == [54, 102, 150, 198, 294]
         sizes = [row["parameters of stage 2"] for row in found]
         assert max(sizes) / min(sizes) < 1.2
-    elif analysis == "gradients":
-        assert all(value > 0 for row in found for name, value in row.items() if name != "layer")
+    if analysis == "gradients":
+        heads = [row for row in found if row["layer"] == "later.1.8"]  # so small a network may be dead before them
+        assert [row["first weights"] for row in heads] == ["he", "pytorch"]
+        assert all(len(row[f"{name}, early"]) == 2 and min(row[f"{name}, early"]) > 0
+                   for row in heads for name in ("every stage", "last only"))
     else:
-        stages = [1, 2, 3, 4, 5, 6] if analysis == "stages" else [3] * rows
-        assert [len(row[benchmark.PCK]) for row in found] == stages
+        stages = [1, 2, 3, 4, 5, 6] if analysis == "stages" else [2] * rows if analysis == "field" else [3] * rows
+        assert [[len(seed) for seed in row[benchmark.PCK]] for row in found] == [[n, n] for n in stages]
+
+
+@pytest.mark.parametrize("benchmark", ["cpm_analyses"], indirect=True)
+def test_all_ways_to_train_update_every_weight_as_often_as_they_say(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samepose.models.cpm import CpmConfig
+
+    def count(setting: Any, model: Any, supervised: Any, steps: int, seed: int, parts: Any = None) -> Any:
+        for part in [model] if parts is None else parts:
+            for weight in part.parameters():
+                weight.data += steps  # an update is a step
+        return model
+
+    def ready(config: Any, seed: int) -> Any:
+        model = benchmark.Cpm(config)
+        for weight in model.parameters():
+            weight.data.zero_()
+        return model
+
+    def updates(setting: Any, models: Any) -> dict[str, set[float]]:
+        weights = [weight.detach() for model in models for weight in model.parameters()]
+        return {"counted": {w for weight in weights for w in weight.unique().tolist()}, benchmark.PCK: []}
+
+    for name, instead in (("trained", count), ("fresh", ready), ("measured", updates)):
+        monkeypatch.setattr(benchmark, name, instead)
+    config = CpmConfig("paper", ("a", "b"), 32, 3, 4, 3)
+    rows = benchmark.schemes(benchmark.Setting(config, None, None, 7, range(2)))
+    assert [row["counted"] for row in rows] == [{row["updates of each weight"]} for row in rows]
+    assert [row["updates of each weight"] for row in rows] == [7, 7, 7, 14, 14, 14]
+
+
+@pytest.mark.parametrize("benchmark", ["_small_cpm"], indirect=True)
+def test_a_dead_layer_is_told_from_a_vanishing_gradient(benchmark: ModuleType) -> None:
+    import torch
+
+    from samepose.models.cpm import CpmConfig
+
+    model = benchmark.fresh(CpmConfig("paper", ("a", "b"), 32, 2, 8, 3, beliefs="linear"), 0)
+    images = torch.rand(4, 3, 32, 32) * 255
+    assert max(benchmark.dead_units(model, images).values()) < 1
+    convs = benchmark.convolutions(model)
+    assert list(convs)[:2] == ["first.0", "first.3"] and list(convs)[-1] == "later.0.8"
+    with torch.no_grad():
+        convs["later.0.2"].bias.fill_(-1e9)
+    dead = benchmark.dead_units(model, images)
+    assert dead["later.0.2"] == 1 and dead["first.0"] < 1 and "later.0.8" not in dead
+
+
+@pytest.mark.parametrize("benchmark", ["_small_cpm"], indirect=True)
+def test_only_the_parts_that_are_to_learn_change_and_equal_seeds_begin_equally(benchmark: ModuleType) -> None:
+    import torch
+
+    from samepose.models.cpm import CpmConfig
+    from samepose.training.cpm.data import Batch
+
+    config = CpmConfig("paper", ("a", "b"), 32, 2, 8, 3, beliefs="linear")
+    visible = torch.ones(20, 1, 2, dtype=torch.bool)
+    batch = Batch(torch.rand(20, 3, 32, 32) * 255, torch.rand(20, 1, 2, 2) * 32, visible, visible[:, 0],
+                  torch.full((20, 2), 15.5))
+    before, model = (benchmark.fresh(config, 3) for _ in range(2))
+    benchmark.trained(benchmark.Setting(config, batch, None, 2, range(1)), model, [0], 2, 3, [model.first])
+    same = {name: torch.equal(a, b) for (name, a), b in zip(before.named_parameters(), model.parameters())}
+    assert all(same[name] for name in same if not name.startswith("first."))
+    assert not any(same[name] for name in same if name.startswith("first.") and name.endswith("weight"))
+    assert all(weight.requires_grad for weight in model.parameters())
 
 
 @pytest.mark.parametrize("benchmark", ["cpm_speed"], indirect=True)

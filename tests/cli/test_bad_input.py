@@ -226,7 +226,7 @@ def test_a_full_disk_under_detect(run: Shell, tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     run("detect", "a.png", "--out", "poses.npz")
     before = (tmp_path / "poses.npz").read_bytes()
-    (tmp_path / "poses.npz.part").symlink_to("/dev/full")  # where the new file is written first
+    (tmp_path / f".poses.{os.getpid()}.part.npz").symlink_to("/dev/full")  # where the new file is written first
     run.fails("detect", "a.png", "--out", "poses.npz", code=3, says=["poses.npz: cannot be written (No space left"])
     assert (tmp_path / "poses.npz").read_bytes() == before
 

@@ -138,16 +138,16 @@ def test_a_verb_is_a_row_and_a_module(run: Shell, monkeypatch: pytest.MonkeyPatc
 
 
 def test_doctor(run: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from samepose.detection import movenet
+    from samepose.weights import WEIGHTS
 
     told = run.json("doctor")
     checks = {(c["group"], c["name"]): c for c in told["checks"]}
     assert told["ok"] and {g for g, _ in checks} == {"system", "package", "weights", "works", "extra"}
-    assert movenet.WEIGHTS_SHA256["thunder"] in checks["weights", "movenet-thunder"]["detail"]
+    assert WEIGHTS["movenet-thunder"] in checks["weights", "movenet-thunder"]["detail"]
     assert {"numba", "onnxruntime", "lancedb"} <= {n for g, n in checks if g == "package"}
     assert run("doctor").out.splitlines()[-1] == "everything that is needed works"
     assert not run.json("doctor", "--index", tmp_path / "none", code=3)["ok"]
-    monkeypatch.setitem(movenet.WEIGHTS_SHA256, "thunder", "0" * 64)
+    monkeypatch.setitem(WEIGHTS, "movenet-thunder", "0" * 64)
     run("doctor", code=3)
     assert any(line.startswith("FAIL weights movenet-thunder") and "reinstall" in line for line in run.out.splitlines())
 

@@ -14,6 +14,7 @@ from drawn_people import Shell
 from samepose.cli.train_cpm import _text
 from samepose.detection.cpm import CPM
 from samepose.skeleton import LSP14
+from samepose.training.cpm.data import People
 
 TINY = ("--model.features", "paper", "--model.size", 32, "--model.width", 4, "--model.layers", 1, "--model.kernel", 3,
         "--model.stages", 2, "--batch", 2, "--threads", 1, "--quiet")
@@ -48,6 +49,74 @@ def test_a_run_goes_on_and_becomes_a_detector(run: Shell, tmp_path: Path) -> Non
     written = run.json("export", "run", "--out", "x.onnx", "--quiet")
     assert written["name"] == "cpm-run" and written["bytes"] == (tmp_path / "x.onnx").stat().st_size
     assert CPM(tmp_path / "x.onnx").name.startswith("cpm-run")
+
+
+def lsp(folder: Path) -> None:
+    """All of LSP's labels and three of its photographs: of two people to train on and of one kept for tests."""
+    (folder / "images").mkdir(parents=True)
+    joints = np.concatenate([np.random.default_rng(0).uniform(5, 40, (2, 14, 2000)), np.zeros((1, 14, 2000))])
+    joints[2, 0, 0] = 1  # somebody's joint is occluded, so that the flags tell what they mean
+    scipy.io.savemat(folder / "joints.mat", {"joints": joints})
+    for number in (1, 1000, 1001):
+        Image.new("RGB", (48, 48), (90, 90, 90)).save(folder / "images" / f"im{number:04d}.jpg")
+
+
+def flic(folder: Path, tests: int = 2, split: tuple[str, str] = ("istrain", "istest")) -> None:
+    """Five people of FLIC, some of whom are for tests, and the names of the fields that tell."""
+    (folder / "images").mkdir(parents=True)
+    coords = np.random.default_rng(0).uniform(5, 40, (2, 29))
+    records = np.zeros(5, [(name, "O") for name in ("filepath", "coords", "torsobox", *split)])
+    for k in range(5):
+        records[k] = (f"film-{k}.jpg", coords, [10.0, 10, 30, 30], int(k >= tests), int(k < tests))
+        Image.new("RGB", (48, 48), (90, 90, 90)).save(folder / "images" / f"film-{k}.jpg")
+    scipy.io.savemat(folder / "examples.mat", {"examples": records})
+
+
+def trained_on(monkeypatch: pytest.MonkeyPatch) -> dict[str, People | None]:
+    """Who gets as far as the training, which is left out."""
+    seen: dict[str, People | None] = {}
+
+    def train(train: People, validation: People | None, *_: object, **__: object) -> dict[str, float]:
+        seen.update(train=train, validation=validation)
+        return {}
+
+    monkeypatch.setattr("samepose.training.cpm.recipe.train_cpm", train)
+    return seen
+
+
+def test_nobody_kept_for_tests_is_trained_on(run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lsp(tmp_path / "lsp")
+    flic(tmp_path / "flic")
+    lspet(tmp_path / "lspet", 60)
+    seen = trained_on(monkeypatch)
+    words = [w for w in TINY if w != "--quiet"]
+    told = run.json("train", "cpm", "--data", "lsp", "--data", "flic", "--data", "lspet", "--out", "run", *words)
+    assert seen["train"] is not None and seen["validation"] is not None
+    names = {people.images[i].name for people in seen["train"].sets for i in range(len(people))}
+    assert {"im00001.jpg", "film-2.jpg"} <= names and not names & {"im01001.jpg", "film-0.jpg", "film-1.jpg"}
+    kept = len(seen["validation"])
+    assert [len(people) for people in seen["train"].sets] == [1000, 3, 60 - kept]
+    assert [left["people"] for left in told["left_out"]] == [1000, 2, kept]
+    assert "LSP: 1,000 people left out" in run.err and "FLIC: 2 people left out" in run.err
+
+
+def test_validation_is_on_the_people_kept_for_it(run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flic(tmp_path / "flic")
+    seen = trained_on(monkeypatch)
+    run.json("train", "cpm", "--data", "flic", "--validation", "flic", "--out", "run", *TINY)
+    assert seen["train"] is not None and seen["validation"] is not None
+    trained, kept = ({people.images[i].name for people in seen[part].sets for i in range(len(people))}
+                     for part in ("train", "validation"))
+    assert kept == {"film-0.jpg", "film-1.jpg"} and trained == {"film-2.jpg", "film-3.jpg", "film-4.jpg"}
+
+
+def test_labels_that_do_not_tell_the_tests_are_named(
+    run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flic(tmp_path / "flic", split=("some", "other"))
+    trained_on(monkeypatch)
+    run.json("train", "cpm", "--data", "flic", "--out", "run", *[w for w in TINY if w != "--quiet"])
+    assert "FLIC: its labels do not tell who is kept for tests" in run.err
 
 
 def test_figures_are_told_by_stage() -> None:

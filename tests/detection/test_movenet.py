@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from drawn_people import picture
-from samepose.detection import _detected, detect, movenet
+from samepose.detection import _detected, detect
 from samepose.detection.likeness import COCO_SIGMAS, distinct, overlap
-from samepose.detection.movenet import JOINT_SCORE, PERSON_SCORE, WEIGHTS_SHA256, MoveNet, load_weights, oks
-from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.detection.movenet import JOINT_SCORE, PERSON_SCORE, MoveNet, oks
+from samepose.errors import MediaError, UsageError
 from samepose.media.draw import draw_poses
 from samepose.media.video import Frame
 from samepose.poses import Poses
@@ -124,28 +124,11 @@ def test_a_crowd_is_searched_in_halves() -> None:
     for x in range(40, 640, 80):
         image[150:166, x : x + 16] = 255
     detector = MoveNet("accurate")
-    detector._sessions["multipose"] = CountedNetwork()
+    detector._networks["multipose"] = CountedNetwork()
     found = detector._coarse(image, halvings=3)
     places = sorted({round(float(x) / 80) for x in found.boxes[:, [0, 2]].mean(axis=1) - 48})
     assert places == list(range(8))
     assert len(detector._coarse(image, halvings=0)) <= 18
-
-
-def test_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for network in WEIGHTS_SHA256:
-        assert len(load_weights(network)) > 9_000_000
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "movenet-thunder.onnx").write_bytes(b"something else")
-    monkeypatch.setattr(movenet, "__file__", str(tmp_path / "detect" / "movenet.py"))
-    with pytest.raises(SameposeError, match=r"sha256 .* reinstall samepose"):
-        load_weights("thunder")
-    with pytest.raises(SameposeError, match="cannot be read"):
-        load_weights("multipose")
-
-
-def test_model_card_names_the_weights() -> None:
-    card = (Path(movenet.__file__).parent.parent / "weights" / "MOVENET.md").read_text("utf-8")
-    assert all(digest in card for digest in WEIGHTS_SHA256.values())
 
 
 def test_names_and_wrong_use() -> None:

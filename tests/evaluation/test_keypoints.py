@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from blob_network import data_set, standing, write_network
 from drawn_people import Shell
+from samepose.evaluation.keypoint_run import Found, Looker, look_at, measure
 from samepose.evaluation.keypoints import (
     LIMB_JOINTS,
     errors,
@@ -20,8 +22,9 @@ from samepose.evaluation.keypoints import (
     viewpoints,
 )
 from samepose.formats.labelled import LabelledPeople
+from samepose.formats.rendered import RenderedPeople
 from samepose.poses import Poses
-from samepose.skeleton import LSP14
+from samepose.skeleton import LSP14, MPII16
 
 N, J = 40, len(LSP14)
 
@@ -123,6 +126,45 @@ def test_heads_are_boxes_or_bones() -> None:
     assert head_units(people) == pytest.approx([15])
     assert head_units(replace(people, heads=np.array([[0, 0, 3, 4]], np.float32))) == pytest.approx([3])
     assert np.isnan(head_units(people.relabelled(person.hide(["neck"]).points))).all()
+
+
+def test_the_total_of_pckh_leaves_out_pelvis_and_thorax() -> None:
+    points = np.random.default_rng(0).uniform(0, 100, (3, 16, 2)).astype(np.float32)
+    people = LabelledPeople.of("three", Poses.of(points, MPII16), [Path(c) for c in "abc"],
+                               heads=[[0, 0, 30, 40]] * 3)  # a unit of 30 pixels
+    found = points.copy()
+    for joint in ("pelvis", "thorax", "left_knee", "neck"):
+        found[:, MPII16.index(joint)] += 20  # 28 pixels: more than half a head
+    looked = Found(people, found[:, None], 0.0, 0, ())
+    result = measure(looked, Looker("test", MPII16, lambda image, square: found))
+    heads = result.heads.rates(0.5)
+    assert heads.mean == pytest.approx(12 / 14) and heads.per_joint["pelvis"] == 0
+    assert result.to_json()["pckh"]["0.5"]["mean"] == heads.mean
+    assert result.heads.area(0.5).mean == pytest.approx(12 / 14)
+    assert result.torsos.rates(0.01).mean == pytest.approx(12 / 16)  # PCK's counts all
+
+
+def test_occluded_joints_count_as_published() -> None:
+    points = standing(50, 50, 100).points
+    hidden = np.zeros((1, J), bool)
+    hidden[0, LSP14.index("left_wrist")] = True
+    people = LabelledPeople.of("one", Poses.of(points, LSP14), [Path("a")], occluded=hidden)
+    found = points.copy()
+    found[0, LSP14.index("left_wrist")] += 90
+    looker = Looker("test", LSP14, lambda image, square: found)
+    rendered = RenderedPeople(**vars(people))
+    means = [measure(Found(p, found[:, None], 0.0, 0, ()), looker, occluded=how).torsos.rates(0.2).mean
+             for p in (people, rendered) for how in (None, True, False)]
+    assert means == pytest.approx([13 / 14, 13 / 14, 1, 1, 13 / 14, 1])
+
+
+def test_people_too_near_to_others_are_not_looked_at(tmp_path: Path) -> None:
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    three = Poses.concatenate([standing(50, 50, 80)] * 3)
+    people = LabelledPeople.of("three", three, [tmp_path / "a.png"] * 3, alone=[True, False, True])
+    found = look_at(people, Looker("test", LSP14, lambda image, square: three.points[:1]))
+    assert len(found.people) == 2
+    assert dict(found.people.skipped) == {"others too near to be measured as a single person": 1}
 
 
 @pytest.mark.parametrize("turn", [0, 45, 90, 180, 250])

@@ -22,6 +22,7 @@ from samepose.evaluation.retrieval import (
     RetrievalResult,
     evaluate,
     evaluate_hidden_pairs,
+    evaluate_views,
     hit_rates,
     near_duplicates_removed,
     select_frames,
@@ -241,6 +242,16 @@ def test_hidden_joints_reach_the_queries_as_nan_and_never_matter() -> None:
     seen.clear()
     evaluate(people, {"p": PointEmbedding(embed)}, CHEST4, cameras_name="chest4", hide=hide, hide_index=True)
     assert [np.flatnonzero(s).tolist() for s in seen] == [sorted(columns)] * 4
+
+    # Whatever a camera made of the joints that are hidden: the figures are those without them.
+    views = project_views(people, CHEST4)
+    scorers = {"p": PointEmbedding(embed), "k": Keypoints2D()}
+    kept = {"cameras_name": "chest4", "keypoints": "x", "hide": hide, "hide_index": True}
+    expected = [r.hit for r in evaluate_views(people, views, scorers, **kept)]
+    for value in (1e6, -3e4, 0.0):
+        views[:, :, columns] = value + 10 * np.arange(30, dtype=np.float32)[:, None, None] * np.abs(value)
+        assert [r.hit for r in evaluate_views(people, views, scorers, **kept)] == expected
+    assert evaluate_views(people, views, scorers, cameras_name="chest4", keypoints="x")[1].hit != expected[1]
 
     query, index = project_views(people, CHEST4[:2])
     query[:, columns] = np.nan

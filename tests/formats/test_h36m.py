@@ -6,13 +6,14 @@ import io
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from samepose.errors import FormatError, UsageError
+from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.evaluation.frame_list import (
     frame_list,
     listed_frames,
@@ -22,7 +23,8 @@ from samepose.evaluation.frame_list import (
 )
 from samepose.evaluation.retrieval import Keypoints2D, Lifting, evaluate, evaluate_views
 from samepose.evaluation.views import CHEST4, project_views
-from samepose.formats.h36m import CAMERAS, FPS, TEST_SUBJECTS, TRAIN_SUBJECTS, read_h36m, read_h36m_views
+from samepose.formats.h36m import FPS, TEST_SUBJECTS, TRAIN_SUBJECTS, read_h36m, read_h36m_views
+from samepose.formats.h36m_cameras import CAMERAS
 from samepose.formats.load_mocap import load_poseset
 from samepose.formats.multiview import MultiView
 from samepose.formats.objectnpz import read_object
@@ -292,6 +294,7 @@ def test_keypoints_that_do_not_fit(tmp_path: Path, solid: Path) -> None:
         read_h36m_views(solid, lying)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_views_check_their_shapes() -> None:
     points = moving(4)
     with pytest.raises(UsageError, match="do not fit"):
@@ -352,7 +355,9 @@ def test_bad_h5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def views(tmp_path: Path, solid: Path) -> MultiView:
-    return read_h36m_views(solid, write_2d(tmp_path / "data_2d_h36m_gt.npz", H36M17))
+    """Every frame is one that the paper looked at: each tenth of a longer clip."""
+    every = read_h36m_views(solid, write_2d(tmp_path / "data_2d_h36m_gt.npz", H36M17))
+    return replace(every, frame=10 * every.frame)
 
 
 def test_chosen_frames_differ_and_are_the_same_in_all_cameras(views: MultiView) -> None:
@@ -362,12 +367,46 @@ def test_chosen_frames_differ_and_are_the_same_in_all_cameras(views: MultiView) 
     for k in range(1, len(chosen)):
         earlier = chosen.points[:k]
         assert np_mpjpe(earlier, np.repeat(chosen.points[k : k + 1], k, axis=0)).min() >= 0.02
-    for f in set(range(len(views))) - set(kept.tolist()):  # whatever was removed resembles an earlier one
+    for f in sorted(set(range(len(views))) - set(kept.tolist())):  # whatever was removed resembles an earlier one
         before = views.points[kept[kept < f]]
         assert np_mpjpe(before, np.repeat(views.points[f : f + 1], len(before), axis=0)).min() < 0.02
     np.testing.assert_allclose(chosen.keypoints, views_of(chosen.points), rtol=1e-5)
     np.testing.assert_array_equal(paper_frames(views, n=9), paper_frames(views, n=9))
     assert len(paper_frames(views, n=9)) == 9 and set(paper_frames(views, n=9)) <= set(kept)
+
+
+def test_only_every_tenth_frame_that_all_cameras_see_is_looked_at(views: MultiView) -> None:
+    kept = paper_frames(views)
+    keypoints = views.keypoints.copy()
+    keypoints[1, kept[3]] = np.nan
+    keypoints[2, kept[5], :12] = np.nan  # one joint is seen
+    fewer = paper_frames(replace(views, keypoints=keypoints)).tolist()
+    assert kept[3] not in fewer and {kept[0], kept[2], kept[5]} <= set(fewer)
+    odd = replace(views, frame=views.frame + (np.arange(len(views)) % 2))
+    assert set(paper_frames(odd) % 2) == {0}
+
+
+def test_the_published_lists_are_read(tmp_path: Path, views: MultiView) -> None:
+    """One file per camera; the keys are those of the authors' files."""
+    for number, camera in enumerate(CAMERAS):
+        (tmp_path / f"h36m-val-C{number}.txt").write_text(
+            f"S11:Eating:{camera}:000020\nS9:Walking 1:{camera}:000110\nS9:TakingPhoto 1:{camera}:000000\n")
+    whole, one = read_frame_list(tmp_path), read_frame_list(tmp_path / "h36m-val-C2.txt")
+    assert whole == one == (("S11/Eating", 20), ("S9/Walking 1", 110), ("S9/Photo 1", 0))
+    places = listed_frames(views, whole[:2])
+    np.testing.assert_array_equal(views.points[places], [PEOPLE["S11"]["Eating"][2], PEOPLE["S9"]["Walking 1"][11]])
+    (tmp_path / "h36m-val-C1.txt").write_text("S11:Eating:55011271:000030\n")
+    with pytest.raises(FormatError, match=r"C1\.txt: lists other frames than h36m-val-C0\.txt"):
+        read_frame_list(tmp_path)
+    (tmp_path / "3dhp.txt").write_text("S1:Seq2:V10:C10:003370\n")
+    assert read_frame_list(tmp_path / "3dhp.txt") == (("S1/Seq2", 3370),)
+    for wrong in ("S1:Seq2:V10:C10\n", "x:Seq2:C1:1\n", "S1:Seq2:1:2:3:4\n"):
+        (tmp_path / "3dhp.txt").write_text(wrong)
+        with pytest.raises(FormatError, match=r"3dhp\.txt: is not a list .* is no key"):
+            read_frame_list(tmp_path / "3dhp.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FormatError, match=r"holds no \.txt file"):
+        read_frame_list(tmp_path / "empty")
 
 
 def test_a_frame_list_fixes_the_frames(tmp_path: Path, views: MultiView) -> None:
@@ -392,10 +431,11 @@ def test_bad_frame_lists(tmp_path: Path, text: str, why: str) -> None:
         read_frame_list(tmp_path / "list.csv")
     with pytest.raises(FormatError, match="cannot be read"):
         read_frame_list(tmp_path / "no.csv")
-    with pytest.raises(FormatError, match="cannot be written"):
+    with pytest.raises(SameposeError, match="cannot be written"):
         write_frame_list(tmp_path / "no" / "list.csv", [("a", 1)])
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_keypoints_in_pixels_are_measured_as_projected_ones_are(views: MultiView) -> None:
     chosen = views.take(paper_frames(views, n=40))
     scorers = {"2d": Keypoints2D()}

@@ -12,7 +12,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from samepose.errors import FormatError, MediaError
+from samepose.evaluation.keypoints import head_units
 from samepose.formats.keypointset import read_keypoint_set
+from samepose.formats.labelled import subset_named
 from samepose.skeleton import COCO17, LSP14, MPII16
 
 
@@ -137,11 +139,16 @@ def mpii_person(points: np.ndarray, *, visible: Any, box: bool = True) -> dict[s
     return {**person, "x1": 11, "y1": 1, "x2": 14, "y2": 5} if box else person
 
 
-def save_mpii(path: Path, entries: list[tuple[str, Any]], train: list[int]) -> None:
+def save_mpii(path: Path, entries: list[tuple[str, Any]], train: list[int], single: list[Any] | None = None) -> None:
     records = np.zeros(len(entries), dtype=[("image", "O"), ("annorect", "O")])
     for k, (name, rects) in enumerate(entries):
         records[k] = ({"name": name}, rects)
-    savemat(path, {"RELEASE": {"annolist": records, "img_train": np.array(train), "version": "12"}})
+    release = {"annolist": records, "img_train": np.array(train), "version": "12"}
+    if single is not None:
+        cells = np.empty(len(single), dtype=object)
+        cells[:] = [np.array(numbers) for numbers in single]
+        release["single_person"] = cells
+    savemat(path, {"RELEASE": release})
 
 
 def test_mpii_mat(tmp_path: Path) -> None:
@@ -163,6 +170,64 @@ def test_mpii_mat(tmp_path: Path) -> None:
     np.testing.assert_allclose([people.centres[0, 0], people.centres[0, 1], people.sides[0]], [20, 30, 50])
     assert people.images[0].exists() and not people.images[1].exists()
     assert people.square(0, (40, 60, 3)) == pytest.approx((-5, 5, 50))
+
+
+def test_mpii_tells_who_is_apart_enough_from_others(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform(0, 40, (5, 16, 2))
+    people = [mpii_person(p, visible=["1"] * 16) for p in points]
+    save_mpii(tmp_path / "mpii.mat", [
+        ("1.jpg", np.array(people[:3], dtype=object)), ("2.jpg", people[3]), ("3.jpg", people[4]),
+    ], [1, 1, 1], [[1, 3], [1], []])
+    (tmp_path / "images").mkdir()
+    assert list(read_keypoint_set(tmp_path).alone) == [True, False, True, True, False]
+    save_mpii(tmp_path / "mpii.mat", [("1.jpg", np.array(people[:3], dtype=object))], [1], [[2]])
+    assert list(read_keypoint_set(tmp_path).alone) == [False, True, False]
+    save_mpii(tmp_path / "mpii.mat", [("1.jpg", np.array(people[:3], dtype=object))], [1])
+    assert read_keypoint_set(tmp_path).alone.all()
+
+
+def test_mpiis_validation_people_and_their_heads(tmp_path: Path) -> None:
+    entry = {"image": "a.jpg", "joints": np.random.default_rng(0).uniform(1, 40, (16, 2)).tolist(),
+             "joints_vis": [1] * 16, "center": [11, 21], "scale": 0.1}
+    folder = tmp_path / "annot"
+    folder.mkdir()
+    (folder / "valid.json").write_text(json.dumps([entry, entry, entry]))
+    boxes = np.array([[11, 21, 14, 25], [1, 2, 7, 10], [31, 5, 36, 17]], float)  # x0 y0 x1 y1, from 1
+    corners = np.stack([boxes[:, :2].T, boxes[:, 2:].T])
+    savemat(folder / "gt_valid.mat", {"headboxes_src": corners, "jnt_missing": np.zeros((16, 3))})
+    people = read_keypoint_set(tmp_path)
+    assert people.subsets == ("validation",) * 3
+    np.testing.assert_allclose(people.heads, boxes - 1)
+    assert head_units(people) == pytest.approx([0.6 * 5, 0.6 * 10, 0.6 * 13])
+    savemat(folder / "gt_valid.mat", {"headboxes_src": corners[..., :2]})
+    with pytest.raises(FormatError, match=r"gt_valid\.mat: headboxes_src is \(2, 2, 2\); expected \(2, 2, 3\)"):
+        read_keypoint_set(tmp_path)
+    (folder / "gt_valid.mat").unlink()
+    (folder / "valid.json").rename(folder / "train.json")
+    assert read_keypoint_set(tmp_path).subsets == ("train",) * 3
+
+
+@pytest.mark.parametrize(("name", "subset"), [
+    ("valid.json", "validation"), ("person_keypoints_val2017.json", "validation"), ("trainval.json", ""),
+    ("person_keypoints_train2017.json", "train"), ("test-dev.json", "test"), ("labels.json", ""),
+])
+def test_the_name_of_a_label_file_tells_the_subset(name: str, subset: str) -> None:
+    assert subset_named(Path(name)) == subset
+
+
+def test_lsp_is_known_by_its_flags_and_its_size_whatever_its_shape(tmp_path: Path) -> None:
+    flags = np.zeros((2000, 14, 1))
+    flags[5, 3] = 1  # occluded
+    lsp = np.concatenate([lsp_joints(2000), flags], -1)
+    for shape in ((2, 1, 0), (1, 2, 0)):
+        savemat(tmp_path / "joints.mat", {"joints": lsp.transpose(shape)})
+        images(tmp_path / "images", "im0001.jpg")
+        people = read_keypoint_set(tmp_path)
+        assert people.name == "LSP" and people.subsets == ("train",) * 1000 + ("test",) * 1000
+    extended = np.concatenate([lsp_joints(2001), np.ones((2001, 14, 1))], -1)
+    savemat(tmp_path / "joints.mat", {"joints": extended.transpose(2, 1, 0)})
+    people = read_keypoint_set(tmp_path)
+    assert people.name == "LSP-Extended" and set(people.subsets) == {""}
 
 
 def test_mpii_json(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_any_camera_may_tell_what_is_up(tmp_path: Path) -> None:
 
 def test_the_papers_frames_and_retrieval_from_real_keypoints(tmp_path: Path) -> None:
     points = people(40, 0)
-    write(tmp_path, points)
+    write(tmp_path, points, frames=10 * np.arange(40))
     views = read_3dhp(tmp_path)
     kept = paper_frames(views)
     np.testing.assert_array_equal(kept, np.arange(0, 40, 2))  # every second one is its neighbour's copy

@@ -10,7 +10,14 @@ from scipy.spatial.transform import Rotation
 
 from samepose.errors import UsageError
 from samepose.geometry.normalise import normalise_3d
-from samepose.geometry.procrustes import np_mpjpe, np_mpjpe_2d_matrix, np_mpjpe_matrix, procrustes_align, within
+from samepose.geometry.procrustes import (
+    np_mpjpe,
+    np_mpjpe_2d_matrix,
+    np_mpjpe_matrix,
+    pa_mpjpe_matrix,
+    procrustes_align,
+    within,
+)
 from samepose.skeleton import H36M17
 
 STANCE = np.linspace((-0.3, 0, -0.1), (0.4, 1.7, 0.15), 17)
@@ -126,6 +133,18 @@ def test_nan_stays_with_its_pose() -> None:
     assert not within(a, b, 0.04)[:, 66].any()
 
 
+def test_any_skeleton_is_aligned_in_the_unit_of_the_first() -> None:
+    """PA-MPJPE of 13 joints against SVD, and of 17 against NP-MPJPE, of which it is a multiple per target."""
+    rng = np.random.default_rng(5)
+    a, b = 300 * rng.normal(size=(6, 13, 3)) + 1000, rng.normal(size=(70, 13, 3))
+    expected = np.linalg.norm(a[:, None] - procrustes_align(a[:, None], b[None]), axis=-1).mean(-1)
+    np.testing.assert_allclose(pa_mpjpe_matrix(a, b), expected, rtol=2e-4)
+    whole, other = rng.normal(size=(5, 17, 3)), rng.normal(size=(40, 17, 3))
+    ratio = pa_mpjpe_matrix(whole, other) / np_mpjpe_matrix(whole, other)
+    np.testing.assert_allclose(ratio, ratio[:, :1].repeat(40, 1), rtol=2e-4)
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(UsageError, match=r"\(3, 13, 3\); expected \(N, 17, 3\)"):
         np_mpjpe_matrix(some_poses(3)[:, :13], some_poses(3))

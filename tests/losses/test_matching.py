@@ -7,16 +7,19 @@ import torch
 
 from samepose.losses.matching import (
     all_moments,
+    all_pairs_loss,
+    contrast_loss,
+    distance,
     gaussian_prior,
     log_matching_probability,
     log_matching_probability_sampled,
     matching_probability,
     moments,
     semi_hard_negatives,
+    smoothed,
     triplet_ratio_loss,
 )
 from samepose.matching.embeddings import Embeddings, Matching
-from samepose.training.prvipe.recipe import all_pairs_loss, contrast_loss
 
 torch.manual_seed(0)
 A, B = torch.tensor(1.6), torch.tensor(0.8)
@@ -38,18 +41,31 @@ def test_training_and_inference_use_one_probability() -> None:
 
 def test_sampled_probability_equals_a_loop_over_all_pairs_of_samples() -> None:
     z1, z2 = torch.randn(3, 4, 16), torch.randn(3, 4, 16)
-    for i, value in enumerate(log_matching_probability_sampled(z1, z2, A, B, smoothing=0.1)):
+    log_p = log_matching_probability_sampled(z1, z2, A, B)
+    for i, value in enumerate(distance(log_p, smoothing=0.1)):
         total = 0.0
         for x in z1[i]:
-            for y in z2[i]:
+            for y in z2[i]:  # the paper smooths each sample
                 total += 0.9 / (1 + math.exp(float(A) * math.dist(x.tolist(), y.tolist()) - float(B))) + 0.05
-        assert math.isclose(float(value), math.log(total / 16), rel_tol=1e-5)
+        assert math.isclose(float(value), -math.log(total / 16), rel_tol=1e-5)
+    torch.testing.assert_close(distance(log_p, smoothing=0.0), -log_p)
+
+
+def test_a_smoothed_probability_stays_within_its_bounds_and_has_a_gradient() -> None:
+    p = torch.tensor([0.0, 0.5, 1.0])
+    torch.testing.assert_close(smoothed(p, 0.1), torch.tensor([0.05, 0.5, 0.95]))
+    torch.testing.assert_close(smoothed(p, 0.0), p)
+    log_p = torch.tensor([-200.0, -1.0, 0.0], requires_grad=True)  # exp(-200) is 0 in float32
+    d = distance(log_p, 0.1)
+    torch.testing.assert_close(d, -torch.tensor([0.05, 0.9 / math.e + 0.05, 0.95]).log())
+    d.sum().backward()
+    assert log_p.grad is not None and torch.isfinite(log_p.grad).all()
 
 
 def test_sampled_approaches_the_closed_form() -> None:
     (m1, v1), (m2, v2) = gaussians(20), gaussians(20)
     z1, z2 = (m[:, None] + v[:, None].sqrt() * torch.randn(20, 300, 16) for m, v in ((m1, v1), (m2, v2)))
-    sampled = log_matching_probability_sampled(z1, z2, A, B, smoothing=0.0).exp()
+    sampled = log_matching_probability_sampled(z1, z2, A, B).exp()
     closed = log_matching_probability(*moments(m1, v1, m2, v2), A, B).exp()
     assert (sampled - closed).abs().mean() < 0.004
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -14,9 +15,9 @@ from samepose.matching.embeddings import Embeddings, Matching
 from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
-from samepose.training.loop import LoopConfig, fit, load_weights
-from samepose.training.prvipe.augment import AugmentConfig, body13, random_bodies, random_views
-from samepose.training.prvipe.export import export
+from samepose.training.loop import LoopConfig, averaged_weights, fit
+from samepose.training.prvipe.augment import AugmentConfig, body13, normalise, random_bodies, random_views
+from samepose.training.prvipe.export import export, graph
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.prvipe.train import widened
 
@@ -66,8 +67,32 @@ def test_onnx_equals_torch(kind: str, tmp_path: Path) -> None:
     assert ours.mean.dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "point", "l2"])
+def test_translation_to_onnx_is_exact_for_any_number_of_poses(kind: str) -> None:
+    model = small_model(kind)
+    session = onnxruntime.InferenceSession(graph(model).SerializeToString())
+    for count in (1, 5):
+        unit, visible = normalise_2d(keypoints(count))
+        x = np.concatenate([unit.reshape(count, 26), visible], axis=1, dtype=np.float32)
+        there = session.run(["mean", "var"], {"x": x})
+        with torch.no_grad():
+            here = model(torch.from_numpy(unit), torch.from_numpy(visible))
+        for ours, theirs in zip(there, here):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-6)
+
+
+def test_an_export_is_the_same_every_time_and_tells_nothing_of_this_machine(tmp_path: Path) -> None:
+    export(small_model(), INFO, tmp_path / "a.onnx")
+    export(small_model(), INFO, tmp_path / "b.onnx")
+    content = (tmp_path / "a.onnx").read_bytes()
+    assert content == (tmp_path / "b.onnx").read_bytes()
+    assert len(content) < 2.5 * sum(p.numel() for p in small_model().parameters()) + 10_000  # two bytes each
+    for place in (Path(torch.__file__).parent, Path(__file__).parents[2], Path.home()):
+        assert str(place).encode() not in content
+
+
 @pytest.mark.parametrize("kind", ["gaussian", "point", "l2", "lifting"])
-def test_a_batch_equals_its_items_and_hidden_joints_never_matter(kind: str) -> None:
+def test_a_batch_equals_its_items(kind: str) -> None:
     model = small_model(kind)
     points, visible = (torch.from_numpy(x) for x in normalise_2d(keypoints(6)))
     with torch.no_grad():
@@ -75,6 +100,47 @@ def test_a_batch_equals_its_items_and_hidden_joints_never_matter(kind: str) -> N
         for i in range(6):
             one = model(points[i : i + 1], visible[i : i + 1])
             torch.testing.assert_close(one[0][0], whole[0][i], rtol=1e-4, atol=1e-5)
+
+
+ABSURD = (1e6, -3e4, 0.0)
+
+
+@pytest.mark.parametrize("joint", ["nose", "left_hip", "right_shoulder", "left_wrist"])
+def test_what_a_hidden_joint_holds_never_matters(joint: str, tmp_path: Path) -> None:
+    """A detector still gives coordinates to a joint that it does not believe in: they must not reach the embedding."""
+    export(small_model(), INFO, tmp_path / "m.onnx")
+    embedder = PrVipeEmbedder.load(tmp_path / "m.onnx")
+    points, scores = RNG.normal(size=(4, 17, 2)) * 40 + 100, np.ones((4, 17))
+    scores[:, COCO17.index(joint)] = 0.1  # under joint_score
+    absent = points.copy()
+    absent[:, COCO17.index(joint)] = np.nan
+    expected = embedder.embed(Poses.of(absent, COCO17))
+    whole = embedder.embed(Poses.of(points, COCO17))
+    for value in ABSURD:
+        points[:, COCO17.index(joint)] = value
+        found = embedder.embed(Poses.of(points, COCO17, scores=scores))
+        np.testing.assert_array_equal(found.mean, expected.mean)
+        np.testing.assert_array_equal(found.var, expected.var)
+        assert not np.allclose(embedder.embed(Poses.of(points, COCO17)).mean, expected.mean, atol=1e-3)  # if believed
+    assert not np.allclose(whole.mean, expected.mean, atol=1e-3)  # the joint itself does matter
+
+
+def test_training_never_sees_what_a_hidden_joint_holds() -> None:
+    points, visible = (torch.from_numpy(x) for x in normalise_2d(keypoints(40)))
+    assert 20 < (~visible).sum() < 300
+    model = small_model()
+    with torch.no_grad():
+        expected = model(normalise(points, visible), visible)[0]
+        for value in ABSURD:
+            filled = torch.where(visible[..., None], points, value)
+            torch.testing.assert_close(model(normalise(filled, visible), visible)[0], expected, rtol=1e-4, atol=1e-4)
+    quiet = AugmentConfig(jitter=0, swap=0, hide=1.0, detector=0.5)
+    views = random_views(torch.from_numpy(MotionPool.of(bodies(50), np.arange(50)).points), quiet,
+                         torch.Generator().manual_seed(0))
+    assert (~views.visible).any(1).float().mean() > 0.5 and (views.points[~views.visible] == 0).all()
+    for pose, seen in zip(views.points, views.visible):  # normalised over the joints that are there alone
+        torch.testing.assert_close(pose[seen].mean(0), torch.zeros(2), atol=1e-4, rtol=0)
+        torch.testing.assert_close(pose[seen].square().sum() / seen.sum(), torch.tensor(1.0), atol=1e-3, rtol=0)
 
 
 def test_every_parameter_learns() -> None:
@@ -143,8 +209,28 @@ def test_a_resumed_run_is_bitwise_the_undisturbed_one(tmp_path: Path) -> None:
     resumed = fit(tiny_recipe(), config, tmp_path / "cut", resume=True)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         assert torch.equal(a, b), name
-    loaded = load_weights(tmp_path / "cut", tiny_recipe().model)
-    assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), whole.state_dict().values()))
+    stored = averaged_weights(tmp_path / "cut")
+    assert all(torch.equal(stored[name], value) for name, value in whole.state_dict().items())
+
+
+def test_the_averages_are_the_exponential_ones_of_weights_and_of_running_statistics(tmp_path: Path) -> None:
+    recipe = tiny_recipe()
+    real_loss, seen = recipe.loss, list[dict[str, torch.Tensor]]()
+
+    def watched(*args: object) -> object:
+        seen.append({name: value.double().clone() for name, value in recipe.model.state_dict().items()})
+        return real_loss(*args)  # type: ignore[arg-type]
+
+    recipe.loss = watched  # type: ignore[assignment, method-assign]
+    averaged = fit(recipe, LoopConfig(steps=20, ema=0.6, save_every=100, validate_every=100, threads=1), tmp_path)
+    after = [*seen[1:], {name: value.double() for name, value in recipe.model.state_dict().items()}]
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            mean = after[0][name]
+            for n, now in enumerate(after[1:], start=2):
+                decay = min(0.6, n / (n + 9))
+                mean = decay * mean + (1 - decay) * now[name]
+            assert torch.allclose(mean, value.double(), rtol=1e-5, atol=1e-7), name
 
 
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path) -> None:
@@ -155,7 +241,7 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path
     with pytest.raises(UsageError, match="other settings"):
         fit(tiny_recipe(), LoopConfig(steps=3, save_every=2, threads=1), tmp_path, resume=True)
     with pytest.raises(FormatError, match=r"no checkpoint\.safetensors"):
-        load_weights(tmp_path / "nothing", tiny_recipe().model)
+        averaged_weights(tmp_path / "nothing")
 
 
 def test_random_bodies_keep_the_unit_and_mirroring_swaps_sides() -> None:
@@ -176,9 +262,8 @@ def test_views_show_left_on_the_right_from_the_front() -> None:
     quiet = AugmentConfig(jitter=0, swap=0, hide=0, nose=0.1)
     views = random_views(points, quiet, torch.Generator().manual_seed(0))
     assert views.points.shape == (20, 13, 2) and views.visible.all()
-    left, right = H36M17.index("left_hip"), H36M17.index("right_hip")
-    turned = views.turned[:, left, 0] - views.turned[:, right, 0]
-    seen = views.points[:, BODY13.index("left_hip"), 0] - views.points[:, BODY13.index("right_hip"), 0]
+    left, right = BODY13.index("left_hip"), BODY13.index("right_hip")
+    turned, seen = (x[:, left, 0] - x[:, right, 0] for x in (views.turned, views.points))
     assert ((seen > 0) == (turned > 0)).float().mean() > 0.9  # the image shows the side that the camera axes say
     nose = body13(points, 0.15, torch.Generator().manual_seed(1))[:, 0]
     neck = points[:, H36M17.index("neck")]

@@ -79,7 +79,7 @@ def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert all((a["src"] or "").startswith("data:image/jpeg;base64,") for tag, a in page.tags if tag == "img")
     assert not re.search(r"https?://|url\(|@import", page.text)
     assert len(page.pictures()) == 2
-    assert not list(tmp_path.glob("*.part"))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.jpg", "r.html"}
 
 
 def test_page_says_what_is_known_of_a_match(tmp_path: Path) -> None:

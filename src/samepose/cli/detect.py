@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_output, counted, people_text
 from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -150,4 +151,5 @@ class _Run:
         if self._names[stem] > 1:  # the same name in another folder
             stem = f"{stem}-{self._names[stem]}"
         labels = [str(t) for t in poses.tracks]
-        Image.fromarray(draw_poses(frame.image, poses, labels=labels)).save(self.draw / f"{stem}.jpg", quality=90)
+        with written(self.draw / f"{stem}.jpg") as part:
+            Image.fromarray(draw_poses(frame.image, poses, labels=labels)).save(part, quality=90)

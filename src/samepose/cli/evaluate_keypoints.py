@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options, check_output
 from samepose.errors import SameposeError, UsageError
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.evaluation.keypoint_report import KeypointResult
@@ -29,7 +30,7 @@ def keypoints(
     flip: Flag = False,
     subset: str | None = None,
     frames: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    occluded: Flag = False,
+    occluded: bool | None = None,
     markdown: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
@@ -45,9 +46,11 @@ def keypoints(
         weights: For cpm: cpm or cpm-synthetic (shipped), or an exported .onnx.
         scales: For cpm: size of the person, 1 being the one trained for; repeat it to average the belief maps.
         flip: For cpm: also look at the mirror image.
-        subset: Only people of this subset: train or test, where the labels tell; or a text file of image names.
+        subset: Only people of this subset: train, validation or test, where the labels tell; or a text file of image
+            names.
         frames: Only this many people, drawn at random (always the same).
-        occluded: Also count joints that were marked although they are hidden, as published figures on LSP and MPII do.
+        occluded: Also count joints that were marked although they are hidden; by default as published figures do: on
+            photographs yes, on rendered people no.
         markdown: Also write the tables to this file (.md).
     """
     from samepose.evaluation.keypoint_report import markdown_tables, text_tables
@@ -70,7 +73,8 @@ def keypoints(
     if not result.people:
         raise SameposeError(f"{data}: nobody can be measured ({result.why_text()})")
     if markdown is not None:
-        markdown.write_text(markdown_tables(result) + "\n", "utf-8")
+        with written(markdown) as part:
+            part.write_text(markdown_tables(result) + "\n", "utf-8")
     options.result(result.to_json(), text_tables(result))
     return 1 if found.unreadable else 0
 
@@ -92,8 +96,10 @@ def _looker(detector: DetectorName, weights: str | None, scales: Scale, flip: bo
 def _chosen(people: LabelledPeople, subset: str | None, frames: int | None) -> LabelledPeople:
     import numpy as np
 
+    from samepose.formats.labelled import SUBSETS
+
     if subset is not None:
-        names: Any = None if subset in ("train", "test") else _names(Path(subset))
+        names: Any = None if subset in SUBSETS else _names(Path(subset))
         mask = [s == subset if names is None else image.name in names
                 for s, image in zip(people.subsets, people.images)]
         if not any(mask):
@@ -108,4 +114,5 @@ def _names(path: Path) -> set[str]:
     try:
         return {Path(line.strip()).name for line in path.read_text("utf-8").splitlines() if line.strip()}
     except (OSError, UnicodeDecodeError):
-        raise UsageError(f"--subset {path}: give train, test, or a text file of image names, one a line") from None
+        raise UsageError(f"--subset {path}: give train, validation, test, or a text file of image names, one a line"
+                         ) from None

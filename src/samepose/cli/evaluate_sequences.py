@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.embed.prvipe import PrVipeEmbedder
@@ -70,7 +71,8 @@ def penn_action(
     if plot is not None:
         plot_confusion(result, plot)
     if markdown is not None:
-        markdown.write_text(markdown_tables(result) + "\n", "utf-8")
+        with written(markdown) as part:
+            part.write_text(markdown_tables(result) + "\n", "utf-8")
     options.result({**to_json(result), "split": split, "folds": folds if split == "cv" else None, "seed": seed,
                     "keypoints": keypoints, "model": embedder.name, "failed": failed}, text_tables(result))
     return 1 if failed else 0
@@ -113,7 +115,8 @@ def alignment(
         result = alignment(videos, clips, embedder.matching, threads=options.threads,
                            report=lambda done, total: progress(done, total, "tau"))
     if markdown is not None:
-        markdown.write_text(alignment_markdown(result) + "\n", "utf-8")
+        with written(markdown) as part:
+            part.write_text(alignment_markdown(result) + "\n", "utf-8")
     options.result({**alignment_json(result), "split": split, "keypoints": keypoints, "model": embedder.name,
                     "failed": failed}, alignment_text(result))
     return 1 if failed else 0

@@ -46,13 +46,15 @@ def prvipe(
 
     with needs("eval"):
         from samepose.explain import pictures
+    from samepose.cli.models import known_subjects
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.explain import prvipe as explain
 
     views, embedder = cameras_of(cameras), PrVipeEmbedder.load(model, options.limit_threads())
     out.mkdir(parents=True, exist_ok=True)
     poses = load_motion(data, joint_map, options)
-    points, _ = drawn_frames(poses, held_out, frames, options)
+    points, subjects = drawn_frames(poses, held_out, frames, options)
+    seen = known_subjects(embedder.name, embedder.info.subjects, subjects, options)
     scene = explain.Scene.of(points, views, embedder, cameras_name=cameras, keypoints=keypoints)
     confidence, ambiguity = explain.confidence(scene), explain.ambiguity(scene)
     space, found = explain.space(scene), explain.retrievals(scene)
@@ -63,7 +65,7 @@ def prvipe(
     options.done(
         {"model": embedder.name, "frames": len(points), "cameras": cameras, "keypoints": keypoints,
          "confidence": confidence.to_json(), "ambiguity": ambiguity.to_json(), "space": space.to_json(),
-         "retrievals": found.to_json()},
+         "retrievals": found.to_json(), **({"trained_on": seen} if seen else {})},
         f"{embedder.name}: expected calibration error {confidence.ece:.3f}, Brier score {confidence.brier:.3f} "
         f"(base rate {confidence.base_rate:.3f}, N = {len(confidence.pairs.hit):,} pairs); rank correlation of "
         f"variance and ambiguity {ambiguity.rank_correlation:+.2f}\n"

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from samepose.cli.options import Options
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError, SameposeError
 from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Scorer
+from samepose.formats.subjects import listed
 
 SHIPPED = "prvipe"
 _KINDS = {"gaussian": "prvipe", "point": "vipe", "l2": "l2-vipe", "lifting": "lifting"}
@@ -51,6 +53,20 @@ def contestants(
     if baselines:
         found["keypoints2d"] = Contestant(Keypoints2D())
     return found
+
+
+def known_subjects(name: str, trained: Sequence[str], measured: Sequence[str], options: Options) -> list[str]:
+    """Those of the people measured on whom a model was trained on; a warning says so.
+
+    Args:
+        name: of the model.
+        trained: `Contestant.subjects` or `ModelInfo.subjects`.
+    """
+    seen = [subject for subject in measured if subject in trained]
+    if seen:
+        options.note(f"warning: {name} was trained on {listed(seen)}; what it does with people that it has never seen, "
+                     "these figures do not tell")
+    return seen
 
 
 def _onnx(model: str, threads: int | None) -> tuple[str, Contestant]:

@@ -16,7 +16,7 @@ from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output
 if TYPE_CHECKING:
     from samepose.index import Hit, Index
 
-MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (docs/results.md)
+MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 from samepose.cli.motion import load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Options, check_output, counted
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.formats.poseset import PoseSet
@@ -85,4 +86,6 @@ def _draw(shard: Path, sheet: Path) -> None:
     from samepose.formats.rendered import read_shard
     from samepose.synth.sheet import contact_sheet
 
-    Image.fromarray(contact_sheet(read_shard(shard))).save(sheet)
+    picture = contact_sheet(read_shard(shard))
+    with written(sheet) as part:
+        Image.fromarray(picture).save(part)

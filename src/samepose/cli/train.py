@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from cyclopts import App
 from samepose.cli.motion import Data, load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Options, check_output, needs
 from samepose.errors import UsageError
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.embed.prvipe import PrVipeEmbedder
@@ -70,8 +70,7 @@ def export(
         from samepose.training.prvipe.train import load_model, subjects_of_run
     facts: dict[str, Any] = {}
     told, failed = "", False
-    with tempfile.TemporaryDirectory(prefix=".samepose-", dir=out.parent) as folder:
-        part = Path(folder) / "part.onnx"  # `out` stays as it was until all has gone well
+    with written(out) as part:
         if run.is_file():
             info = PrVipeEmbedder.load(run).info
             info = replace(info, name=name or info.name)
@@ -88,11 +87,10 @@ def export(
             found = _calibration(PrVipeEmbedder.load(part, options.limit_threads()), poses, held_out, options)
             rewrite(part, replace(info, matching=found.matching), part)
             facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
-        part.replace(out)
-    written = PrVipeEmbedder.load(out)
-    options.done({"model": str(out), "name": written.name, "sha256": written.sha256, "bytes": out.stat().st_size,
+    exported = PrVipeEmbedder.load(out)
+    options.done({"model": str(out), "name": exported.name, "sha256": exported.sha256, "bytes": out.stat().st_size,
                   **facts},
-                 f"{told}{out}: {written.name}, {out.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256}")
+                 f"{told}{out}: {exported.name}, {out.stat().st_size / 1e6:.1f} MB, sha256 {exported.sha256}")
     return 1 if failed else 0
 
 

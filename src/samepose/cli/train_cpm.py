@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from samepose.cli.motion import Data
-from samepose.cli.options import DEFAULTS, Flag, Options, counted, needs
+from samepose.cli.options import DEFAULTS, Flag, Options, counted, needs, people_text
+
+if TYPE_CHECKING:
+    from samepose.formats.labelled import LabelledPeople
 
 with needs("train"):
     from samepose.training.cpm.recipe import CpmRecipeConfig
@@ -33,30 +37,30 @@ def cpm(
     """Train a Convolutional Pose Machine on labelled photographs, rendered people or both.
 
     The run's folder receives checkpoints, its settings, validation figures and TensorBoard events. A run that was
-    stopped, however rudely, goes on with --resume and the same settings as if nothing had happened. People of
-    LSP-Extended that we keep for validation are never trained on.
+    stopped, however rudely, goes on with --resume and the same settings as if nothing had happened. People whom the
+    authors of a data set keep for validation or tests are never trained on, nor those of LSP-Extended whom we keep.
 
     Args:
         data: Folders of LSP, LSP-Extended, MPII, FLIC, COCO keypoints, or of what `samepose synth` wrote.
         out: Folder of the run.
         resume: Continue the run in --out, or begin it if there is none.
-        validation: Folder to validate on; by default the kept people of LSP-Extended, if --data has it.
+        validation: Folder to validate on: those kept for it where the set tells, else everyone; by default the kept
+            people of LSP-Extended, if --data has it.
         init: Run whose weights to start from.
     """
     from samepose.formats.keypointset import read_keypoint_set
-    from samepose.training.cpm.data import People, split, validation_numbers
+    from samepose.training.cpm.data import People, split, to_train_on, to_validate_on, validation_numbers
     from samepose.training.cpm.recipe import train_cpm
     from samepose.training.loop import may_begin
 
     may_begin(out, resume)
-    sets = [read_keypoint_set(path) for path in data]
-    kept = read_keypoint_set(validation) if validation else None
+    sets = [to_train_on(read_keypoint_set(path)) for path in data]
+    kept = to_validate_on(read_keypoint_set(validation)) if validation else None
     if any(people.name == "LSP-Extended" for people in sets):
         sets, own = split(sets, validation_numbers())
         kept = kept or own
-    for people in sets:
-        for why, n in people.skipped.items():
-            options.warn(f"{people.name}: {counted(n, 'person')} left out: {why}")
+    left_out = [{"data": s.name, "people": n, "why": why} for s in sets for why, n in s.skipped.items()]
+    _tell(sets, options)
     joints = recipe.model.joints
     train = People(sets, joints)
     options.note(f"{len(train):,} people to train on, {len(kept) if kept else 0:,} to validate on")
@@ -73,7 +77,8 @@ def cpm(
     if unreadable:
         options.warn(f"{counted(unreadable, 'image')} could not be read and {'was' if unreadable == 1 else 'were'} "
                      "left out")
-    options.done({"run": str(out), "steps": loop.steps, "validation": figures, "unreadable": unreadable},
+    options.done({"run": str(out), "steps": loop.steps, "validation": figures, "unreadable": unreadable,
+                  "left_out": left_out},
                  f"trained {out}" + (f": PCK@0.2 {_text(figures)}" if figures else ""))
 
 
@@ -88,6 +93,17 @@ def export_run(run: Path, out: Path, name: str, options: Options) -> int:
     options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size},
                  f"{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")
     return 0
+
+
+def _tell(sets: Sequence[LabelledPeople], options: Options) -> None:
+    """Who is not trained on, and of whom nobody can tell."""
+    from samepose.training.cpm.data import split_unknown
+
+    for people in sets:
+        for why, n in people.skipped.items():
+            options.note(f"{people.name}: {people_text(n)} left out: {why}")
+        if split_unknown(people):
+            options.note(f"{people.name}: its labels do not tell who is kept for tests; trained on everyone in it")
 
 
 def _text(figures: dict[str, float]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from samepose.cli.motion import Data, load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Flag, Options, needs
@@ -25,7 +26,10 @@ _RECIPE, _LOOP = PrVipeRecipeConfig(), LoopConfig()
 
 def prvipe(
     *,
-    data: Data,
+    data: Data | None = None,
+    h36m: Path | None = None,
+    detections: Path | None = None,
+    detected: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.5,
     out: Path,
     resume: Flag = False,
     held_out: Path | None = None,
@@ -41,8 +45,15 @@ def prvipe(
     The run's folder receives checkpoints, its settings, validation figures and TensorBoard events. A run that was
     stopped, however rudely, goes on with --resume and the same settings as if nothing had happened.
 
+    With --h36m it learns from what a detector saw in Human3.6M's videos, mixed with projections, as the paper does:
+    subjects 1, 5, 6, 7, 8; validated on 9 and 11. Bodies are then not varied: --augment.mirror 0 --augment.limbs 0
+    --augment.bones 0.
+
     Args:
         data: Motion capture to learn from: BVH, AMC, C3D or .npz files, or folders of them.
+        h36m: Human3.6M: the folder of data_3d_h36m.npz or of S1/MyPoses/3D_positions/*.h5.
+        detections: What a detector saw in its videos: .npz with positions_2d and metadata.
+        detected: Share of the views that are detections (Sun 2020: 0.5 with camera augmentation, 1 without).
         out: Folder of the run.
         resume: Continue the run in --out, or begin it if there is none.
         held_out: Text file of subjects to validate on and never to train on, one a line.
@@ -56,7 +67,14 @@ def prvipe(
 
     if everything and held_out:
         raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")
+    if (data is None) == (h36m is None) or (h36m is None) != (detections is None):
+        raise UsageError("name what to learn from: --data, or --h36m and --detections")
     may_begin(out, resume)
+    if h36m and detections:
+        if everything or held_out or joint_map:
+            raise UsageError("--everything, --held-out and --joint-map belong to --data")
+        return _on_detections(h36m, detections, detected, out, resume, init, recipe, loop, options)
+    assert data
     poses = load_motion(data, joint_map, options)
     train, validation = (poses, None) if everything else split(poses, subjects_of(held_out, poses, options))
     with options.progress("step") as bar:
@@ -67,6 +85,26 @@ def prvipe(
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
     return 1 if poses.failed else 0
+
+
+def _on_detections(
+    h36m: Path, detections: Path, share: float, out: Path, resume: bool, init: Path | None, recipe: PrVipeRecipeConfig,
+    loop: LoopConfig, options: Options,
+) -> int:
+    from samepose.formats.h36m import TEST_SUBJECTS, TRAIN_SUBJECTS, read_h36m, read_h36m_views
+    from samepose.training.prvipe.train import train_on_detections
+
+    options.note(f"reading {h36m}, {detections}")
+    views, validation = read_h36m_views(h36m, detections, TRAIN_SUBJECTS), read_h36m(h36m, TEST_SUBJECTS, fps=30)
+    for note in views.notes:
+        options.note(note)
+    with options.progress("step") as bar:
+        figures = train_on_detections(
+            views, validation, out, recipe, replace(loop, threads=options.threads or 0), share=share, init=init,
+            resume=resume, progress=_reporter(bar, options),
+        )
+    options.done({"run": str(out), "steps": loop.steps, "validation": figures}, f"trained {out}: {_text(figures)}")
+    return 0
 
 
 def _reporter(bar: Progress, options: Options) -> Callable[[int, int, dict[str, float]], None]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TRACKING_FPS = 10.0  # frames per second that videos are looked at by default: the same rate, the same track ids
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Whatever finds poses in an image; `name` changes whenever its results might.
 

@@ -2,6 +2,12 @@
 
 The network looks at a square around one person and gives a belief map of each joint after each of its stages. Cell k
 of a map has its middle at (k + 0.5) / cells of the square's side.
+
+The network is told by a centre map whom to look at where people are close (section 4.2). The square lies about the box
+of the joints that MoveNet found, at every scale and in the mirror image too, so the person is in its middle: exported
+networks have that one map built in, and no input for it. In training the map follows the person (`training.cpm`). The
+shipped weights were made before it did: it stayed in the middle while squares were moved by up to 7 % of their side,
+so to them it says "about the middle", and nothing that tells one of two close people from the other.
 """
 
 from __future__ import annotations
@@ -18,11 +24,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from samepose.detection.likeness import distinct
-from samepose.detection.movenet import JOINT_SCORE, WEIGHTS_SHA256, Mode, MoveNet, person_square
+from samepose.detection.movenet import JOINT_SCORE, Mode, MoveNet, person_square
 from samepose.detection.square import Square
-from samepose.errors import FormatError, UsageError
+from samepose.errors import UsageError
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
+from samepose.weights import WEIGHTS, Network, weight_file
 
 SHIPPED = ("cpm", "cpm-synthetic")
 
@@ -33,7 +40,7 @@ class CPM:
     """Finds any number of people; the networks are loaded when they are first needed.
 
     Args:
-        weights: "cpm" or "cpm-synthetic" (shipped), or a file that `samepose export` wrote.
+        weights: "cpm" or "cpm-synthetic" (shipped), or an .onnx that samepose exported.
         mode: of MoveNet, which finds where people are.
         scales: sizes of the person to look at, 1 being the one trained for; the belief maps are averaged (section 4.2).
         flip: also look at the mirror image.
@@ -46,15 +53,16 @@ class CPM:
     ) -> None:
         if not scales or not all(0.1 <= scale <= 10 for scale in scales):
             raise UsageError(f"scales are {', '.join(map(str, scales)) or 'none'}; give numbers from 0.1 to 10")
-        self.path = _shipped(str(weights)) if str(weights) in SHIPPED else Path(weights)
+        self.path = weight_file(str(weights)) if str(weights) in SHIPPED else Path(weights)
         self.scales, self.flip = tuple(scales), flip
         self.people = MoveNet(mode, threads)
         self.threads = self.people.threads
+        self._file = Network(self.path, self.threads, "Convolutional Pose Machine")
 
     @cached_property
     def name(self) -> str:
         """Network, mode and weights: poses of equal names come from equal detectors."""
-        used = f"{self._network.sha256}{WEIGHTS_SHA256['multipose']}{self.scales}{self.flip}"
+        used = f"{self._network.sha256}{WEIGHTS['movenet-multipose']}{self.scales}{self.flip}"
         return f"{self._network.name}-{self.people.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
 
     @property
@@ -135,7 +143,7 @@ class CPM:
 
     @cached_property
     def _network(self) -> _Network:
-        return _Network(self.path, self.threads)
+        return _Network(self._file)
 
 
 def peaks(
@@ -171,45 +179,25 @@ def flipped(
 class _Network:
     """An ONNX file: RGB 0..255, uint8 or float32 (n, size, size, 3), to beliefs (n, stage, joint + 1, cell, cell)."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
+    def __init__(self, file: Network) -> None:
+        facts, self._file, self.sha256 = file.facts, file, file.sha256
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise FormatError(f"{path}: cannot be read ({error.strerror}); give {' or '.join(SHIPPED)}, or the .onnx "
-                              "that `samepose export` wrote") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = threads, 3
-        try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            facts = self._session.get_modelmeta().custom_metadata_map
-            joints, self.name = tuple(json.loads(facts["joints"])), str(facts["name"])
+            joints, self.name = tuple(json.loads(facts["joints"])), facts["name"]
             self.size, stride = int(facts["size"]), int(facts["stride"])
             if facts["samepose_model"] != "cpm":
                 raise KeyError("cpm")
-        except Exception:  # onnxruntime's own exceptions share no public base
-            raise FormatError(f"{path}: not a Convolutional Pose Machine exported by samepose; see `samepose export`"
-                              ) from None
-        self._input = self._session.get_inputs()[0]
+        except (KeyError, TypeError, ValueError) as error:
+            raise file.unexpected from error
+        self._input = file.session.get_inputs()[0]
         self._dtype: Any = np.uint8 if "uint8" in self._input.type else np.float32
         self.cells = self.size // stride
         self.skeleton = next((s for s in SKELETONS.values() if s.joints == joints), Skeleton(self.name, joints))
-        self.sha256 = hashlib.sha256(data).hexdigest()
 
     def run(self, crop: UInt8[np.ndarray, "size size 3"]) -> Float[np.ndarray, "stage map cell cell"]:
         """The maps of one crop."""
         batch = np.ascontiguousarray(crop[None], self._dtype)
-        maps: np.ndarray = self._session.run(["belief_maps"], {self._input.name: batch})[0][0]
+        maps: np.ndarray = self._file.run(["belief_maps"], {self._input.name: batch})[0][0]
         return maps
-
-
-def _shipped(name: str) -> Path:
-    path = Path(__file__).parent.parent / "weights" / f"{name}.onnx"
-    if not path.is_file():
-        raise UsageError(f"the weights {name} are not part of this version; train some with `samepose train cpm` and "
-                         "give their .onnx")
-    return path
 
 
 def _resampling(n: int, start: int, side: int, other_start: int, other_side: int) -> Float[np.ndarray, "n n"]:

@@ -7,33 +7,27 @@ Thunder. `accurate` runs the multipose network at three sizes first. See weights
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from samepose.detection.likeness import distinct, oks
 from samepose.detection.square import Square
-from samepose.errors import SameposeError, UsageError
+from samepose.errors import UsageError
 from samepose.media.image import resize
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
+from samepose.weights import WEIGHTS, Network, cores, weight_file
 
 Mode = Literal["fast", "balanced", "accurate"]
 
 JOINT_SCORE = 0.25  # a joint that scores less counts as missing
 PERSON_SCORE = 0.2  # a person that scores less is not reported
 
-WEIGHTS_SHA256 = {
-    "multipose": "53c11b75b4f799de3ee486d7622513be855271e5155a2139a6f62917224b42ac",
-    "thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
-}
-
+_NETWORKS = ("multipose", "thunder")
 _SIZES: dict[str, tuple[int, ...]] = {"fast": (256,), "balanced": (256, 384), "accurate": (256, 384, 640)}
 _DISAGREES = 0.3  # OKS between coarse and fine pose under which the fine one must be much surer
 _MUCH_SURER = 0.15  # mean joint score
@@ -60,13 +54,13 @@ class MoveNet:
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}; it must be 1 or more")
         self.mode = mode
-        self.threads = threads or _cores()
-        self._sessions: dict[str, Any] = _Sessions(self.threads)
+        self.threads = threads or cores()
+        self._networks = {name: Network(weight_file(f"movenet-{name}"), self.threads) for name in _NETWORKS}
 
     @cached_property
     def name(self) -> str:
         """Mode and weights: poses of equal names come from equal detectors."""
-        used = "".join(WEIGHTS_SHA256[n] for n in (("multipose",) if self.mode == "fast" else WEIGHTS_SHA256))
+        used = "".join(WEIGHTS[f"movenet-{n}"] for n in (_NETWORKS[:1] if self.mode == "fast" else _NETWORKS))
         return f"movenet-{self.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
 
     @cached_property
@@ -97,7 +91,7 @@ class MoveNet:
     ) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, " 17"]]:
         """The closer look at the one person in the middle of a square: joints of COCO17 in pixels, and their scores."""
         crop = square.crop(image, _THUNDER_SIDE)
-        out = self._sessions["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
+        out = self._networks["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
         return out[:, 1::-1] * square.side + (square.x, square.y), out[:, 2]
 
     def detect_inside(
@@ -127,7 +121,7 @@ class MoveNet:
         small = resize(image, max(round(width * scale), 1), max(round(height * scale), 1))
         padded = np.zeros((1, -(-small.shape[0] // 32) * 32, -(-small.shape[1] // 32) * 32, 3), np.int32)
         padded[0, : small.shape[0], : small.shape[1]] = small
-        out = self._sessions["multipose"].run(None, {"input:0": padded})[0][0]
+        out = self._networks["multipose"].run(None, {"input:0": padded})[0][0]
         out = out[out[:, 55] >= PERSON_SCORE]
         unit = np.array(
             [padded.shape[2] * width / small.shape[1], padded.shape[1] * height / small.shape[0]], np.float32
@@ -162,53 +156,6 @@ def person_square(person: Poses) -> Square:
     side = max(int(np.ceil((high - low).max() * _CROP_SCALE)), 16)
     corner = np.floor((low + high - side) / 2).astype(int)
     return Square(int(corner[0]), int(corner[1]), side)
-
-
-class _Sessions(dict[str, Any]):
-    """onnxruntime sessions by network, each made at its first use."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__()
-        self._threads = threads
-        self._loading = Lock()
-
-    def __missing__(self, network: str) -> Any:
-        import onnxruntime
-
-        with self._loading:
-            if network not in self:
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self._threads
-                options.inter_op_num_threads = 1
-                self[network] = onnxruntime.InferenceSession(
-                    load_weights(network), options, providers=["CPUExecutionProvider"]
-                )
-        return self[network]
-
-
-def _cores() -> int:
-    """That this process may run on; a container's share where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def load_weights(network: str) -> bytes:
-    """The ONNX file of "multipose" or "thunder".
-
-    Raises:
-        SameposeError: it is missing, or is not the file that samepose was released with.
-    """
-    path = Path(__file__).parent.parent / "weights" / f"movenet-{network}.onnx"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SameposeError(f"{path}: the weights cannot be read ({error.strerror}); reinstall samepose") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != WEIGHTS_SHA256[network]:
-        raise SameposeError(
-            f"{path}: the weights are damaged or were replaced (sha256 {digest[:8]}…, expected "
-            f"{WEIGHTS_SHA256[network][:8]}…); reinstall samepose"
-        )
-    return data
 
 
 def _one_each(people: Poses) -> Poses:

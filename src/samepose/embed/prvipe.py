@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from samepose.errors import FormatError, SameposeError
+from samepose.errors import SameposeError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.skeleton import BODY13
+from samepose.weights import Network, weight_file
 
 _BATCH = 512  # poses per call: the activations of one layer, 1 MB, stay in the cache
 
@@ -30,7 +29,8 @@ class ModelInfo:
         matching: parameters of the matching probability.
         joint_score: a keypoint that scores less counts as missing.
         min_joints: a person with fewer BODY13 joints cannot be embedded.
-        subjects: people of the motion capture it was trained on; none in files that do not tell.
+        subjects: people of the motion capture it was trained on; none where neither the file nor the `.json` of
+            its name beside it tells.
     """
 
     name: str
@@ -68,24 +68,17 @@ class PrVipeEmbedder:
 
         Raises:
             FormatError: the file is missing or is not a model exported by samepose.
+            SameposeError: the shipped file is damaged.
         """
-        import onnxruntime
-
-        source = Path(path) if path else Path(str(files("samepose.weights") / "prvipe.onnx"))
+        source = Path(path) if path else weight_file("prvipe")
+        network = Network(source, threads, "Pr-VIPE model")
         try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise FormatError(f"{source}: cannot be read ({error.strerror}); give an exported Pr-VIPE .onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads:
-            options.intra_op_num_threads = threads
-        try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            info = ModelInfo.from_json(session.get_modelmeta().custom_metadata_map["samepose"])
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise FormatError(f"{source}: not a Pr-VIPE model exported by samepose; see `samepose export`") from error
-        return cls(session, info, hashlib.sha256(data).hexdigest())
+            info = ModelInfo.from_json(network.facts["samepose"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise network.unexpected from error
+        if not info.subjects:
+            info = replace(info, subjects=_subjects_beside(source, network.sha256))
+        return cls(network.session, info, network.sha256)
 
     @property
     def name(self) -> str:
@@ -140,3 +133,16 @@ class PrVipeEmbedder:
             for start in range(0, max(len(x), 1), _BATCH)
         ]
         return Embeddings(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+
+def _subjects_beside(model: Path, sha256: str) -> tuple[str, ...]:
+    """Whom a model was trained on, from the JSON beside it, for one exported before it could tell.
+
+    The names inside the file would change its hash, and every index of it would have to be embedded anew. The JSON
+    holds the hash, so that it speaks of no other weights.
+    """
+    try:
+        told = json.loads(model.with_suffix(".json").read_text("utf-8"))
+        return tuple(map(str, told["subjects"])) if told["sha256"] == sha256 else ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()

@@ -4,7 +4,7 @@ As learned, P is right on average over the random pairs of a training batch. Sho
 under keypoint noise, and there it is overconfident: the best of 1,500 are chosen for looking alike, and a gallery holds
 more poses just outside kappa than a batch does. Two numbers on the logit mend the slope and the level (Platt), and
 being monotone they change no ranking. More would be fitted to the gallery: how many poses of it match at all moves the
-level, is a fact of the motion and not of the model, and differs between recordings (docs/results.md).
+level, is a fact of the motion and not of the model, and differs between recordings (results/calibration.json).
 
 So the map is fitted to all held-out people in one gallery, and tested on half of them with the map of the other half.
 """

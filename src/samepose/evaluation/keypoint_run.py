@@ -15,7 +15,14 @@ from samepose.detection.movenet import MoveNet
 from samepose.detection.square import Square
 from samepose.errors import MediaError
 from samepose.evaluation.keypoint_report import KeypointResult
-from samepose.evaluation.keypoints import errors, head_units, observer_centric, torso_units, viewpoints
+from samepose.evaluation.keypoints import (
+    NOT_IN_PCKH,
+    errors,
+    head_units,
+    observer_centric,
+    torso_units,
+    viewpoints,
+)
 from samepose.formats.labelled import FEWEST_JOINTS, LabelledPeople
 from samepose.skeleton import COCO17, Skeleton
 
@@ -67,7 +74,8 @@ class Found:
 def look_at(
     people: LabelledPeople, looker: Looker, progress: Callable[[int, int], None] | None = None
 ) -> Found:
-    """Look at everyone. Images that are missing or damaged are skipped and counted."""
+    """Look at everyone who is `alone`. Images that are missing or damaged are skipped and counted."""
+    people = people.without(~people.alone, "others too near to be measured as a single person")
     points, rows, outcome = people.poses.points.copy(), [], []
     failed = np.zeros(len(people), bool)
     unreadable: dict[str, str] = {}
@@ -95,12 +103,13 @@ def look_at(
     return Found(kept, found[~few], seconds / max(len(rows), 1), outside, tuple(unreadable.values()))
 
 
-def measure(found: Found, looker: Looker, *, occluded: bool = False) -> KeypointResult:
+def measure(found: Found, looker: Looker, *, occluded: bool | None = None) -> KeypointResult:
     """All figures.
 
     Args:
-        occluded: also count joints that were marked although they are hidden.
+        occluded: also count joints that were marked although they are hidden; None: as published for the data set.
     """
+    occluded = found.people.occluded_count if occluded is None else occluded
     people, skeleton = found.people, found.people.poses.skeleton
     truth, units = people.poses.points, torso_units(people, occluded=occluded)
     given = np.array([joint in looker.skeleton.joints for joint in skeleton.joints])
@@ -109,10 +118,10 @@ def measure(found: Found, looker: Looker, *, occluded: bool = False) -> Keypoint
     last = found.joints[:, -1]
     seen_as = errors(observer_centric(last, skeleton), observer_centric(truth, skeleton), units, counted, skeleton)
     why = people.skipped + Counter({"torso not marked or under 5 pixels": int(np.isnan(units).sum())})
+    heads = errors(last, truth, head_units(people), counted, skeleton, NOT_IN_PCKH)
     return KeypointResult(
-        looker.name, people.name, int((~np.isnan(units)).sum()), why, tuple(stages), seen_as,
-        errors(last, truth, head_units(people), counted, skeleton), tuple(viewpoints(truth, skeleton)), found.outside,
-        found.seconds,
+        looker.name, people.name, int((~np.isnan(units)).sum()), why, tuple(stages), seen_as, heads,
+        tuple(viewpoints(truth, skeleton)), found.outside, found.seconds,
     )
 
 

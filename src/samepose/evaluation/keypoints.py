@@ -18,6 +18,7 @@ from samepose.skeleton import Skeleton
 
 LIMB_JOINTS = tuple(f"{side}_{stem}" for stem in ("ankle", "knee", "hip", "wrist", "elbow", "shoulder")
                     for side in ("left", "right"))
+NOT_IN_PCKH = ("pelvis", "thorax")  # left out of the total by MPII's evaluation code (Andriluka 2014)
 ALPHAS = (0.05, 0.1, 0.2)
 VIEWPOINTS = ("front", "side", "back")
 
@@ -32,7 +33,7 @@ class Rates:
     """Shares of the counted joints that were found, 0..1; None where there was nothing to count.
 
     Attributes:
-        mean: of the joints that both labels and detector have, each with equal weight.
+        mean: of the joints that both labels and detector have, each with equal weight; some measures leave some out.
         mean12: of the 12 limb joints (`LIMB_JOINTS`).
         per_joint: by joint of the labels; None for one that the detector does not give.
         people: with at least one counted joint.
@@ -55,10 +56,12 @@ class Errors:
     Attributes:
         joints: names, as the labels have them.
         values: (N, J) NaN where not counted, infinite where the detector found nothing.
+        not_in_mean: joints that the mean of all joints leaves out.
     """
 
     joints: tuple[str, ...]
     values: Float[np.ndarray, "n joint"]
+    not_in_mean: tuple[str, ...] = ()
 
     def rates(self, alpha: float, rows: Bool[np.ndarray, " n"] | slice = slice(None)) -> Rates:
         """Shares within `alpha`, of all people or of some rows."""
@@ -69,7 +72,8 @@ class Errors:
             joint: float(hit / n) if n else None for joint, hit, n in zip(self.joints, hits, counted.sum(axis=0))
         }
         limbs = [per_joint.get(joint) for joint in LIMB_JOINTS]
-        return Rates(_mean(list(per_joint.values())), _mean(limbs), per_joint, int(counted.any(axis=1).sum()))
+        total = [rate for joint, rate in per_joint.items() if joint not in self.not_in_mean]
+        return Rates(_mean(total), _mean(limbs), per_joint, int(counted.any(axis=1).sum()))
 
     def area(self, upto: float) -> Rates:
         """Area under the curve of the rates from 0 to `upto`, as a share of what it could be."""
@@ -85,6 +89,7 @@ def errors(
     units: Float[np.ndarray, " n"],
     counted: Bool[np.ndarray, "n joint"],
     skeleton: Skeleton,
+    not_in_mean: tuple[str, ...] = (),
 ) -> Errors:
     """Distances in `units`.
 
@@ -97,7 +102,7 @@ def errors(
     distances = np.linalg.norm(found.astype(np.float64) - truth, axis=-1)
     distances = np.where(np.isnan(distances), np.inf, distances) / units[:, None]
     valid = counted & ~np.isnan(truth).any(axis=-1) & ~np.isnan(units)[:, None]
-    return Errors(skeleton.joints, np.where(valid, distances, np.nan))
+    return Errors(skeleton.joints, np.where(valid, distances, np.nan), not_in_mean)
 
 
 def torso_units(people: LabelledPeople, *, occluded: bool = False) -> Float[np.ndarray, " n"]:

@@ -30,7 +30,7 @@ LEAST_VISIBLE = 1 / 3
 # as many, a video must be recognised all the same, and its neighbours in time make up for what a frame lacks.
 FEWEST_JOINTS = 2
 # Frames: a guess this near to where the joint was seen is used. Between two sightings the annotator knows where a joint
-# went; one that is never seen is made up. docs/results.md has the figures.
+# went; one that is never seen is made up. results/penn-action.json has the figures.
 GUESS_REACH = 10
 
 

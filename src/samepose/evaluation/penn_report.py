@@ -9,6 +9,7 @@ from typing import Any
 
 from samepose.evaluation.alignment import Alignment
 from samepose.evaluation.penn_action import Recognition
+from samepose.files import written
 
 
 def to_json(result: Recognition) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def plot_confusion(result: Recognition, out: Path) -> None:
     axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#dddddd", lw=0.6)
     axes.tick_params(which="minor", length=0)
-    figure.savefig(out, dpi=130)
+    with written(out) as part:
+        figure.savefig(part, dpi=130)
 
 
 def _tau_rows(result: Alignment) -> list[tuple[str, str, str, str]]:

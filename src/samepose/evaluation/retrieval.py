@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from samepose.errors import UsageError
 from samepose.evaluation.views import Camera, Keypoints, keypoint_views
-from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, within
+from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, pa_mpjpe_matrix, within
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.skeleton import BODY13
 
@@ -26,6 +26,7 @@ RANKS = (1, 10, 20)
 _BLOCK = 2048
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """A model under test: what it makes of one camera's keypoints, and how alike it finds two of those."""
 
@@ -90,21 +91,24 @@ class Keypoints2D:
 
 @dataclass(frozen=True)
 class Lifting:
-    """3D lifting, ranked by NP-MPJPE of the predicted poses.
+    """3D lifting, ranked by the mean joint distance of the predicted poses after Procrustes alignment per pair.
+
+    Normalising them first (Sun 2020, section 4.2.1) would scale each query's scores and change no ranking.
 
     Attributes:
-        lift: BODY13 keypoints (N, 13, 2), NaN where hidden -> H36M17 poses (N, 17, 3) of any unit and heading.
+        lift: BODY13 keypoints (N, 13, 2), NaN where hidden -> poses (N, joints, 3) of any unit and heading; 13 joints
+            in the paper (section 4.4).
     """
 
-    lift: Callable[[Float[np.ndarray, "n 13 2"]], Float[np.ndarray, "n 17 3"]]
+    lift: Callable[[Float[np.ndarray, "n 13 2"]], Float[np.ndarray, "n joint 3"]]
 
-    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 17 3"]:
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n joint 3"]:
         return self.lift(keypoints)
 
     def scores(
-        self, query: Float[np.ndarray, "q 17 3"], index: Float[np.ndarray, "e 17 3"]
+        self, query: Float[np.ndarray, "q joint 3"], index: Float[np.ndarray, "e joint 3"]
     ) -> Float[np.ndarray, "q e"]:
-        return -np_mpjpe_matrix(query, index)
+        return -pa_mpjpe_matrix(query, index)
 
 
 Hits = dict[float, dict[int, float]]

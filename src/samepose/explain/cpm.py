@@ -15,6 +15,7 @@ from samepose.detection.cpm import CPM
 from samepose.detection.movenet import person_square
 from samepose.detection.square import Square
 from samepose.errors import UsageError
+from samepose.files import written
 from samepose.media.draw import draw_poses
 from samepose.poses import Poses
 
@@ -101,4 +102,5 @@ def belief_picture(found: Beliefs, image: UInt8[np.ndarray, "height width 3"], p
         axis.set(xticks=[], yticks=[], xlim=(-0.5, _SIDE - 0.5), ylim=(_SIDE - 0.5, -0.5))
     figure.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes[-2], fraction=0.046)
     figure.suptitle(f"Where is the {found.joint.replace('_', ' ')}?")
-    figure.savefig(path, dpi=130, facecolor="white")
+    with written(path) as part:
+        figure.savefig(part, dpi=130, facecolor="white")

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from samepose.explain.prvipe import KAPPA, Ambiguity, Confidence, Retrievals, Scene, Space
+from samepose.files import written
 from samepose.skeleton import BODY13
 
 LEFT, RIGHT, MIDDLE = "#d1580b", "#1f5fa8", "#555555"  # of the person; told apart without seeing red and green
@@ -162,4 +163,5 @@ def _spread_out(points: Float[np.ndarray, "n 2"], n: int) -> list[int]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=130, facecolor="white")
+    with written(path) as part:
+        figure.savefig(part, dpi=130, facecolor="white")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from samepose.errors import FormatError
 from samepose.formats.bvh import JointTracks, rotation
@@ -22,7 +23,7 @@ class _Bone:
     direction: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
     length: float = 0.0
     axis: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))  # in the file's angle unit
-    order: str = "XYZ"
+    order: str = "xyz"  # about the fixed axes, the first first
     dof: tuple[str, ...] = ()
     parent: str = ""
 
@@ -50,19 +51,17 @@ def read_amc(path: str | Path, asf: str | Path | None = None) -> JointTracks:
     path = Path(path)
     skeleton = _read_asf(find_asf(path) if asf is None else Path(asf))
     values, in_radians = _read_motion(path, skeleton)
-    angle = 1.0 if (skeleton.radians if in_radians is None else in_radians) else np.pi / 180
+    in_degrees = not (skeleton.radians if in_radians is None else in_radians)
     frames = len(next(iter(values.values())))
     turns: dict[str, np.ndarray] = {}
     points: dict[str, np.ndarray] = {}
     for name, bone in skeleton.bones.items():
         motion = dict(zip(bone.dof, values[name].T)) if bone.dof else {}
+        rest = Rotation.from_euler(bone.order, bone.axis, degrees=not skeleton.radians).as_matrix()
         turn = np.broadcast_to(np.eye(3), (frames, 3, 3))
         for axis in bone.order:
-            if f"r{axis.lower()}" in motion:
-                turn = rotation(axis, motion[f"r{axis.lower()}"] * angle) @ turn
-        rest = np.eye(3)
-        for axis, value in zip(bone.order, bone.axis):
-            rest = rotation(axis, np.asarray(value * (1.0 if skeleton.radians else np.pi / 180))) @ rest
+            if f"r{axis}" in motion:
+                turn = rotation(axis, motion[f"r{axis}"], degrees=in_degrees) @ turn
         turn = rest @ turn @ rest.T
         if name == "root":
             moved = np.stack([motion.get(f"t{a}", np.zeros(frames)) for a in "xyz"], axis=1)
@@ -127,12 +126,18 @@ def _parse_root(lines: list[list[str]]) -> tuple[_Bone, Float[np.ndarray, " 3"]]
         if key == "order":
             root.dof = tuple(v.lower() for v in values)
         elif key == "axis":
-            root.order = values[0].upper()
+            root.order = _order(values[0])
         elif key == "position":
             position = np.array(values[:3], np.float64)
         elif key == "orientation":
-            root.axis = np.array(values[:3], np.float64)
+            root.axis = np.array(values[:3], np.float64).reshape(3)
     return root, position
+
+
+def _order(word: str) -> str:
+    if sorted(word.lower()) != ["x", "y", "z"]:
+        raise ValueError(f"axes {word}, expected each of X, Y and Z")
+    return word.lower()
 
 
 def _parse_bones(lines: list[list[str]]) -> list[_Bone]:
@@ -147,8 +152,8 @@ def _parse_bones(lines: list[list[str]]) -> list[_Bone]:
         elif key == "length":
             bones[-1].length = float(values[0])
         elif key == "axis":
-            bones[-1].axis = np.array(values[:3], np.float64)
-            bones[-1].order = values[3].upper()
+            bones[-1].axis = np.array(values[:3], np.float64).reshape(3)
+            bones[-1].order = _order(values[3])
         elif key == "dof":
             bones[-1].dof = tuple(v.lower() for v in values)
             if not set(bones[-1].dof) <= {"rx", "ry", "rz"}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from samepose.errors import FormatError
 from samepose.formats.joint_names import JointMap, Matched, match_joints
@@ -32,7 +32,7 @@ def to_body(
     joint_map: JointMap | None = None,
     *,
     z_up: bool = False,
-) -> tuple[Points, np.ndarray, tuple[str, ...]]:
+) -> tuple[Float[np.ndarray, "kept 17 3"], Int[np.ndarray, " kept"], tuple[str, ...]]:
     """H36M17 in metres, y up, from a file's own joints.
 
     Args:

@@ -9,7 +9,6 @@ import numpy as np
 
 from samepose.errors import FormatError
 from samepose.formats.labelled import LabelledPeople, image_paths
-from samepose.formats.matfile import read_mat
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 
@@ -21,18 +20,17 @@ _COCO17 = [_COLUMNS.index(joint) for joint in COCO17.joints]
 _TORSOS = 4.0  # side of the square around a person in heights of the torso's box: holds head and stretched arms (ours)
 
 
-def read_flic(path: Path | str, root: Path | None = None) -> LabelledPeople:
-    """Everyone of an `examples.mat` on COCO17, of which FLIC marks 11 joints at most.
+def parse_flic(examples: Any, path: Path, root: Path) -> LabelledPeople:
+    """Everyone of the `examples` of an `examples.mat` on COCO17, of which FLIC marks 11 joints at most.
 
     Args:
-        path: `examples.mat`.
-        root: folder to look for images in; None = the file's own.
+        path: of the file, for messages.
+        root: folder to look for images in.
 
     Raises:
-        FormatError: unreadable or of another layout.
+        FormatError: of another layout.
     """
-    path = Path(path)
-    examples = np.atleast_1d(read_mat(path, ("examples",))["examples"])
+    examples = np.atleast_1d(examples)
     try:
         points = np.array([np.asarray(e.coords, np.float32)[:2, _COCO17].T for e in examples]).reshape(-1, 17, 2)
         boxes = np.array([np.asarray(e.torsobox, np.float32).reshape(4) for e in examples]).reshape(-1, 4)
@@ -42,7 +40,7 @@ def read_flic(path: Path | str, root: Path | None = None) -> LabelledPeople:
         raise FormatError(f"{path}: examples lack coords, torsobox or filepath as FLIC has them ({error})") from None
     poses = Poses.of(np.where(np.isinf(points), np.nan, points) - 1, COCO17)  # MATLAB's pixels count from 1
     return LabelledPeople.of(
-        "FLIC", poses, image_paths(names, root or path.parent),
+        "FLIC", poses, image_paths(names, root),
         centres=(boxes[:, :2] + boxes[:, 2:]) / 2 - 1, sides=_TORSOS * (boxes[:, 3] - boxes[:, 1]), subsets=subsets,
     )
 

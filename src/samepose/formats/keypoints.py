@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from samepose.errors import FormatError, UsageError
+from samepose.files import written
 from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile, read_json
 from samepose.formats.openpose import parse_openpose, read_openpose
@@ -52,7 +53,7 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
 
     Raises:
         UsageError: another suffix, not one name for each pose, or 3D poses as .json.
-        FormatError: it cannot be written, e.g. because the disk is full; an existing file is as before.
+        SameposeError: it cannot be written, e.g. because the disk is full; an existing file is as before.
     """
     path = Path(path)
     file = KeypointFile(poses, ("",) * len(poses) if media is None else tuple(media))
@@ -62,10 +63,5 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
         content = (json.dumps(coco_results(poses, file.media), allow_nan=False) + "\n").encode()
     else:
         raise UsageError(f"{path}: poses are saved as .npz or .json; choose one of them")
-    part = path.with_name(path.name + ".part")
-    try:
+    with written(path) as part:
         part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from error

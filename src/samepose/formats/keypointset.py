@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from samepose.errors import FormatError
 from samepose.formats.coco import parse_coco
-from samepose.formats.flic import read_flic
+from samepose.formats.flic import parse_flic
 from samepose.formats.keypointfile import read_json
-from samepose.formats.labelled import LabelledPeople, image_paths
-from samepose.formats.lsp import read_lsp
+from samepose.formats.labelled import LabelledPeople, image_paths, subset_named
+from samepose.formats.lsp import parse_lsp
 from samepose.formats.matfile import read_mat
-from samepose.formats.mpii import read_mpii_json, read_mpii_mat
+from samepose.formats.mpii import HEADS, parse_mpii_json, parse_mpii_mat
 from samepose.formats.rendered import read_rendered, rendered_shards
 
-_MAT_READERS = {"joints": read_lsp, "RELEASE": read_mpii_mat, "examples": read_flic}
+_MAT_PARSERS: dict[str, Callable[[Any, Path, Path], LabelledPeople]] = {
+    "joints": parse_lsp, "RELEASE": parse_mpii_mat, "examples": parse_flic}
 _LABEL_FOLDERS = ("annot", "annotations")
 _ROOM = 1.25  # side of the square around a person of COCO in longer sides of their box (usual in code for this set)
 
@@ -36,17 +39,18 @@ def read_keypoint_set(path: Path | str) -> LabelledPeople:
     file = _label_file(path) if path.is_dir() else path
     root = path if path.is_dir() else file.parent.parent if file.parent.name in _LABEL_FOLDERS else file.parent
     if file.suffix.lower() == ".mat":
-        variable = next(iter(read_mat(file, tuple(_MAT_READERS))))
-        return _MAT_READERS[variable](file, root)
+        variable, values = next(iter(read_mat(file, tuple(_MAT_PARSERS)).items()))
+        return _MAT_PARSERS[variable](values, file, root)
     content = read_json(file)
     if isinstance(content, list) and content and isinstance(content[0], dict) and "joints" in content[0]:
-        return read_mpii_json(file, root)
+        return parse_mpii_json(content, file, root)
     return _read_coco(content, file, root)
 
 
 def _label_file(folder: Path) -> Path:
     places = (folder, *(folder / name for name in _LABEL_FOLDERS))
-    files = sorted(f for place in places for suffix in (".mat", ".json") for f in place.glob(f"*{suffix}"))
+    files = sorted(f for place in places for suffix in (".mat", ".json") for f in place.glob(f"*{suffix}")
+                   if not f.name.startswith(HEADS))
     if len(files) != 1:
         what = f"holds {len(files)} label files; name one: {', '.join(f.name for f in files)}" if files else (
             "holds no .mat or .json file with labels; give the folder of LSP, MPII, FLIC, COCO keypoints or "
@@ -65,6 +69,7 @@ def _read_coco(content: object, path: Path, root: Path) -> LabelledPeople:
         "COCO", parsed.poses, image_paths(parsed.media, root),
         occluded=parsed.poses.scores < 1, centres=(boxes[:, :2] + boxes[:, 2:]) / 2,
         sides=_ROOM * np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1),
+        subsets=[subset_named(path)] * len(boxes),
     )
 
 

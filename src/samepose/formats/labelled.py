@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -16,6 +17,8 @@ from samepose.media.image import IMAGE_SUFFIXES
 from samepose.poses import Poses
 
 FEWEST_JOINTS = 3  # of two joints no pose can be learned or measured
+SUBSETS = ("train", "validation", "test")
+HELD_OUT = SUBSETS[1:]  # nothing is trained on them
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +33,13 @@ class LabelledPeople:
         centres: (N, 2) pixels: where the person is, if the data set tells; else NaN.
         sides: (N,) pixels: the side of a square around `centres` that holds the person; NaN: the whole image does.
         heads: (N, 4) x0, y0, x1, y1 of the head; NaN where the data set does not tell.
-        subsets: N of "train", "test" or "" (not told).
+        subsets: N of "train", "validation", "test" or "" (not told).
+        alone: (N,) apart enough from others to be measured as single people (MPII); all, if the data set does not tell.
         skipped: how many people of the file are not here, by reason.
+        occluded_count: whether the published measures of the data set count occluded joints.
     """
 
+    occluded_count: ClassVar[bool] = True  # LSP, MPII, FLIC, COCO: whoever was marked counts
     name: str
     poses: Poses
     images: tuple[Path, ...]
@@ -42,6 +48,7 @@ class LabelledPeople:
     sides: Float[np.ndarray, " n"]
     heads: Float[np.ndarray, "n 4"]
     subsets: tuple[str, ...]
+    alone: Bool[np.ndarray, " n"]
     skipped: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -56,6 +63,7 @@ class LabelledPeople:
         sides: Any = None,
         heads: Any = None,
         subsets: Sequence[str] | None = None,
+        alone: Any = None,
     ) -> LabelledPeople:
         """Everyone of a file; those with fewer than `FEWEST_JOINTS` marked joints are skipped and counted."""
         n = len(poses)
@@ -65,6 +73,7 @@ class LabelledPeople:
             np.zeros(marked.shape, bool) if occluded is None else np.asarray(occluded, bool) & marked,
             _floats(centres, (n, 2)), _floats(sides, (n,)), _floats(heads, (n, 4)),
             tuple(subsets) if subsets is not None else ("",) * n,
+            np.ones(n, bool) if alone is None else np.asarray(alone, bool),
         )
         enough = marked.sum(axis=1) >= FEWEST_JOINTS
         return people.without(~enough, f"fewer than {FEWEST_JOINTS} joints marked")
@@ -78,7 +87,7 @@ class LabelledPeople:
         return replace(
             self, poses=self.poses[rows], images=tuple(self.images[i] for i in rows), occluded=self.occluded[rows],
             centres=self.centres[rows], sides=self.sides[rows], heads=self.heads[rows],
-            subsets=tuple(self.subsets[i] for i in rows),
+            subsets=tuple(self.subsets[i] for i in rows), alone=self.alone[rows],
         )
 
     def without(self, mask: Bool[np.ndarray, " n"], why: str) -> LabelledPeople:
@@ -114,11 +123,28 @@ class LabelledPeople:
             side, x, y = float(max(height, width)), width / 2, height / 2
         return float(x) - side / 2, float(y) - side / 2, side
 
+    def centre(self, i: int) -> Float[np.ndarray, " 2"]:
+        """x, y in pixels of where person i is: as the data set tells, else the middle of the box of their joints.
+
+        Wei 2016, section 4.2, trains on the positions of the joints too where a set tells nothing else.
+        """
+        if not np.isnan(self.centres[i]).any():
+            return self.centres[i]
+        marked = self.poses.points[i][self.poses.visible[i]]
+        return (marked.min(axis=0) + marked.max(axis=0)) / 2
+
     def inside(self, i: int, shape: tuple[int, ...]) -> Bool[np.ndarray, " joint"]:
         """Which joints of person i lie in an image of that shape."""
         x, y = self.poses.points[i].T
         inside: np.ndarray = (x >= -0.5) & (y >= -0.5) & (x <= shape[1] - 0.5) & (y <= shape[0] - 0.5)
         return inside
+
+
+def subset_named(file: Path) -> str:
+    """The subset that a label file's name tells: `valid.json`, `person_keypoints_val2017.json`."""
+    words = set(re.findall(r"[a-z]+", file.stem.lower()))
+    return next((subset for subset, names in (("train", {"train", "training"}), ("test", {"test", "testing"}),
+                                              ("validation", {"val", "valid", "validation"})) if words & names), "")
 
 
 def image_files(root: Path) -> dict[str, Path]:

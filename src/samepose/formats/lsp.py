@@ -1,7 +1,9 @@
 """Leeds Sports Pose and its extension (Johnson & Everingham 2010, 2011): `joints.mat` beside a folder of images.
 
 LSP stores (3, 14, n), LSP-Extended (14, 3, n); both x, y and a flag for each of the 14 joints, left and right being
-the person's own. The flag is 1 for a joint that is occluded in LSP, and for one that was marked in LSP-Extended.
+the person's own. The flag is 1 for a joint that is occluded in LSP, and for one that was marked in LSP-Extended, which
+does not say what is occluded. LSP's first 1,000 images are for training, the others for tests; LSP-Extended is all for
+training.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from jaxtyping import Bool, Float
 
 from samepose.errors import FormatError
 from samepose.formats.labelled import LabelledPeople, image_files
-from samepose.formats.matfile import read_mat
 from samepose.poses import Poses
 from samepose.skeleton import LSP14
 
@@ -23,21 +24,20 @@ _LSP_TRAINING = 1000  # the first of LSP's 2,000 images; the other half is for t
 _LSP_IMAGES = 2000
 
 
-def read_lsp(path: Path | str, root: Path | None = None) -> LabelledPeople:
-    """Everyone of a `joints.mat`, one person per image.
+def parse_lsp(joints: np.ndarray, path: Path, root: Path) -> LabelledPeople:
+    """Everyone of the `joints` of a `joints.mat`, one person per image.
 
     Images belong to columns by the number in their name, from 1, or from the lowest where the highest fits the last
     column; some may be missing. If the numbers do not fit, they belong in sorted order, and must be as many as columns.
 
     Args:
-        path: `joints.mat`.
-        root: folder to look for images in; None = the file's own.
+        path: of the file, for messages and as the place of images that are missing.
+        root: folder to look for images in.
 
     Raises:
-        FormatError: unreadable, of another shape, or images that cannot be matched to the columns.
+        FormatError: of another shape, or images that cannot be matched to the columns.
     """
-    path = Path(path)
-    joints = np.asarray(read_mat(path, ("joints",))["joints"])
+    joints = np.asarray(joints)
     if joints.ndim == 2:  # a single person: the reader drops the last axis
         joints = joints[..., None]
     if joints.dtype.kind not in "fiu" or joints.ndim != 3 or joints.shape[:2] not in ((3, 14), (14, 3)):
@@ -46,11 +46,11 @@ def read_lsp(path: Path | str, root: Path | None = None) -> LabelledPeople:
     points, flags = rows[..., :2].astype(np.float32), rows[..., 2] > 0
     marked, occluded = _read_flags(points, flags)
     poses = Poses.of(np.where((marked & np.isfinite(points).all(axis=-1))[..., None], points, np.nan), LSP14)
-    extended = joints.shape[0] == 14
+    extended = len(poses) > _LSP_IMAGES or (joints.shape[0] == 14 and not occluded.any())
     subsets = None
     if not extended and len(poses) == _LSP_IMAGES:
         subsets = ["train" if i < _LSP_TRAINING else "test" for i in range(len(poses))]
-    images = _in_columns(path, list(image_files(root or path.parent).values()), len(poses))
+    images = _in_columns(path, list(image_files(root).values()), len(poses))
     return LabelledPeople.of("LSP-Extended" if extended else "LSP", poses, images, occluded=occluded, subsets=subsets)
 
 

@@ -76,7 +76,7 @@ def read_motion(
     if fps is not None:
         points, rate = points[thinned(len(points), rate, fps)], min(rate, fps)
     body, _, repairs = to_body(path, tracks.names, points, joint_map, z_up=path.suffix.lower() == ".c3d")
-    clip, subject = _identify(path)
+    clip, subject = identify(path)
     return Motion(body, round(rate, 3), clip, subject, notes + repairs)
 
 
@@ -160,7 +160,7 @@ def _frames_promised(file: bytes) -> int:
     return last - first + 1
 
 
-def _identify(path: Path) -> tuple[str, str]:
+def identify(path: Path) -> tuple[str, str]:
     """Clip and subject: from the names of CMU (`05_01`, `35_walk2`) and HDM05 (`HDM_bd_…`) files, else the folder."""
     stem = path.stem
     if found := re.fullmatch(r"(\d{1,3})_(\d{1,3}|walk.*)", stem):

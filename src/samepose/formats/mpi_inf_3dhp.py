@@ -2,11 +2,19 @@
 
 Each of the 14 cells of `annot2` and `univ_annot3` is one camera's (T, 28 x 2) pixels and (T, 28 x 3) millimetres in
 that camera's axes (x right, y down, z away), a frame's joints one after the other; `cameras` numbers the cells from 0.
+The pixels are the annotated joints as the real cameras project them.
+
+Errors of the data set that public loaders of it report, mended here unless `mend` is off. They were not checked on the
+data itself, and Sun 2020 does not say whether any was mended.
+- S4/Seq2: left and right are exchanged in all annotations of frames 3,759 to 5,852 (reported once).
+- S3/Seq1: one annotation more than the 12,488 frames of its videos; the last is left out (reported twice).
+- S6/Seq2: the video of camera 2 ends after 3,911 frames, so a detector's keypoints may end there too (reported twice).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +24,7 @@ from jaxtyping import Float
 from samepose.errors import FormatError
 from samepose.formats.matfile import load_mat
 from samepose.formats.multiview import MultiView
+from samepose.formats.positions2d import Positions2D
 from samepose.skeleton import BODY13, H36M17
 
 CAMERAS = tuple(str(k) for k in range(14))
@@ -29,10 +38,16 @@ _PLACES = {
     "left_hip": 18, "left_knee": 19, "left_ankle": 20, "right_hip": 23, "right_knee": 24, "right_ankle": 25,
 }
 _H36M17 = [_PLACES[joint] for joint in H36M17.joints]
+_EXCHANGED = {"S4/Seq2": (3759, 5853)}  # first frame, and the one after the last
+_VIDEO_FRAMES = {"S3/Seq1": 12_488}
+_SHORT_VIDEOS = {("S6/Seq2", "2"): 3911}
 
 
-def read_3dhp(path: str | Path, cameras: Sequence[str] = NOT_OVERHEAD, up_camera: str = "0") -> MultiView:
-    """Annotated keypoints of all cameras and one 3D pose per frame.
+def read_3dhp(
+    path: str | Path, cameras: Sequence[str] = NOT_OVERHEAD, up_camera: str = "0", *,
+    detections: str | Path | None = None, mend: bool = True,
+) -> MultiView:
+    """Keypoints of all cameras and one 3D pose per frame.
 
     The 3D poses are those of `up_camera`, turned so that what is up in its image is y up: true up only as far as the
     camera is level, which NP-MPJPE does not mind. They have the "universal" size that the data set gives everybody.
@@ -40,6 +55,8 @@ def read_3dhp(path: str | Path, cameras: Sequence[str] = NOT_OVERHEAD, up_camera
     Args:
         path: the folder that holds `S1/Seq1/annot.mat` and so on, or one `annot.mat`.
         cameras: `NOT_OVERHEAD` (11), `CHEST` (5), `CAMERAS` (14) or any of them.
+        detections: keypoints of a detector in place of the annotated (`formats.positions2d`; a list has 14 cameras).
+        mend: the known errors (see the module).
 
     Raises:
         FormatError: nothing there, damaged, of another layout (the test set's files are), or a camera is missing.
@@ -48,7 +65,13 @@ def read_3dhp(path: str | Path, cameras: Sequence[str] = NOT_OVERHEAD, up_camera
     files = sorted(path.glob("S*/Seq*/annot.mat")) if path.is_dir() else [path]
     if not files:
         raise FormatError(f"{path}: holds no S*/Seq*/annot.mat; give the folder of MPI-INF-3DHP's training set")
-    return MultiView.concatenate([_read(file, tuple(cameras), up_camera) for file in files])
+    views = [_read(file, tuple(cameras), up_camera) for file in files]
+    if mend:
+        views = [_mended(view) for view in views]
+    if detections:
+        keypoints = Positions2D.read(detections)
+        views = [_detected(view, keypoints) for view in views]
+    return MultiView.concatenate(views)
 
 
 def _read(path: Path, cameras: tuple[str, ...], up_camera: str) -> MultiView:
@@ -69,6 +92,46 @@ def _read(path: Path, cameras: tuple[str, ...], up_camera: str) -> MultiView:
         (solid * (1, -1, -1)).astype(np.float32), cameras, np.zeros(len(solid), np.int64),
         ("/".join(path.absolute().parts[-3:-1]),), frames.astype(np.int64),
     )
+
+
+def _mended(views: MultiView) -> MultiView:
+    """One sequence without the known errors of its annotations."""
+    (name,) = views.clip_names
+    if name in _VIDEO_FRAMES and (views.frame >= _VIDEO_FRAMES[name]).any():
+        views = views.take(np.flatnonzero(views.frame < _VIDEO_FRAMES[name]))
+        views = replace(views, notes=(f"{name}: left out what is annotated after the end of its videos",))
+    if name in _EXCHANGED:
+        first, end = _EXCHANGED[name]
+        wrong = (views.frame >= first) & (views.frame < end)
+        points, keypoints = views.points.copy(), views.keypoints.copy()
+        points[wrong] = points[wrong][:, H36M17.mirror]
+        keypoints[:, wrong] = keypoints[:, wrong][:, :, BODY13.mirror]
+        views = replace(views, points=points, keypoints=keypoints, notes=(
+            *views.notes, f"{name}: left and right set right in frames {first:,} to {end - 1:,}"))
+    return views
+
+
+def _detected(views: MultiView, keypoints: Positions2D) -> MultiView:
+    """One sequence with a detector's keypoints; frames that its video lacks are NaN."""
+    (name,) = views.clip_names
+    subject, sequence = name.split("/")
+    clip = keypoints.clip(subject, sequence, CAMERAS)
+    absent = [c for c in views.cameras if clip is None or c not in clip]
+    if clip is None or absent:
+        what = f"camera {', '.join(absent)} of {name}" if clip else name
+        raise FormatError(f"{keypoints.path}: has no keypoints of {what}; give the file of the same sequences")
+    seen = np.full_like(views.keypoints, np.nan)
+    notes = views.notes
+    for place, camera in enumerate(views.cameras):
+        found = clip[camera]
+        inside = views.frame < len(found)
+        if not inside.all():
+            if len(found) < _SHORT_VIDEOS.get((name, camera), int(views.frame[-1]) + 1):
+                raise FormatError(f"{keypoints.path}: {name} has {len(found)} frames in camera {camera}, fewer than "
+                                  f"its {int(views.frame[-1]) + 1} annotated ones; give the file of the same sequences")
+            notes = (*notes, f"{name}: the video of camera {camera} ends at frame {len(found):,}")
+        seen[place, inside] = found[views.frame[inside]]
+    return replace(views, keypoints=seen, notes=notes)
 
 
 def _cells(path: Path, file: dict[str, Any]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """MPII Human Pose (Andriluka 2014): the authors' `.mat`, and the JSON that most code trains on.
 
-Pixels count from 1 in both; here from 0. `scale` is the person's height over 200 pixels, roughly.
+Pixels count from 1 in both; here from 0. `scale` is the person's height over 200 pixels, roughly. The joints of the
+test images are not public: one validates on the people of `valid.json`, by their heads in `gt_valid.mat`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from samepose.errors import FormatError
-from samepose.formats.keypointfile import read_json
-from samepose.formats.labelled import LabelledPeople, image_paths
+from samepose.formats.labelled import LabelledPeople, image_paths, subset_named
 from samepose.formats.matfile import read_mat
 from samepose.poses import Poses
 from samepose.skeleton import MPII16
+
+HEADS = "gt_"  # before the name of the file beside `valid.json`
 
 _JOINTS = len(MPII16)
 _HEIGHT = 200  # pixels of a person of scale 1
@@ -35,39 +37,43 @@ class _Person:
     scale: float = np.nan
     head: np.ndarray = field(default_factory=lambda: np.full(4, np.nan))
     subset: str = ""
+    alone: bool = True
 
 
-def read_mpii_mat(path: Path | str, root: Path | None = None) -> LabelledPeople:
-    """Everyone with marked joints in `mpii_human_pose_v1_u12_1.mat`. The test images' joints are not public.
+def parse_mpii_mat(release: Any, path: Path, root: Path) -> LabelledPeople:
+    """Everyone with marked joints in the `RELEASE` of `mpii_human_pose_v1_u12_1.mat`.
+
+    `img_train` tells the training images from the test images, `single_person` who is `alone`, "x1" to "y2" the head.
 
     Args:
-        root: folder to look for images in; None = the file's own.
+        path: of the file, for messages.
+        root: folder to look for images in.
 
     Raises:
-        FormatError: unreadable or of another layout.
+        FormatError: of another layout.
     """
-    path = Path(path)
-    release = read_mat(path, ("RELEASE",))["RELEASE"]
     try:
         people = list(_people(release))
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"{path}: RELEASE is not laid out as MPII's ({error}); get it again") from None
-    return _labelled(path, people, root)
+    return _labelled(people, root)
 
 
-def read_mpii_json(path: Path | str, root: Path | None = None) -> LabelledPeople:
+def parse_mpii_json(content: Any, path: Path, root: Path) -> LabelledPeople:
     """A list of {"image", "joints": 16 x (x, y), "joints_vis", "center", "scale"}; a joint with vis 0 is not marked.
 
+    The file's name tells the subset (`train.json`, `valid.json`). Where `gt_valid.mat`, which goes with `valid.json`,
+    lies beside it, the heads are its `headboxes_src`: (2 corners, x and y, n). What is occluded is not told.
+
     Raises:
-        FormatError: unreadable or of another layout.
+        FormatError: of another layout, or heads of another number of people.
     """
-    path = Path(path)
-    content, people = read_json(path), []
+    people, subset = [], subset_named(path)
     if not isinstance(content, list):
         raise FormatError(f"{path}: is not a list of people as in MPII's JSON; export it again")
     for i, entry in enumerate(content):
         try:
-            person = _Person(str(entry["image"]), np.array(entry["joints"], float).reshape(_JOINTS, 2))
+            person = _Person(str(entry["image"]), np.array(entry["joints"], float).reshape(_JOINTS, 2), subset=subset)
             marked = np.array(entry["joints_vis"], float).reshape(_JOINTS) > 0
             person.centre = np.array(entry["center"], float).reshape(2)
             person.scale = float(entry["scale"])
@@ -76,17 +82,33 @@ def read_mpii_json(path: Path | str, root: Path | None = None) -> LabelledPeople
                               "joints_vis, center and scale") from None
         person.points[~marked | (person.points <= 0).all(axis=1)] = np.nan
         people.append(person)
-    return _labelled(path, people, root)
+    for person, head in zip(people, _heads(path.with_name(f"{HEADS}{path.stem}.mat"), len(people))):
+        person.head = head
+    return _labelled(people, root)
+
+
+def _heads(path: Path, count: int) -> np.ndarray:
+    """(count, 4), none where there is no such file."""
+    if not path.exists():
+        return np.empty((0, 4))
+    corners = np.asarray(read_mat(path, ("headboxes_src",))["headboxes_src"], float)
+    corners = corners[..., None] if corners.ndim == 2 else corners  # one person: the reader drops the last axis
+    if corners.shape != (2, 2, count):
+        raise FormatError(f"{path}: headboxes_src is {corners.shape}; expected (2, 2, {count}), one for each person")
+    return corners.transpose(2, 0, 1).reshape(count, 4)
 
 
 def _people(release: Any) -> Iterator[_Person]:
     training = np.atleast_1d(release.img_train)
-    for k, entry in enumerate(np.atleast_1d(release.annolist)):
-        for rect in np.atleast_1d(entry.annorect):
+    images = np.atleast_1d(release.annolist)
+    alone = _of_images(getattr(release, "single_person", None), len(images))
+    for k, entry in enumerate(images):
+        for number, rect in enumerate(np.atleast_1d(entry.annorect), 1):
             found = getattr(getattr(rect, "annopoints", None), "point", None)
             if found is None:
                 continue
-            person = _Person(str(entry.image.name), subset="train" if training[k] else "test")
+            person = _Person(str(entry.image.name), subset="train" if training[k] else "test",
+                             alone=alone is None or number in alone[k])
             for point in np.atleast_1d(found):
                 joint = int(point.id)
                 person.points[joint] = float(point.x), float(point.y)
@@ -100,13 +122,22 @@ def _people(release: Any) -> Iterator[_Person]:
             yield person
 
 
-def _labelled(path: Path, people: list[_Person], root: Path | None) -> LabelledPeople:
+def _of_images(cells: Any, count: int) -> list[np.ndarray] | None:
+    """`single_person`: for each image the numbers of its rectangles, from 1; None where the file has none."""
+    if cells is None:
+        return None
+    listed = [cells] if count == 1 else list(cells)
+    return [np.atleast_1d(numbers).astype(int) for numbers in listed]
+
+
+def _labelled(people: list[_Person], root: Path) -> LabelledPeople:
     points = np.array([p.points for p in people]).reshape(-1, _JOINTS, 2) - 1
     sides = np.array([p.scale for p in people]) * (_HEIGHT * _ROOM)
     return LabelledPeople.of(
-        "MPII", Poses.of(points, MPII16), image_paths([p.image for p in people], root or path.parent),
+        "MPII", Poses.of(points, MPII16), image_paths([p.image for p in people], root),
         occluded=np.array([p.occluded for p in people]).reshape(-1, _JOINTS),
         centres=np.array([p.centre for p in people]).reshape(-1, 2) - 1,
         sides=np.where(sides > 0, sides, np.nan),  # -1 in the JSON where it is not known
         heads=np.array([p.head for p in people]).reshape(-1, 4) - 1, subsets=[p.subset for p in people],
+        alone=[p.alone for p in people],
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from samepose.errors import UsageError
 from samepose.skeleton import BODY13, H36M17
@@ -17,12 +17,14 @@ class MultiView:
     """N frames seen by C cameras. `evaluation.retrieval.evaluate_views` takes `points` and `keypoints`.
 
     Attributes:
-        keypoints: (C, N, 13, 2) float32 BODY13 in pixels, x right and y down; a missing joint is NaN.
+        keypoints: (C, N, 13, 2) float32 BODY13 in pixels, x right and y down; a missing joint is NaN, and so are all of
+            them where a camera has no video.
         points: (N, 17, 3) float32 H36M17 in metres, no NaN; y up as far as the source knows what is up.
         cameras: C names.
         clip: (N,) int64 position in `clip_names`.
         clip_names: names of the clips, `"<subject>/<clip>"`.
         frame: (N,) int64 frame number in its clip, counted as the data set does.
+        notes: one line for each known error of the data set that was mended or left out.
     """
 
     keypoints: Float[np.ndarray, "camera n 13 2"]
@@ -31,6 +33,7 @@ class MultiView:
     clip: Int[np.ndarray, " n"]
     clip_names: tuple[str, ...]
     frame: Int[np.ndarray, " n"]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, c = len(self.points), len(self.cameras)
@@ -56,7 +59,18 @@ class MultiView:
         return cls(
             np.concatenate([m.keypoints for m in many], axis=1), np.concatenate([m.points for m in many]),
             many[0].cameras, np.concatenate(clips), names, np.concatenate([m.frame for m in many]),
+            tuple(note for m in many for note in m.notes),
         )
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Who has a frame, each once."""
+        return tuple(dict.fromkeys(self.clip_names[c].split("/")[0] for c in np.unique(self.clip)))
+
+    def in_all_cameras(self) -> Bool[np.ndarray, " n"]:
+        """Which frames every camera sees, be it one joint: what can be looked for across views (Sun 2020, 4.1)."""
+        found: np.ndarray = (~np.isnan(self.keypoints).any(axis=3)).any(axis=2).all(axis=0)
+        return found
 
     def take(self, frames: Int[np.ndarray, " kept"]) -> MultiView:
         """Some of the frames, the same in all cameras."""

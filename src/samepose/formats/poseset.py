@@ -8,14 +8,14 @@ numbers or names; and may hold `subject` (N,) and `fps`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from samepose.errors import FormatError, UsageError
+from samepose.errors import UsageError
+from samepose.files import written
 from samepose.skeleton import H36M17
 
 
@@ -57,9 +57,8 @@ def save_poseset(path: str | Path, poseset: PoseSet) -> None:
     """Write a pose set as `.npz`, in one step: an interrupted write leaves what was there.
 
     Raises:
-        FormatError: the place cannot be written to.
+        SameposeError: the place cannot be written to.
     """
-    path = Path(path)
     arrays = {
         "points": poseset.points,
         "joints": np.array(H36M17.joints),
@@ -69,11 +68,5 @@ def save_poseset(path: str | Path, poseset: PoseSet) -> None:
     }
     if poseset.fps is not None:
         arrays["fps"] = np.array(poseset.fps)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    with written(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)

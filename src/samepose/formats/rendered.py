@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -28,6 +30,7 @@ class RenderedPeople(LabelledPeople):
         files: the images' JPEG files.
     """
 
+    occluded_count: ClassVar[bool] = False  # ours: the mesh says of every joint whether it is hidden, a third are
     files: Mapping[Path, bytes] = field(default_factory=dict)
 
     def image(self, i: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -55,21 +58,18 @@ def read_rendered(shards: Sequence[Path]) -> RenderedPeople:
     Raises:
         FormatError: a shard is damaged.
     """
-    points, occluded, images = [], [], []
+    points, occluded = [], []
+    images: list[Path] = []
     names: tuple[str, ...] = ()
     files: dict[Path, bytes] = {}
     for path in shards:
-        try:
-            with np.load(path) as data:
-                flat, inside = data["joints_2d"] - np.float32(0.5), data["inside"]  # our pixels' middles are whole
-                points.append(np.where(inside[..., None], flat, np.nan))
-                occluded.append(~data["visible"])
-                jpeg, start = data["jpeg"], data["start"]
-                names = tuple(str(j) for j in data["joints"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from None
-        of_shard = [path / f"{i}.jpg" for i in range(len(start) - 1)]
-        files |= {image: jpeg[a:b].tobytes() for image, (a, b) in zip(of_shard, pairwise(start))}
+        with _shard(path) as data:
+            flat, inside = data["joints_2d"] - np.float32(0.5), data["inside"]  # our pixels' middles are whole
+            points.append(np.where(inside[..., None], flat, np.nan))
+            occluded.append(~data["visible"])
+            names = tuple(str(j) for j in data["joints"])
+            of_shard = {path / f"{i}.jpg": jpeg for i, jpeg in enumerate(_pictures(data))}
+        files |= of_shard
         images += of_shard
     poses = Poses.of(np.concatenate(points), Skeleton("rendered", names))
     people = LabelledPeople.of("rendered people", poses, images, occluded=np.concatenate(occluded))
@@ -124,7 +124,7 @@ def shards_of(folder: str | Path) -> tuple[Path, ...]:
     Raises:
         FormatError: there is none.
     """
-    paths = tuple(sorted(Path(folder).glob("people-*.npz")))
+    paths = tuple(rendered_shards(Path(folder)))
     if not paths:
         raise FormatError(f"{folder}: holds no people-*.npz; make them with `samepose synth`")
     return paths
@@ -136,17 +136,29 @@ def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
     Raises:
         FormatError: it is damaged.
     """
-    try:
-        with np.load(path) as file:
-            data = {name: file[name] for name in file.files}
+    with _shard(path) as data:
         own = Skeleton("shard", tuple(str(j) for j in data["joints"]))
         flat, deep = own.convert(data["joints_2d"], skeleton), own.convert(data["joints_3d"], skeleton)
         seen, inside = (own.convert_scores(data[k].astype(np.float32), skeleton) > 0.5 for k in ("visible", "inside"))
-        for i, (a, b) in enumerate(zip(data["start"], data["start"][1:], strict=False)):
-            with Image.open(io.BytesIO(data["jpeg"][a:b].tobytes())) as image:
+        for i, jpeg in enumerate(_pictures(data)):
+            with Image.open(io.BytesIO(jpeg)) as image:
                 pixels = np.array(image.convert("RGB"))
             yield Sample(pixels, flat[i], deep[i], seen[i], inside[i], data["intrinsics"][i], data["shape"][i],
                          int(data["instant"][i]), int(data["camera"][i]), str(data["clip"][i]),
                          str(data["subject"][i]))
+
+
+@contextmanager
+def _shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
+    """The arrays of a shard, each read once; FormatError when they, or what is done with them, show that it is none."""
+    try:
+        with np.load(path) as file:
+            data = {name: file[name] for name in file.files}
+        yield data
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from None
+        raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from error
+
+
+def _pictures(data: dict[str, np.ndarray]) -> Iterator[bytes]:
+    """The JPEG file of each image."""
+    return (data["jpeg"][a:b].tobytes() for a, b in pairwise(data["start"]))

@@ -20,7 +20,8 @@ def to_camera(points: Any, azimuth: Any, elevation: Any, roll: Any, xp: ModuleTy
 
     Azimuth 0 puts the camera on the +z axis, 90° on +x; a positive elevation looks down from above; a positive
     roll turns the image anticlockwise. A person who faces +z is seen from the front at azimuth 0, with the
-    person's left (+x) on the right of the image.
+    person's left (+x) on the right of the image. Written out, not by scipy's Rotation, because the same lines turn
+    torch tensors, on their own device.
 
     Args:
         points: (..., J, 3), numpy array or torch tensor.

@@ -16,8 +16,7 @@ def torso_length(points: Float[np.ndarray, "*batch 17 3"]) -> Float[np.ndarray, 
     """|pelvis-spine| + |spine-thorax| of H36M17 poses, in their own unit: the unit of NP-MPJPE."""
     lower = np.linalg.norm(points[..., _SPINE, :] - points[..., _PELVIS, :], axis=-1)
     upper = np.linalg.norm(points[..., _THORAX, :] - points[..., _SPINE, :], axis=-1)
-    length: np.ndarray = lower + upper
-    return length
+    return np.asarray(lower + upper)  # of one pose too an array
 
 
 def normalise_3d(points: Float[np.ndarray, "*batch 17 3"]) -> Float[np.ndarray, "*batch 17 3"]:

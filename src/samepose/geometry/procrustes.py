@@ -21,7 +21,7 @@ _FEWEST_SHARED = 3
 
 
 def procrustes_align(
-    target: Float[np.ndarray, "*batch joint 3"], source: Float[np.ndarray, "*batch joint 3"]
+    target: Float[np.ndarray, "*#batch joint 3"], source: Float[np.ndarray, "*#batch joint 3"]
 ) -> Float[np.ndarray, "*batch joint 3"]:
     """`source` moved onto `target` by the best rotation, scale and translation (least squares, no reflection).
 
@@ -53,17 +53,27 @@ def np_mpjpe(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "n 17 3"]) -> 
 def np_mpjpe_matrix(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"]) -> Float[np.ndarray, "n m"]:
     """NP-MPJPE of every a[i] and b[j] (b aligned to a) in float32, to about 1e-5.
 
-    Closed form without SVD: see `_procrustes_kernel`. Runs on numba's threads (`numba.set_num_threads`).
-
     Args:
         a, b: H36M17 poses in any unit. A pose with NaN gives NaN.
 
     Raises:
         UsageError: not (N, 17, 3) arrays.
     """
+    return pa_mpjpe_matrix(_centred(a), _centred(b))
+
+
+def pa_mpjpe_matrix(a: Float[np.ndarray, "n joint 3"], b: Float[np.ndarray, "m joint 3"]) -> Float[np.ndarray, "n m"]:
+    """PA-MPJPE: mean joint distance of every a[i] and b[j] moved onto it, any skeleton, in the unit of `a`, float32.
+
+    Rotation (no reflection), scale and translation of least squares, in closed form without SVD: see
+    `_procrustes_kernel`. Runs on numba's threads (`numba.set_num_threads`).
+
+    Args:
+        a, b: a pose with NaN gives NaN.
+    """
     from samepose.geometry import _procrustes_kernel as kernel
 
-    target, source = _centred(a), _centred(b)
+    target, source = (np.ascontiguousarray(p - p.mean(axis=1, keepdims=True), np.float32) for p in (a, b))
     out = np.empty((len(target), len(source)), np.float32)
     if out.size:
         kernel.all_pairs(target, *_tiles(source, kernel.TILE), out)

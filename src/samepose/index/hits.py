@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from samepose.errors import SameposeError, UsageError
+from samepose.errors import UsageError
+from samepose.files import written
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -136,7 +137,5 @@ class Hits(Sequence[Hit]):
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SameposeError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+    with written(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -23,12 +23,28 @@ def ideal_belief_maps(
         stride: pixels from one cell to the next.
         sigma: of the peaks, in cells.
     """
+    joints = torch.where(visible[..., None, None], _peaks(points, cells, stride, sigma), 0).amax(1)
+    return torch.cat([joints, 1 - joints.amax(1, keepdim=True)], 1)
+
+
+def centre_maps(
+    centres: Float[Tensor, "n 2"], cells: int, stride: int, sigma: float
+) -> Float[Tensor, "n 1 cells cells"]:
+    """A Gaussian peak where the primary person is: what every stage after the first is also given (section 4.2).
+
+    Args:
+        centres: as `points` of `ideal_belief_maps`, and so are the others.
+    """
+    return _peaks(centres[:, None], cells, stride, sigma)
+
+
+def _peaks(
+    points: Float[Tensor, "... 2"], cells: int, stride: int, sigma: float
+) -> Float[Tensor, "... cells cells"]:
     at = (points + 0.5) / stride - 0.5
     axis = torch.arange(cells, device=points.device)
-    off = torch.exp(-((axis - at[..., None]) ** 2) / (2 * sigma**2))  # n people joint 2 cells
-    peaks = off[..., 1, :, None] * off[..., 0, None, :]
-    joints = torch.where(visible[..., None, None], peaks, 0).amax(1)
-    return torch.cat([joints, 1 - joints.amax(1, keepdim=True)], 1)
+    off = torch.exp(-((axis - at[..., None]) ** 2) / (2 * sigma**2))  # ... 2 cells
+    return off[..., 1, :, None] * off[..., 0, None, :]
 
 
 def l2_loss(
@@ -41,7 +57,8 @@ def l2_loss(
         out: beliefs of each stage.
         near: ideal maps of everyone near, for the first stage.
         primary: ideal maps of the primary person, for the others.
-        known: maps that the labels say something about; the others cost nothing.
+        known: maps that the labels say something about; the others cost nothing. The flat map of a joint that is
+            known to lie outside the image is one of them.
     """
     ideal = _of_stages(out, near, primary)
     return ((out - ideal) ** 2 * known[:, None, :, None, None]).sum((2, 3, 4)).mean(0)
@@ -61,7 +78,7 @@ def softmax_loss(
     here = known[:, None, :-1] & (total > 0.5)
     share = target / total.clamp_min(1e-6)[..., None]
     entropy = -(share * functional.log_softmax(out[:, :, :-1].flatten(-2), -1)).sum(-1)
-    joints = (entropy * here).sum((0, 2)) / here[:, 0].sum().clamp_min(1)
+    joints = (entropy * here).sum((0, 2)) / here.sum((0, 2)).clamp_min(1)
     rest = functional.binary_cross_entropy_with_logits(out[:, :, -1], ideal[:, :, -1], reduction="none")
     return joints + rest.mean((0, 2, 3))
 

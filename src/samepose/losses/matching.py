@@ -1,4 +1,4 @@
-"""The matching probability on tensors, and the losses of Pr-VIPE (Sun 2020, section 3.2-3.3)."""
+"""The matching probability on tensors, and the losses over it: of Pr-VIPE (Sun 2020, section 3.2-3.4), and ours."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samepose.matching.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+from samepose.matching.closed_form import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
 
 
 def moments(
     mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor
 ) -> tuple[Float[Tensor, "*pair"], Float[Tensor, "*pair"]]:
-    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D); see `matching.embeddings`."""
+    """Mean and variance of ||z1 - z2||² for broadcast pairs of Gaussians (..., D): eq. 2 of `matching.closed_form`."""
     m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
     return (m2 + s).sum(-1), (2 * s * s + 4 * m2 * s).sum(-1)
 
@@ -24,7 +24,7 @@ def all_moments(
     mean_1: Float[Tensor, "n dim"], var_1: Float[Tensor, "n dim"],
     mean_2: Float[Tensor, "m dim"], var_2: Float[Tensor, "m dim"],
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
-    """`moments` of all pairs, by matrix products."""
+    """`moments` of all pairs, by matrix products: (2) with its squares expanded."""
     def own(mu: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         return (mu * mu + v).sum(1), (2 * v * v + 4 * mu * mu * v).sum(1)
 
@@ -35,8 +35,22 @@ def all_moments(
     return e.clamp_min(1e-9), (w1[:, None] + w2 + left @ right.T).clamp_min(0)
 
 
+def smoothed(p: Float[Tensor, "*pair"], smoothing: float) -> Float[Tensor, "*pair"]:
+    """P of training, (1 - s) P + s / 2: within s / 2 and 1 - s / 2, sampled or in closed form alike.
+
+    Sun 2020, supplement B, keeps P within 0.05 and 0.95, s = 0.1. Linear in P, so the mean over samples may be taken
+    before or after; increasing, so no ranking changes.
+    """
+    return (1 - smoothing) * p + smoothing / 2
+
+
+def distance(log_p: Float[Tensor, "*pair"], smoothing: float) -> Float[Tensor, "*pair"]:
+    """D = -log P (Sun 2020, eq. 4), P smoothed."""
+    return -smoothed(log_p.exp(), smoothing).log() if smoothing else -log_p
+
+
 def log_matching_probability(e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "*pair"]:
-    """log E[sigmoid(b - a r)] from the moments of r², closed form (see `samepose.matching.embeddings`)."""
+    """log E[sigmoid(b - a r)] from the moments of r²: eq. 5 of `matching.closed_form`."""
     e = e.clamp_min(1e-9)
     u = (w / (e * e)).clamp(0, 2)
     c = GAMMA_POLY
@@ -79,21 +93,16 @@ class _Fused(torch.autograd.Function):
 
 
 def log_matching_probability_sampled(
-    z1: Float[Tensor, "n k dim"], z2: Float[Tensor, "n k dim"], a: Tensor, b: Tensor, smoothing: float
+    z1: Float[Tensor, "n k dim"], z2: Float[Tensor, "n k dim"], a: Tensor, b: Tensor
 ) -> Float[Tensor, " n"]:
-    """The paper's log of eq. 7 for rows of samples: mean over all k x k pairs of the smoothed sigmoid.
-
-    Args:
-        smoothing: P = (1 - s) sigmoid + s / 2 (reference code: s = 0.1 in training).
-    """
-    p = (1 - smoothing) * torch.sigmoid(b - a * torch.cdist(z1, z2)) + smoothing / 2
-    return p.mean(dim=(1, 2)).log()
+    """The paper's log of eq. 7 for rows of samples: of the mean sigmoid over all k x k pairs."""
+    return torch.sigmoid(b - a * torch.cdist(z1, z2)).mean(dim=(1, 2)).clamp_min(1e-30).log()
 
 
 def semi_hard_negatives(
     distance: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]
 ) -> tuple[Tensor, Bool[Tensor, " n"]]:
-    """For each anchor the nearest negative that is farther than its positive (Sun 2020, section 3.3).
+    """For each anchor the nearest negative that is farther than its positive (Sun 2020, section 3.2).
 
     Args:
         distance: [anchor, candidate]; candidate i is anchor i's positive (its other view).
@@ -118,5 +127,21 @@ def triplet_ratio_loss(positive: Float[Tensor, " n"], negative: Float[Tensor, " 
 
 
 def gaussian_prior(mean: Tensor, var: Tensor) -> Tensor:
-    """KL(N(mean, var) || N(0, I)), summed over dimensions, averaged over poses (Sun 2020, eq. 9)."""
+    """KL(N(mean, var) || N(0, I)), summed over dimensions, averaged over poses (Sun 2020, eq. 8)."""
     return 0.5 * (var + mean**2 - 1 - torch.log(var.clamp_min(1e-10))).sum(1).mean()
+
+
+def all_pairs_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
+    """Binary cross-entropy of P over all pairs, summed per anchor: each is one positive against its batch."""
+    return -torch.where(match, p, 1 - p).clamp_min(1e-6).log().sum() / len(p)
+
+
+def contrast_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
+    """The ratio loss against all negatives at once: -log P(pos) / (P(pos) + sum of P over the negatives).
+
+    Either view may be the anchor: the mean of both directions.
+    """
+    positive = p.diagonal()
+    rivals = p.masked_fill(match, 0)
+    both = torch.log(positive + rivals.sum(0)) + torch.log(positive + rivals.sum(1))
+    return (both / 2 - torch.log(positive.clamp_min(1e-12))).mean()

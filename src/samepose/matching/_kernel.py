@@ -1,4 +1,4 @@
-"""The compiled passes of the matching probability (see `embeddings`).
+"""The compiled passes of the matching probability; equations are those of `closed_form`.
 
 The work is in sequential functions, and the parallel ones only hand it out: numba compiles a parallel loop with
 Python's error model, which tests every divisor for zero, and then LLVM vectorises nothing (50 times slower).
@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from samepose.matching.embeddings import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
+from samepose.matching.closed_form import (
+    FLOOR,
+    GAMMA_POLY,
+    GAUSS_HERMITE_NODES,
+    GAUSS_HERMITE_WEIGHTS,
+    LEAST_MEAN,
+    LIMIT,
+    WIDE_LIMIT,
+)
 
 TILE = 512  # poses side by side: two rows of intermediate results stay in the first cache, the tile in the second
 ROWS = 256  # poses against one tile per task: enough to forget the time it took to lay out the tile
@@ -22,9 +30,9 @@ _C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in GAMMA_POLY)
 _X1, _X2 = (np.float32(x) for x in GAUSS_HERMITE_NODES)
 _XX1, _XX2 = (np.float32(x * x / 1024) for x in GAUSS_HERMITE_NODES)
 _W0, _W1, _W2 = (np.float32(w) for w in GAUSS_HERMITE_WEIGHTS)
-_ZERO, _HALF, _ONE, _TWO, _TINY, _FLOOR = (np.float32(x) for x in (0, 0.5, 1, 2, 1e-12, 1e-30))
+_ZERO, _HALF, _ONE, _TWO = (np.float32(x) for x in (0, 0.5, 1, 2))
+_LEAST_MEAN, _FLOOR, _LIMIT, _WIDE_LIMIT = (np.float32(x) for x in (LEAST_MEAN, FLOOR, LIMIT, WIDE_LIMIT))
 _ROOT2 = np.float32(math.sqrt(2))
-_LIMIT, _WIDE_LIMIT = np.float32(40), np.float32(80)  # of exponents: the product of two e**40 is finite
 _E2, _E3, _E4, _E5, _E6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
 _H2, _H3, _H4 = (np.float32(2 / math.factorial(n)) for n in (4, 6, 8))
 _L3, _L5, _L7, _L9 = (np.float32(2 / n) for n in (3, 5, 7, 9))
@@ -35,7 +43,7 @@ _FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 
 @njit(inline="always", **_FAST)
-def _exp(x, limit):  # type: ignore[no-untyped-def]
+def exp(x, limit):  # type: ignore[no-untyped-def]
     """e**x, x cut to +-limit <= 80, to 4e-6 relative. Plain arithmetic: unlike libm's, LLVM vectorises it."""
     x = min(max(x, -limit), limit)
     power = np.floor(x * _PER_LN2 + _HALF)
@@ -45,7 +53,7 @@ def _exp(x, limit):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **_FAST)
-def _log(x):  # type: ignore[no-untyped-def]
+def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a normal float32 > 0, to 1e-6: exponent from the bits, atanh's series for the rest."""
     bits = np.float32(x).view(np.int32)
     power = np.int32((bits - _ROOT_HALF_BITS) >> _FRACTION)
@@ -67,26 +75,44 @@ def _two_cosh(y):  # type: ignore[no-untyped-def]
     return t * t - _TWO
 
 
+@njit(inline="always", **_FAST)
+def _gamma_matched(e, w):  # type: ignore[no-untyped-def]
+    """Moments of r² -> e, u and q of eq. 4, within their bounds."""
+    e = max(e, _LEAST_MEAN)
+    u = min(max(w, _ZERO) / (e * e), _TWO)
+    return e, u, u * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * _C4))))
+
+
+@njit(inline="always", **_FAST)
+def over_nodes(rho, variance, a, b):  # type: ignore[no-untyped-def]
+    """Eq. 5, its nodes by pairs (eq. 6): uncalibrated P from the mean and the variance of r."""
+    c = exp(a * rho - b, _LIMIT)
+    spread2, far = a * a * variance, _ONE + c * c
+    t1, t2 = c * _two_cosh(spread2 * _XX1), c * _two_cosh(spread2 * _XX2)
+    return _W0 / (_ONE + c) + _W1 * (_TWO + t1) / (far + t1) + _W2 * (_TWO + t2) / (far + t2)
+
+
 @njit(**_FAST)
-def _fill(e, w, a, b, slope, odds, plain, out):  # type: ignore[no-untyped-def]
-    """Moments of r² -> calibrated P. A pair of nodes +-x at once: 1/(1+cg) + 1/(1+c/g) with g + 1/g = 2 cosh."""
+def calibrate(p, slope, odds):  # type: ignore[no-untyped-def]
+    """Eq. 7 of a row of P, in place; `odds` is exp(-offset)."""
+    for i in range(len(p)):
+        against = max((_ONE - p[i]) / max(p[i], _FLOOR), _FLOOR)
+        p[i] = _ONE / (_ONE + odds * exp(slope * log(against), _WIDE_LIMIT))
+
+
+@njit(**_FAST)
+def probabilities(e, w, a, b, slope, odds, plain, out):  # type: ignore[no-untyped-def]
+    """A row of moments of r² -> calibrated P."""
     for i in range(len(out)):
-        mean = max(e[i], _TINY)
-        u = min(max(w[i], _ZERO) / (mean * mean), _TWO)
-        q = u * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * _C4))))
-        c = _exp(a * math.sqrt(mean * (_ONE - q)) - b, _LIMIT)
-        spread2, far = a * a * mean * q, _ONE + c * c
-        t1, t2 = c * _two_cosh(spread2 * _XX1), c * _two_cosh(spread2 * _XX2)
-        out[i] = _W0 / (_ONE + c) + _W1 * (_TWO + t1) / (far + t1) + _W2 * (_TWO + t2) / (far + t2)
+        mean, _, q = _gamma_matched(e[i], w[i])
+        out[i] = over_nodes(math.sqrt(mean * (_ONE - q)), mean * q, a, b)
     if not plain:
-        for i in range(len(out)):
-            against = max((_ONE - out[i]) / max(out[i], _FLOOR), _FLOOR)
-            out[i] = _ONE / (_ONE + odds * _exp(slope * _log(against), _WIDE_LIMIT))
+        calibrate(out, slope, odds)
 
 
 @njit(**_FAST)
-def _moments(mean, var, own, means, variances, owns, e, w):  # type: ignore[no-untyped-def]
-    """Moments of r² of one pose and a tile; four dimensions at a time, so that e and w are seldom loaded and stored.
+def moments(mean, var, own, means, variances, owns, e, w):  # type: ignore[no-untyped-def]
+    """Eq. 2 of one pose and a row of others; four dimensions at a time, so that e and w are seldom loaded and stored.
 
     Means come multiplied by sqrt(2), so with t = s + 2m²: e = (Σt + Σs) / 2 and w = 2 Σ s t.
     """
@@ -135,9 +161,9 @@ def tile(mean, var, rows, other_mean, other_var, columns, parameters, out):  # t
         for d in range(mean.shape[1]):
             mu[d], v[d] = _ROOT2 * mean[i, d], var[i, d]
             own += v[d]
-        _moments(mu, v, own, means, variances, owns, e, w)
+        moments(mu, v, own, means, variances, owns, e, w)
         row = out[i]  # a row of a contiguous array is known to be contiguous, a two-dimensional cut is not
-        _fill(e, w, a, b, slope, odds, plain, row[columns[0] : columns[1]])
+        probabilities(e, w, a, b, slope, odds, plain, row[columns[0] : columns[1]])
 
 
 @njit(parallel=True, **_FAST)
@@ -160,14 +186,13 @@ def all_pairs(mean, var, other_mean, other_var, parameters, out):  # type: ignor
 
 @njit(**_FAST)
 def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
+    """Eq. 5 and 8. Each sigmoid of a pair of nodes is needed by itself, so eq. 6 is of no use."""
     for i in range(len(e)):
-        mean = max(e[i], _TINY)
-        u = min(max(w[i], _ZERO) / (mean * mean), _TWO)
-        q = u * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * _C4))))
+        mean, u, q = _gamma_matched(e[i], w[i])
         dq = _C0 + u * (_TWO * _C1 + u * (np.float32(3) * _C2 + u * (np.float32(4) * _C3 + u * np.float32(5) * _C4)))
         r, deviation = math.sqrt(mean * (_ONE - q)), math.sqrt(mean * q) + np.float32(1e-9)
-        centre, spread = _exp(a * r - b, _LIMIT), a * deviation
-        g1, g2 = _exp(spread * _X1, _LIMIT), _exp(spread * _X2, _LIMIT)
+        centre, spread = exp(a * r - b, _LIMIT), a * deviation
+        g1, g2 = exp(spread * _X1, _LIMIT), exp(spread * _X2, _LIMIT)
         s0, near1, near2 = _ONE / (_ONE + centre), g1 / (g1 + centre), g2 / (g2 + centre)
         far1, far2 = _ONE / (_ONE + centre * g1), _ONE / (_ONE + centre * g2)
         p[i] = _W0 * s0 + _W1 * (far1 + near1) + _W2 * (far2 + near2)
@@ -176,7 +201,6 @@ def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-unty
         slope = _W0 * s0 * (_ONE - s0) + n1 + f1 + n2 + f2
         tilt = _X1 * (f1 - n1) + _X2 * (f2 - n2)
         db[i], da[i] = slope, -(slope * r + tilt * deviation)
-        # e and w act through r² = e (1 - q) and deviation² = e q, with q a function of u = w / e².
         by_r, by_deviation = -a * slope * _HALF / r, -a * tilt * _HALF / deviation
         across = (by_deviation - by_r) * dq
         de[i] = by_r * (_ONE - q) + by_deviation * q - _TWO * u * across

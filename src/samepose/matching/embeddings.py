@@ -1,15 +1,4 @@
-"""Embeddings, and the matching probability: the one notion of likeness of the whole project.
-
-A pose is a diagonal Gaussian z ~ N(mean, var). Two poses match with probability (Sun 2020, section 3.2, eq. 6-7)
-
-    P = E[ sigmoid(b - a ||z1 - z2||) ]
-
-The paper estimates the expectation with 20 x 20 samples (`probability_monte_carlo`). Here it has a closed form:
-z1 - z2 is Gaussian with mean m and variances s, so r² = ||z1 - z2||² has mean e = Σm² + Σs and variance
-w = 2Σs² + 4Σm²s; a Gamma of that mean and variance gives the mean and variance of r, and five Gauss-Hermite nodes
-integrate the sigmoid over a Gaussian r. All of it is one compiled pass over the pairs (`_kernels`): computing e and w
-there costs no more than the matrix products they could be written as, and nothing cancels.
-"""
+"""Embeddings of poses, and the matching probability of pairs of them (derived in `closed_form`)."""
 
 from __future__ import annotations
 
@@ -21,13 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import UsageError
+from samepose.matching import closed_form
 
-# Nodes and weights of E[f(x)], x ~ N(0, 1), with five points (symmetric: one zero, two pairs).
-GAUSS_HERMITE_NODES = (1.3556261799742659, 2.8569700138728056)
-GAUSS_HERMITE_WEIGHTS = (0.5333333333333333, 0.2220759220056126, 0.011257411327720688)
-# (1 - R²/k) / u with R = Γ(k+½)/Γ(k) and u = 1/k in (0, 2], as a polynomial in u: Var r = e * u * poly(u).
-# Least squares on Chebyshev nodes, largest error 2e-5; k >= 1/2 always, because e² >= w/2.
-GAMMA_POLY = (0.25000465, -0.03121815, -0.00858266, 0.00524543, -0.00084565)
 _FEW_PAIRS = 1 << 15  # up to so many pairs numpy is done before numba is loaded and its threads are awake
 
 
@@ -69,8 +53,7 @@ class Matching:
     Attributes:
         a: slope, > 0, per unit of embedding distance.
         b: offset; two certain embeddings at distance 0 match with sigmoid(b).
-        slope, offset: monotone calibration on the logit, P' = sigmoid(slope * logit(P) + offset); slope > 0. Fitted on
-            people that the model has not seen (`evaluation.calibrator`).
+        slope, offset: monotone calibration on the logit (eq. 7 of `closed_form`); slope > 0.
     """
 
     a: float
@@ -85,12 +68,10 @@ class Matching:
 
     def calibrate(self, probability: Float[np.ndarray, "*pair"]) -> Float[np.ndarray, "*pair"]:
         """What becomes of probabilities of `uncalibrated`."""
-        against = np.maximum((1 - probability) / np.maximum(probability, 1e-30), 1e-30)
-        shown: np.ndarray = 1 / (1 + np.exp(np.clip(self.slope * np.log(against) - self.offset, -80, 80)))
-        return shown
+        return closed_form.calibrated(probability, self.slope, self.offset)
 
     def probability(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, "q n"]:
-        """Calibrated matching probability of every pair, closed form.
+        """Calibrated matching probability of every pair (eq. 5 and 7 of `closed_form`).
 
         Args:
             query: Q embeddings.
@@ -118,16 +99,8 @@ class Matching:
     def _few(
         self, mean_1: np.ndarray, var_1: np.ndarray, mean_2: np.ndarray, var_2: np.ndarray
     ) -> Float[np.ndarray, "*pair"]:
-        """The closed form as one reads it, for broadcast pairs (..., D); `_kernels` holds its compiled twin."""
-        m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
-        e, w = np.maximum((m2 + s).sum(axis=-1), 1e-12), (2 * s * s + 4 * m2 * s).sum(axis=-1)
-        u = np.minimum(w / (e * e), 2)
-        q = u * np.polynomial.polynomial.polyval(u, GAMMA_POLY)
-        r, deviation = np.sqrt(e * (1 - q)), np.sqrt(e * q)
-        p = np.zeros_like(e)
-        for weight, node in zip(GAUSS_HERMITE_WEIGHTS, (0.0, *GAUSS_HERMITE_NODES)):
-            for sign in (-1, 1) if node else (1,):
-                p += weight / (1 + np.exp(np.minimum(self.a * (r + sign * node * deviation) - self.b, 80)))
+        """Broadcast pairs (..., D) in numpy."""
+        p = closed_form.probability(*closed_form.moments(mean_1, var_1, mean_2, var_2), self.a, self.b)
         return (p if self.uncalibrated == self else self.calibrate(p)).astype(np.float32)
 
     def _parameters(self) -> Float[np.ndarray, "5"]:

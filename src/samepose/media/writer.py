@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from samepose.errors import MediaError
+from samepose.files import written
 from samepose.media import one_line
 
-WRITTEN_SUFFIXES = (".mp4", ".webm")  # PyAV's H.264 encoder is GPL: VP9 is free, and browsers play it
+# PyAV's H.264 encoder is GPL: VP9 is free, and browsers play it.
 _SOUND = {".mp4": "aac", ".webm": "libopus"}
 _SOUND_RATE = 48_000
 _QUALITY = {"crf": "30", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
@@ -61,28 +62,25 @@ def video_writer(
         sound: the video whose sound to take, and from which to which second.
 
     Raises:
-        MediaError: it cannot be written.
+        SameposeError: it cannot be written.
     """
     import av
 
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     exact = Fraction(rate).limit_denominator(1001)
-    try:
-        with av.open(str(part), "w") as container:
-            picture = container.add_stream("libvpx-vp9", rate=exact, options=dict(_QUALITY))
-            picture.width, picture.height, picture.pix_fmt, picture.bit_rate = *size, "yuv420p", 0
-            packets: Iterator[Any] = iter(())
-            if sound is not None and _has_sound(sound[0]):
-                stream = container.add_stream(_SOUND[path.suffix.lower()], rate=_SOUND_RATE, layout="stereo")
-                packets = _sound_packets(stream, *sound)
-            writer = VideoWriter(container, picture, exact, packets)
-            yield writer
-            writer.finish()
-        part.replace(path)
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path}: cannot be written ({one_line(error)}); choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with written(path) as part:
+        try:
+            with av.open(str(part), "w") as container:
+                picture = container.add_stream("libvpx-vp9", rate=exact, options=dict(_QUALITY))
+                picture.width, picture.height, picture.pix_fmt, picture.bit_rate = *size, "yuv420p", 0
+                packets: Iterator[Any] = iter(())
+                if sound is not None and _has_sound(sound[0]):
+                    stream = container.add_stream(_SOUND[path.suffix.lower()], rate=_SOUND_RATE, layout="stereo")
+                    packets = _sound_packets(stream, *sound)
+                writer = VideoWriter(container, picture, exact, packets)
+                yield writer
+                writer.finish()
+        except av.FFmpegError as error:
+            raise MediaError(f"{path}: cannot be written ({one_line(error)}); choose another place") from error
 
 
 def _has_sound(path: Path) -> bool:

@@ -99,7 +99,8 @@ class Cpm(nn.Module):
 
         Args:
             image: squares of the configured size.
-            centre: map with a peak where the person to look at is (paper, section 4.2); the middle by default.
+            centre: map with a peak where the person to look at is (paper, section 4.2), see `centre_maps`. None: the
+                middle, where detection puts the person.
         """
         if self.config.features == "movenet":
             local, shared = self.features(image)
@@ -139,7 +140,7 @@ class Middle(nn.Module):
         self.register_buffer("map", (off[:, None] * off)[None, None], persistent=False)
 
     def forward(self, like: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n 1 h w"]:
-        return self.map.expand(len(like), -1, -1, -1)  # type: ignore[operator]
+        return self.map.expand(like.shape[0], -1, -1, -1)  # type: ignore[operator]
 
 
 def _paper_features(width: int) -> nn.Sequential:

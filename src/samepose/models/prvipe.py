@@ -24,10 +24,11 @@ class PrVipeConfig:
     """Shape of the network; travels with the weights.
 
     Attributes:
-        kind: gaussian = Pr-VIPE, point = VIPE, l2 = L2-VIPE (unit vectors), lifting = Martinez (17 x 3 output).
+        kind: gaussian = Pr-VIPE, point = VIPE, l2 = L2-VIPE (unit vectors), lifting = Martinez: the 13
+            keypoints in 3D, 39 numbers (Sun 2020, section 4.4).
         width: units per hidden layer (reference code: 1024).
         blocks: residual blocks of two layers (reference code: 2).
-        dim: embedding dimensions (Sun 2020, section 4: 16).
+        dim: embedding dimensions (Sun 2020, section 3.6: 16).
         dropout: after each hidden layer (reference code: 0.3; ours is less, the augmentation regularises).
     """
 
@@ -60,7 +61,7 @@ class _Block(nn.Module):
 class PrVipe(nn.Module):
     """Normalised 2D keypoints and their mask to an embedding.
 
-    `a` and `b` are the matching probability's parameters (Sun 2020, eq. 6), a = ELU(raw) + 1 (reference code).
+    `a` and `b` are the matching probability's parameters (Sun 2020, eq. 5), a = ELU(raw) + 1 (reference code).
     """
 
     def __init__(self, config: PrVipeConfig) -> None:
@@ -68,7 +69,7 @@ class PrVipe(nn.Module):
         self.config = config
         self.stem = _Layer(3 * len(BODY13), config.width, config.dropout)
         self.blocks = nn.Sequential(*(_Block(config.width, config.dropout) for _ in range(config.blocks)))
-        self.mean = nn.Linear(config.width, 51 if config.kind == "lifting" else config.dim)
+        self.mean = nn.Linear(config.width, 3 * len(BODY13) if config.kind == "lifting" else config.dim)
         self.deviation = nn.Linear(config.width, config.dim) if config.kind == "gaussian" else None
         self.raw_a = nn.Parameter(torch.tensor(-0.65))
         self.raw_b = nn.Parameter(torch.tensor(-0.5))
@@ -81,7 +82,7 @@ class PrVipe(nn.Module):
     def forward(
         self, points: Float[Tensor, "n joint 2"], visible: Bool[Tensor, "n joint"]
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        """Mean and variance (zeros for the point embeddings); `lifting` returns 51 numbers as the mean."""
+        """Mean and variance (zeros for points); of `lifting` the mean is (n, 39), BODY13 joints in camera axes."""
         x = torch.cat([points.flatten(1), visible.to(points.dtype)], dim=1)
         x = self.blocks(self.stem(x))
         with torch.autocast(x.device.type, enabled=False):  # distances need more than bfloat16's three digits

@@ -6,7 +6,6 @@ from the ONNX file that the package ships. The normalisation layers are folded i
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samepose.errors import UsageError
+from samepose.weights import read_weights, weight_file
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "movenet-thunder.onnx"
 _BLOCKS = (  # channels in and out, stride, channels between
     (32, 40, 2, 192), (40, 40, 1, 240), (40, 56, 2, 240), (56, 56, 1, 336), (56, 56, 1, 336), (56, 112, 2, 336),
     (112, 112, 1, 672), (112, 112, 1, 672), (112, 112, 1, 672), (112, 168, 1, 672), (168, 168, 1, 1008),
@@ -96,7 +95,7 @@ class Thunder(nn.Module):
         self.fine = nn.Sequential(_conv(32, 32, 3, groups=32, bias=False), _conv(32, 24), nn.ReLU())
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
         if pretrained:
-            self._read_weights(WEIGHTS)
+            self._read_weights(read_weights(weight_file("movenet-thunder")))
         still: list[nn.Module] = [self] if frozen > BLOCKS else [self.stem, *self.blocks[:frozen]] if frozen else []
         for module in still:
             module.requires_grad_(False)
@@ -112,9 +111,9 @@ class Thunder(nn.Module):
         return Taps(taps[_STRIDE_8], fine, taps[_STRIDE_16], middle, coarse)
 
     @torch.no_grad()
-    def _read_weights(self, path: Path) -> None:
-        """The file's convolutions come in the order in which ours are run."""
-        for conv, (weight, bias) in zip(_convolutions(self), _stored(path)):
+    def _read_weights(self, file: bytes) -> None:
+        """An ONNX file's convolutions come in the order in which ours are run."""
+        for conv, (weight, bias) in zip(_convolutions(self), _stored(file)):
             conv.weight.copy_(torch.from_numpy(weight))
             if conv.bias is not None:
                 conv.bias.copy_(torch.from_numpy(bias))
@@ -124,12 +123,12 @@ def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)]
 
 
-def _stored(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def _stored(file: bytes) -> list[tuple[np.ndarray, np.ndarray]]:
     """Weight and bias of each convolution of an ONNX file, in the order of its nodes; no bias: an empty one."""
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
+    graph = onnx.load_from_string(file).graph
     values = {t.name: numpy_helper.to_array(t).astype(np.float32) for t in graph.initializer}
     values |= {n.output[0]: values[n.input[0]] for n in graph.node if n.op_type == "Cast" and n.input[0] in values}
     none = np.zeros(0, np.float32)

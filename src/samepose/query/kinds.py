@@ -131,7 +131,7 @@ def _found_by(detector: Any, index: Any) -> Callable[[], Detector]:
 
         if detector is None:
             return getattr(index, "detector", None) or default_detector()
-        return detector if hasattr(detector, "detect") else detector()
+        return detector() if isinstance(detector, type) or not hasattr(detector, "detect") else detector
 
     return find
 

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samepose.errors import SameposeError
+from samepose.files import written
 from samepose.report.cards import Section
 
 if TYPE_CHECKING:
     from samepose.index import Hit
     from samepose.query.query import Query
 
-__all__ = ["Section", "write_report", "write_sections", "write_sheet", "write_sheet_sections",
-           "write_whole"]
+__all__ = ["Section", "write_report", "write_sections", "write_sheet", "write_sheet_sections"]
 
 
 def write_report(path: str | os.PathLike[str], query: Query, hits: Sequence[Hit], root: str | os.PathLike[str]) -> None:
@@ -43,7 +42,9 @@ def write_sections(
     """`write_report` over several queries, under a title, with a note in the footer."""
     from samepose.report.page import page
 
-    write_whole(path, page(sections, Path(root), title, note).encode())
+    content = page(sections, Path(root), title, note).encode()
+    with written(path) as part:  # a page that is open in a browser is never half there
+        part.write_bytes(content)
 
 
 def write_sheet(path: str | os.PathLike[str], query: Query, hits: Sequence[Hit], root: str | os.PathLike[str]) -> None:
@@ -58,19 +59,6 @@ def write_sheet_sections(
     """`write_sheet` over several queries, one below the other."""
     from samepose.report.sheet import sheet
 
-    write_whole(path, sheet(sections, Path(root), title, note))
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """All or nothing: a page that is open in a browser is never half there.
-
-    Raises:
-        SameposeError: it cannot be written.
-    """
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    try:
+    content = sheet(sections, Path(root), title, note)
+    with written(path) as part:
         part.write_bytes(content)
-        part.replace(target)
-    except OSError as error:
-        raise SameposeError(f"{target}: cannot be written ({error.strerror}); choose a folder that exists") from error

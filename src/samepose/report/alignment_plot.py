@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from samepose.errors import SameposeError
+from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose.sequences.alignment import Alignment
@@ -40,10 +40,8 @@ def plot_alignment(found: Alignment, out: Path) -> None:
     bottom.set(xlabel=f"seconds in A\n{_short(found.a.name)}", ylabel="distance", ylim=(0, None))
     if np.isnan(distance).any():
         bottom.set_title("gaps: nobody seen in A or B", fontsize=9)
-    try:
-        figure.savefig(out, dpi=130)
-    except OSError as error:
-        raise SameposeError(f"{out}: cannot be written ({error.strerror}); choose a folder that exists") from error
+    with written(out) as part:
+        figure.savefig(part, dpi=130)
 
 
 def _short(name: str) -> str:

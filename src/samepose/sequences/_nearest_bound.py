@@ -1,4 +1,4 @@
-"""The compiled passes of the lower bound that `nearest` prunes with; the proof is there.
+"""The compiled passes of the lower bound that `nearest` prunes with; equations are those of `matching.closed_form`.
 
 A stretch is some consecutive moments of a clip. Arrays of stretches hold those of the original poses, then those of the
 mirrored ones.
@@ -12,30 +12,25 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from samepose.matching._kernel import _LIMIT, _ONE, _TWO, _W0, _W1, _W2, _WIDE_LIMIT, _XX1, _XX2, _exp, _log, _two_cosh
+from samepose.matching._kernel import calibrate, log, over_nodes
 
 _FAST: Any = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
 _SLACK = np.float32(1e-3)  # far more than float32 and the approximations of the closed form can be off
-_QUARTER = np.float32(0.2501)  # no less than the polynomial of `GAMMA_POLY` anywhere
-_ZERO, _HALF, _TINY, _LEAST = np.float32(0), np.float32(0.5), np.float32(1e-12), np.float32(1e-12)
+_QUARTER = np.float32(0.2501)  # no less than the polynomial of eq. 4 anywhere
+_ZERO, _HALF, _ONE, _TWO, _LEAST = (np.float32(x) for x in (0, 0.5, 1, 2, 1e-12))
 
 
 @njit(**_FAST)
 def largest_probability(e, w, parameters, out):  # type: ignore[no-untyped-def]
-    """The largest calibrated P of moments of r² that are at least e (mean) and at most w (variance); flat arrays."""
+    """Eq. 10: the largest calibrated P of moments of r² of mean e or more and variance w or less; flat arrays."""
     a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
     for i in range(len(out)):
-        mean = max(e[i], _TINY)
-        spread = _QUARTER * w[i] / mean
-        c = _exp(a * math.sqrt(max(mean - spread, _ZERO)) - b, _LIMIT)
-        spread = a * a * spread if c > _ONE else _ZERO
-        far = _ONE + c * c
-        t1, t2 = c * _two_cosh(spread * _XX1), c * _two_cosh(spread * _XX2)
-        out[i] = _W0 / (_ONE + c) + _W1 * (_TWO + t1) / (far + t1) + _W2 * (_TWO + t2) / (far + t2)
+        mean = max(e[i], _LEAST)
+        variance = _QUARTER * w[i] / mean
+        rho = math.sqrt(max(mean - variance, _ZERO))
+        out[i] = over_nodes(rho, variance if a * rho > b else _ZERO, a, b)
     if not plain:
-        for i in range(len(out)):
-            against = max((_ONE - out[i]) / max(out[i], _LEAST), _LEAST)
-            out[i] = _ONE / (_ONE + odds * _exp(slope * _log(against), _WIDE_LIMIT))
+        calibrate(out, slope, odds)
 
 
 @njit(**_FAST)
@@ -72,7 +67,7 @@ def stretch_distances(a, b, parameters, out):  # type: ignore[no-untyped-def]
             for j in range(columns):
                 best[j] = max(best[j], max(p[j], p[columns + j]))
         for j in range(columns):
-            out[i, j] = max(-_log(min(best[j], _ONE)) - _SLACK, _ZERO)
+            out[i, j] = max(-log(min(best[j], _ONE)) - _SLACK, _ZERO)
 
 
 @njit(**_FAST)

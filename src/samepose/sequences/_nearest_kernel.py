@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from samepose.matching._kernel import _fill, _log, _moments
+from samepose.matching._kernel import log, moments, probabilities
 from samepose.sequences._kernels import kernel_mean, mean_along
 from samepose.sequences._nearest_bound import averaged_stretches, farther, stretch_distances
 
@@ -23,7 +23,7 @@ def plain_distances(mean, var, own, means, variances, owns, parameters, mirror, 
     """-log P of every pair of moments, no temporal kernel.
 
     Args:
-        mean, var, own: (2, n, dim), (2, n, dim), (2, n): original and mirrored, as `_kernels._moments` takes poses.
+        mean, var, own: (2, n, dim), (2, n, dim), (2, n): original and mirrored, as `moments` takes poses.
         means, variances, owns: (dim, 2 m), (dim, 2 m), (2 m,) original poses, then mirrored ones.
         mirror: fill only out[0], with the least of the four combinations of original and mirrored.
         out: (1 or 2, n, m) float32, filled: original with original, and original with mirrored.
@@ -33,17 +33,17 @@ def plain_distances(mean, var, own, means, variances, owns, parameters, mirror, 
     e, w = np.empty(2 * m, np.float32), np.empty(2 * m, np.float32)
     p, q = np.empty(2 * m, np.float32), np.empty(2 * m, np.float32)
     for i in range(n):
-        _moments(mean[0, i], var[0, i], own[0, i], means, variances, owns, e, w)
-        _fill(e, w, a, b, slope, odds, plain, p)
+        moments(mean[0, i], var[0, i], own[0, i], means, variances, owns, e, w)
+        probabilities(e, w, a, b, slope, odds, plain, p)
         if mirror:
-            _moments(mean[1, i], var[1, i], own[1, i], means, variances, owns, e, w)
-            _fill(e, w, a, b, slope, odds, plain, q)
+            moments(mean[1, i], var[1, i], own[1, i], means, variances, owns, e, w)
+            probabilities(e, w, a, b, slope, odds, plain, q)
             for j in range(m):
                 p[j] = max(max(p[j], p[m + j]), max(q[j], q[m + j]))
         for version in range(len(out)):
             row, best = out[version, i], p[version * m : (version + 1) * m]
             for j in range(m):
-                row[j] = -_log(min(max(best[j], _LEAST), _ONE))
+                row[j] = -log(min(max(best[j], _LEAST), _ONE))
 
 
 @njit(**_FAST)

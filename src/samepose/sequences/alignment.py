@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import SameposeError, UsageError
+from samepose.files import written
 from samepose.geometry.angles import ANGLES, joint_angles
 from samepose.poses import Mirror
 from samepose.progress import Progress, silent
@@ -144,10 +145,9 @@ class Alignment:
         elif suffix == ".png":
             _plot(self, out)
         else:
-            from samepose.report import write_whole
-
             text = csv_text(self) if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n"
-            write_whole(out, text.encode())
+            with written(out) as part:
+                part.write_text(text, "utf-8")
 
     def _moment(self, k: int) -> Moment:
         degrees, (time_a, time_b) = self.degrees[k], self.times[k].tolist()

@@ -1,16 +1,12 @@
 """The nearest of many clips to a clip, by mean distance along the alignment, without comparing most of them.
 
 A clip is passed over when a lower bound on its distance is larger than the distance of one already compared. The bound
-needs no frame distances, and cannot change the answer. With m the difference of two poses' means and s their summed
-variances, the closed form (`embeddings`) knows only e = Σm² + Σs and w = 2Σs² + 4Σm²s, and takes a normal r with
-variance v = e·q <= w / 4e and with E r² = e. Boxes around the means and variances of a few moments give e from below
-and w from above for any pair of moments from two of them, and so v from above and (E r)² = e - v from below.
-
-P falls as E r grows; as v grows it rises if E r > b / a, and falls otherwise, for each pair of nodes makes
-sigmoid(t - x) + sigmoid(t + x). That gives the largest P, so the least distance, of two stretches of moments. Averaged
-over the temporal kernel these bound the matrix of frame distances, and dynamic time warping on the bounds, less the
-distance to beat, tells whether any path can beat it (`_nearest_bound.farther`). Long stretches exclude the clips that
-are far away, short ones most of the others.
+needs no frame distances, and cannot change the answer. The closed form knows only two numbers of a pair of poses, e and
+w (eq. 2 of `matching.closed_form`). Boxes around the means and variances of a few moments give e from below and w from
+above for any pair of moments from two of them, and so the largest P (eq. 10), the least distance, of two stretches of
+moments. Averaged over the temporal kernel these bound the matrix of frame distances, and dynamic time warping on the
+bounds, less the distance to beat, tells whether any path can beat it (`_nearest_bound.farther`). Long stretches exclude
+the clips that are far away, short ones most of the others.
 """
 
 from __future__ import annotations
@@ -121,9 +117,9 @@ class Gallery:
 
 
 def _versions(clip: Clip) -> tuple[Float[np.ndarray, "2 time dim"], Float[np.ndarray, "2 time dim"]]:
-    """Means times sqrt(2) and variances of original and mirrored; a multiple of four dimensions, as `_kernels` wants.
+    """Means times sqrt(2) and variances of original and mirrored, for `matching._kernel.moments`.
 
-    Dimensions of zeros change no moment.
+    Dimensions are filled up to a multiple of four; zeros change no moment.
     """
     mean = np.stack([clip.embeddings.mean, clip.mirrored.mean]) * np.float32(np.sqrt(2))
     var = np.stack([clip.embeddings.var, clip.mirrored.var])

@@ -31,7 +31,7 @@ RATE = 10.0  # moments per second that examples and clips are brought to: what `
 LEAST_MOMENTS = 3  # a shorter example is a pose
 LIKELY = 0.5  # score from which a place counts as a repetition
 # The logit of the score, ours: logistic regression on five actions of HDM05's five actors, each with noise, at another
-# pace and from another angle than the example, against the other four actions. docs/results.md has the figures.
+# pace and from another angle than the example, against the other four actions. results/moves.json says what came of it.
 _CONTRAST, _DISTANCE, _OFFSET = 9.8, -0.72, 2.18
 _RELATIVE = 0.4  # of the best contrast in a clip: what follows the example much less well is another move
 _FOUND = 0.5  # share of a place's moments at which somebody has to be found

@@ -20,7 +20,6 @@ A shard is one `.npz` without pickle:
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -32,7 +31,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from samepose.errors import FormatError, UsageError
+from samepose.errors import UsageError
+from samepose.files import written
 from samepose.formats.poseset import PoseSet
 from samepose.skeleton import SYNTH22
 from samepose.synth.background import photos_in, random_pictures
@@ -134,14 +134,8 @@ def _job(path: Path, poses: PoseSet, config: SynthConfig, n: int, count: int, ph
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FormatError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    with written(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def render_shard(

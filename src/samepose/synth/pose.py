@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numba import njit
+from scipy.spatial.transform import Rotation
 
 from samepose.skeleton import H36M17, SYNTH22
 from samepose.synth.body import BONES, PARENT, Body
@@ -43,7 +44,7 @@ def retarget(
     turn: dict[str, Frames] = {}
     turn["pelvis"] = _trunk(at, rest, "hip", "pelvis", "spine")
     turn["chest"] = _trunk(at, rest, "shoulder", "spine", "thorax")
-    between = _log(_t(turn["pelvis"]) @ turn["chest"])
+    between = Rotation.from_matrix(_t(turn["pelvis"]) @ turn["chest"]).as_rotvec()
     turn["belly"] = turn["pelvis"] @ rotation(between * 0.3)
     turn["waist"] = turn["pelvis"] @ rotation(between * 0.65)
     turn["neck"], turn["head"] = _head(at, rest, turn["chest"], rng)
@@ -117,7 +118,7 @@ def _head(
     nod = _apply(chest, np.array([1.0, 0, 0])) * rng.normal(0, np.radians(10), (n, 1))
     yaw = aim * rng.normal(0, np.radians(25), (n, 1)).clip(-1.1, 1.1)
     skull = rotation(yaw) @ rotation(nod) @ rotation(swing) @ chest
-    neck = chest @ rotation(_log(_t(chest) @ skull) * 0.5)
+    neck = chest @ rotation(Rotation.from_matrix(_t(chest) @ skull).as_rotvec() * 0.5)
     return neck, skull
 
 
@@ -181,21 +182,9 @@ def _hinge(
 
 
 def rotation(axis_angle: Float[np.ndarray, "pose 3"]) -> Frames:
-    """Rodrigues: matrices that turn by |v| radians about v."""
-    angle = np.linalg.norm(axis_angle, axis=-1)
-    x, y, z = np.moveaxis(axis_angle / np.maximum(angle, 1e-12)[..., None], -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*x.shape, 3, 3)
-    s, c = np.sin(angle)[..., None, None], np.cos(angle)[..., None, None]
-    return np.eye(3) + s * cross + (1 - c) * (cross @ cross)
-
-
-def _log(turn: Frames) -> Float[np.ndarray, "pose 3"]:
-    """Axis times angle of rotations."""
-    skew = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], 1)
-    size = np.linalg.norm(skew, axis=1, keepdims=True)
-    angle = np.arctan2(size, np.trace(turn, axis1=1, axis2=2)[:, None] - 1)
-    return skew / np.maximum(size, 1e-9) * angle
+    """Matrices that turn by |v| radians about v."""
+    turn: Frames = Rotation.from_rotvec(axis_angle).as_matrix()
+    return turn
 
 
 def _swing(a: Float[np.ndarray, "pose 3"], b: Float[np.ndarray, "pose 3"]) -> Float[np.ndarray, "pose 3"]:

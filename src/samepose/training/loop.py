@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from cyclopts import Parameter
@@ -20,8 +20,10 @@ from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from samepose.errors import FormatError, UsageError
+from samepose.files import written
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -35,7 +37,8 @@ class LoopConfig:
         learning_rate: peak of the one-cycle cosine schedule.
         warmup: share of the steps in which the rate rises.
         weight_decay: AdamW's (reference code: none).
-        ema: decay of the averaged weights that validation and export use (ours: shorter runs than 0.9999's).
+        ema: decay of the averaged weights that validation and export use (ours: shorter runs than 0.9999's); step n
+            decays by n / (n + 9) while that is less, so that a run's beginning is forgotten.
         validate_every: steps from one validation to the next.
         save_every: steps from one checkpoint to the next.
         seed: of the weights and of every random choice.
@@ -66,6 +69,7 @@ class LoopConfig:
             raise UsageError("learning-rate must be above 0, ema in 0..1 (without 1), warmup in 0..1")
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """What a model's recipe gives the loop."""
 
@@ -103,7 +107,9 @@ def fit(
     torch.use_deterministic_algorithms(config.deterministic)
     fabric = Fabric(precision=config.precision)
     fabric.launch()
-    averaged = fabric.to_device(_copy(recipe.model))  # beside the model: averaging on another device costs a transfer
+    averaged = AveragedModel(recipe.model, use_buffers=True)  # BatchNorm's running statistics are averaged too
+    fabric.to_device(averaged.requires_grad_(False))
+    mean: nn.Module = averaged.module
     model, optimiser = fabric.setup(
         recipe.model, torch.optim.AdamW(_groups(recipe.model), 1.0, weight_decay=config.weight_decay)
     )
@@ -122,7 +128,9 @@ def fit(
         fabric.backward(loss)
         fabric.clip_gradients(model, optimiser, max_norm=5.0)
         optimiser.step()
-        _average(averaged, recipe.model, min(config.ema, (step + 1) / (step + 10)))
+        averaged.multi_avg_fn = get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
+            min(config.ema, (step + 1) / (step + 10)))
+        averaged.update_parameters(recipe.model)
         done = step + 1
         if writer and (done % 50 == 0 or done == config.steps):
             logs |= {"loss": float(loss.detach()), "rate": _rate(step, config)}
@@ -135,8 +143,7 @@ def fit(
         if writer and (done % config.save_every == 0 or done == config.steps):
             state.save(run, done)
         if writer and (done % config.validate_every == 0 or done == config.steps):
-            averaged.eval()
-            figures = recipe.validate(averaged)
+            figures = recipe.validate(mean.eval())
             for name, value in figures.items():
                 writer.add_scalar(f"validation/{name}", value, done)
             with (run / "validation.jsonl").open("a") as log:
@@ -145,7 +152,7 @@ def fit(
                 progress(done, config.steps, figures)
     if writer:
         writer.close()
-    return averaged.eval()
+    return mean.eval()
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
@@ -171,18 +178,17 @@ def _limit_threads(threads: int) -> None:
 class _State:
     """Everything a run needs to go on: weights, averages, optimiser moments, generator, step."""
 
-    def __init__(self, model: nn.Module, averaged: nn.Module, optimiser: Any, rng: torch.Generator) -> None:
+    def __init__(self, model: nn.Module, averaged: AveragedModel, optimiser: Any, rng: torch.Generator) -> None:
         self.model, self.averaged, self.optimiser, self.rng = model, averaged, optimiser, rng
 
     def save(self, run: Path, step: int) -> None:
         moments = self.optimiser.state_dict()["state"]
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"averaged.{k}": v for k, v in self.averaged.state_dict().items()}
+        tensors |= {f"averaged.{k}": v for k, v in self.averaged.module.state_dict().items()}
         tensors |= {f"moments.{i}.{k}": v for i, state in moments.items() for k, v in state.items()}
         tensors |= {"rng": self.rng.get_state(), "step": torch.tensor(step), "global_rng": torch.get_rng_state()}
-        partial = run / "checkpoint.partial"
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
-        partial.replace(run / "checkpoint.safetensors")  # a kill leaves the old checkpoint or the new one
+        with written(run / "checkpoint.safetensors") as part:
+            save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, part)
 
     def load(self, path: Path) -> int:
         tensors = load_file(path)
@@ -191,7 +197,8 @@ class _State:
             return {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}
 
         self.model.load_state_dict(part("model"))
-        self.averaged.load_state_dict(part("averaged"))
+        self.averaged.module.load_state_dict(part("averaged"))
+        self.averaged.n_averaged.copy_(tensors["step"])  # one average per step
         state = self.optimiser.state_dict()
         state["state"] = {}
         for key, value in part("moments").items():
@@ -216,7 +223,8 @@ def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) ->
             raise UsageError(f"{run}: was started with other settings ({changed}); resume with the same, or use "
                              "another folder")
         return state.load(checkpoint)
-    settings.write_text(json.dumps(described, indent=1))
+    with written(settings) as place:
+        place.write_text(json.dumps(described, indent=1))
     return 0
 
 
@@ -242,12 +250,6 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def load_weights(run: Path, model: nn.Module) -> nn.Module:
-    """The averaged weights of a run's checkpoint, in evaluation mode; the model must be of the same shape."""
-    model.load_state_dict(averaged_weights(run))
-    return model.eval()
-
-
 def averaged_weights(run: Path) -> dict[str, Tensor]:
     """The averaged weights of a run's checkpoint by name.
 
@@ -270,22 +272,6 @@ def _rate(step: int, config: LoopConfig) -> float:
         return config.learning_rate * (step + 1) / warm
     share = (step - warm) / max(1, config.steps - warm)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(model).requires_grad_(False)
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    """Exponential moving average of parameters and of BatchNorm's running statistics."""
-    for mean, now in zip(averaged.state_dict().values(), model.state_dict().values()):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(now, 1 - decay)
-        else:
-            mean.copy_(now)
 
 
 def _writer(run: Path) -> Any:

@@ -59,8 +59,12 @@ class Placement:
         Args:
             mirror: for each joint the index of its counterpart.
         """
-        moved = points @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return (moved[..., mirror, :] if self.mirrored else moved).astype(np.float32)
+        moved = self.moved(points)
+        return moved[..., mirror, :] if self.mirrored else moved
+
+    def moved(self, points: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
+        """Points of the image in the square, in their order."""
+        return (points @ self.matrix[:, :2].T + self.matrix[:, 2]).astype(np.float32)
 
     def image(self, image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
         """The square's pixels, black outside the image."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,20 +14,42 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from samepose.errors import FormatError, MediaError
-from samepose.formats.labelled import LabelledPeople
+from samepose.formats.labelled import HELD_OUT, LabelledPeople
 from samepose.skeleton import Skeleton
-from samepose.training.cpm.augment import CropAugmentConfig, Placement, centred, inside, random_placement, recoloured
+from samepose.training.cpm.augment import CropAugmentConfig, centred, inside, random_placement, recoloured
 
 LSPET_VALIDATION = Path(__file__).with_name("lspet_validation.txt")
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Squares with the joints in them, ready for the network."""
+    """Squares with the joints in them, ready for the network.
+
+    Attributes:
+        points: of everyone, the primary person first.
+        visible: which of them are marked and lie in the square.
+        known: which of the primary person's are marked, wherever they lie.
+        centres: where the primary person is, pixels of the square; see `LabelledPeople.centre`.
+    """
 
     images: Float[Tensor, "n 3 size size"]
-    points: Float[Tensor, "n people joint 2"]  # the primary person first
+    points: Float[Tensor, "n people joint 2"]
     visible: Bool[Tensor, "n people joint"]
+    known: Bool[Tensor, "n joint"]
+    centres: Float[Tensor, "n 2"]
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        """Some of the squares."""
+        return Batch(*(tensor[rows] for tensor in vars(self).values()))
+
+
+class Crop(NamedTuple):
+    """A square around one person, who comes first: as a `Batch` has it, NaN for points that are not visible."""
+
+    image: UInt8[np.ndarray, "size size 3"]
+    points: Float[np.ndarray, "people joint 2"]
+    known: Bool[np.ndarray, " joint"]
+    centre: Float[np.ndarray, " 2"]
 
 
 class People:
@@ -51,10 +74,8 @@ class People:
         """Changes with the people's joints."""
         return hashlib.sha256(b"".join(p.tobytes() for p in self.points)).hexdigest()
 
-    def square(
-        self, k: int, size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
-    ) -> tuple[UInt8[np.ndarray, "size size 3"], Float[np.ndarray, "people joint 2"], Placement]:
-        """Image, joints (NaN: not known or outside) and place of a square around person k, who comes first.
+    def crop(self, k: int, size: int, augment: CropAugmentConfig | None, rng: np.random.Generator) -> Crop:
+        """A square around person k.
 
         Raises:
             MediaError: the image is missing or damaged.
@@ -69,38 +90,54 @@ class People:
             image = recoloured(image, augment, rng)
         others = [j for j in self._together[s][people.images[i]] if j != i]
         points = place.points(self.points[s][[i, *others]], self.mirror)
-        return image, np.where(inside(points, size)[..., None], points, np.nan), place
+        return Crop(image, np.where(inside(points, size)[..., None], points, np.nan), np.isfinite(points[0]).all(-1),
+                    place.moved(people.centre(i)))
 
     def batch(
         self, chosen: Sequence[int], size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
     ) -> Batch:
         """Squares of the people of those numbers; for one whose image cannot be read, somebody else."""
-        images, points = [], []
-        for k in chosen:
-            image, joints = self._readable(k, size, augment, rng)
-            images.append(image)
-            points.append(joints)
-        most = max(len(p) for p in points)
-        padded = np.full((len(points), most, len(self.mirror), 2), np.nan, np.float32)
-        for row, joints in zip(padded, points):
-            row[: len(joints)] = joints
+        crops = [self._readable(k, size, augment, rng) for k in chosen]
+        most = max(len(crop.points) for crop in crops)
+        padded = np.full((len(crops), most, len(self.mirror), 2), np.nan, np.float32)
+        for row, crop in zip(padded, crops):
+            row[: len(crop.points)] = crop.points
         visible = np.isfinite(padded).all(-1)
         return Batch(
-            torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float(),
+            torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float(),
             torch.from_numpy(np.nan_to_num(padded)), torch.from_numpy(visible),
+            torch.from_numpy(np.stack([crop.known for crop in crops])),
+            torch.from_numpy(np.stack([crop.centre for crop in crops])),
         )
 
     def _readable(
         self, k: int, size: int, augment: CropAugmentConfig | None, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> Crop:
         while True:
             try:
-                return self.square(k, size, augment, rng)[:2]
+                return self.crop(k, size, augment, rng)
             except MediaError:
                 self.unreadable.add(k)
                 if len(self.unreadable) == len(self):
                     raise
                 k = next(j % len(self) for j in range(k + 1, k + 1 + len(self)) if j % len(self) not in self.unreadable)
+
+
+def to_train_on(people: LabelledPeople) -> LabelledPeople:
+    """Without those whom the data set keeps for validation and tests; they count as skipped."""
+    kept = np.isin(people.subsets, HELD_OUT)
+    return people.without(kept, "its authors keep them for validation and tests")
+
+
+def to_validate_on(people: LabelledPeople) -> LabelledPeople:
+    """Those whom the data set keeps for validation and tests, if it tells; else everyone."""
+    kept = np.isin(people.subsets, HELD_OUT)
+    return people[kept] if kept.any() else people
+
+
+def split_unknown(people: LabelledPeople) -> bool:
+    """Whether the data set keeps people for tests and these labels do not tell whom."""
+    return people.name in ("LSP", "MPII", "FLIC") and not any(people.subsets)
 
 
 def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[list[LabelledPeople], LabelledPeople]:
@@ -115,8 +152,9 @@ def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[l
     at = next((i for i, people in enumerate(sets) if people.name == "LSP-Extended"), None)
     if at is None:
         raise FormatError("there is no LSP-Extended among the data to take validation people from")
-    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in sets[at].images])
-    return [*sets[:at], sets[at][~chosen], *sets[at + 1 :]], sets[at][chosen]
+    people = sets[at]
+    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in people.images])
+    return [*sets[:at], people.without(chosen, "we keep them for validation"), *sets[at + 1 :]], people[chosen]
 
 
 def validation_numbers() -> frozenset[int]:

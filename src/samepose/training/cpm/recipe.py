@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samepose.errors import FormatError, UsageError
-from samepose.losses.belief_maps import ideal_belief_maps, l2_loss, softmax_loss
+from samepose.losses.belief_maps import centre_maps, ideal_belief_maps, l2_loss, softmax_loss
 from samepose.models.cpm import STRIDE, Cpm, CpmConfig
 from samepose.training.cpm.augment import CropAugmentConfig
 from samepose.training.cpm.data import Batch, People
@@ -67,7 +67,8 @@ class CpmRecipe:
         chosen = torch.randint(len(self.train), (cfg.batch,), generator=rng).tolist()
         varied = np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng)))
         batch = self.train.batch(chosen, cfg.model.size, cfg.augment, varied)
-        losses = stage_losses(model(batch.images.to(device)).float(), batch, cfg.model)
+        centres = centre_maps(batch.centres.to(device), cfg.model.cells, STRIDE, cfg.model.sigma)
+        losses = stage_losses(model(batch.images.to(device), centres).float(), batch, cfg.model)
         logs = {f"stage{t}": float(loss) for t, loss in enumerate(losses.detach(), 1)}
         logs["unreadable"] = float(len(self.train.unreadable))
         return losses.sum() if cfg.supervision == "all" else losses[-1], logs
@@ -86,13 +87,15 @@ def stage_losses(
 ) -> Float[Tensor, " stages"]:
     """Everyone's peaks for the first stage, the primary person's for the others (paper, section 4.2).
 
-    A joint without a label costs nothing, except where the paper's l2 loss is used: there it is a flat map, as in
-    the paper's data, where a joint that is not in the image has no peak.
+    A joint of the primary person that nobody marked costs nothing: it may well be in the square, and teaching its
+    absence would be wrong. One that was marked and lies outside the square has a flat map, which the paper's l2 loss
+    counts; the softmax, which shares out one belief, has nothing to say of it. Occluded joints that were marked have
+    peaks like the others, as in the published labels. The background is wherever no marked joint is.
     """
     points, visible = batch.points.to(out.device), batch.visible.to(out.device)
     near = ideal_belief_maps(points, visible, config.cells, STRIDE, config.sigma)
     primary = ideal_belief_maps(points[:, :1], visible[:, :1], config.cells, STRIDE, config.sigma)
-    known = torch.cat([visible[:, 0], torch.ones_like(visible[:, 0, :1])], 1)
+    known = torch.cat([batch.known.to(out.device), torch.ones_like(visible[:, 0, :1])], 1)
     return (softmax_loss if config.beliefs == "softmax" else l2_loss)(out, near, primary, known)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 
 from samepose.detection.cpm import peaks
 from samepose.evaluation.keypoints import errors
@@ -21,14 +24,17 @@ _SHORTEST = 5.0  # pixels of the torso
 def pck_of_stages(model: nn.Module, config: CpmConfig, people: People, most: int) -> dict[str, float]:
     """`pck_stage1`, …: PCK@0.2 of the torso of the 12 limb joints (`mean12` of `samepose eval keypoints`).
 
-    One look at each person: no other scales, no mirror image.
+    One look at each person, as in detection: no other scales, no mirror image, and the person is taken to be in the
+    middle of the square, for nobody tells where else. On the device that the model is on.
     """
+    device = next(model.parameters()).device
     skeleton, none, beliefs = Skeleton("trained", config.joints), np.random.default_rng(0), Beliefs(config)
     found, truth = [], []
     for first in range(0, min(most, len(people)), _BATCH):
         batch = people.batch(range(first, min(first + _BATCH, most, len(people))), config.size, None, none)
-        with torch.autocast("cpu", torch.bfloat16):
-            out = model(batch.images.contiguous(memory_format=torch.channels_last)).float()
+        images = batch.images.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16) if is_autocast_available(device.type) else nullcontext():
+            out = model(images).float()
         found.append(joints_of(beliefs(out)).numpy())
         truth.append(np.where(batch.visible[:, 0, :, None], batch.points[:, 0], np.nan))
     labels = np.concatenate(truth)

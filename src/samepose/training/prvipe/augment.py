@@ -1,4 +1,4 @@
-"""Random bodies, cameras and detector faults for training on motion capture (Sun 2020, section 3.4, and ours)."""
+"""Random bodies, cameras and detector faults for training on motion capture (Sun 2020, section 3.5, and ours)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from samepose.detection.noise import movenet_noise
@@ -32,10 +32,12 @@ class AugmentConfig:
     """Ranges of the random views and faults. Angles in degrees, lengths in torso lengths.
 
     Attributes:
-        cameras: chest4 = the four fixed views, mixed = half those, half random (Sun 2020, section 4.2), random = only
-            random ones.
-        elevation: uniform in ± this for random views (Sun 2020, section 3.4: 30).
-        roll: likewise (Sun 2020, section 3.4: 30).
+        cameras: chest4 = the four fixed views, mixed = half those, half random (Sun 2020, section 3.5), random = only
+            random ones. The two views of a pose are never of the same fixed camera.
+        elevation: uniform in ± this for random views (Sun 2020, section 3.6: 30).
+        roll: likewise (Sun 2020, section 3.6: 30).
+        level: share of random views with 0.3 of that elevation, and share with 0.15 of that roll: people film with
+            level cameras (ours; 0 = all uniform, as in Sun 2020).
         distance: range of the camera distance, log-uniform (reference code: fixed at 2; real cameras are farther).
         mirror: probability that a body is mirrored.
         limbs: probability per limb that it is exchanged for another body's.
@@ -51,6 +53,7 @@ class AugmentConfig:
     cameras: Literal["random", "mixed", "chest4"] = "random"
     elevation: float = 30.0
     roll: float = 30.0
+    level: float = 0.5
     distance: tuple[float, float] = (3.0, 14.0)
     mirror: float = 0.5
     limbs: float = 0.15
@@ -83,18 +86,34 @@ class Views:
     Attributes:
         points: (n, 13, 2) BODY13 keypoints, normalised, as an imperfect detector gives them; 0 where hidden.
         visible: (n, 13).
-        turned: (n, 17, 3) the bodies in camera axes (x right, y down, z away): what lifting predicts.
+        turned: (n, 13, 3) those joints in camera axes about the pelvis (x right, y down, z away), torso lengths: what
+            lifting predicts.
     """
 
     points: Float[Tensor, "n 13 2"]
     visible: Bool[Tensor, "n 13"]
-    turned: Float[Tensor, "n 17 3"]
+    turned: Float[Tensor, "n 13 3"]
 
 
-def random_views(points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: torch.Generator) -> Views:
-    """A random camera and a random detector for each body."""
+def random_view_pairs(
+    points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: torch.Generator
+) -> tuple[Views, Views]:
+    """Two views of each body; where both are of fixed cameras, of different ones."""
+    first = torch.randint(4, (len(points),), generator=rng)
+    other = (first + torch.randint(1, 4, (len(points),), generator=rng)) % 4
+    return random_views(points, config, rng, first), random_views(points, config, rng, other)
+
+
+def random_views(
+    points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: torch.Generator, chest: Int[Tensor, " n"] | None = None
+) -> Views:
+    """A random camera and a random detector for each body.
+
+    Args:
+        chest: which fixed camera a view takes if it takes a fixed one; None = any.
+    """
     n = len(points)
-    azimuth, elevation, roll = random_cameras(n, config, rng)
+    azimuth, elevation, roll = random_cameras(n, config, rng, chest)
     low, high = (math.log(d) for d in config.distance)
     distance = torch.exp(_uniform((n,), low, high, rng))
     body = body13(points, config.nose, rng)
@@ -106,24 +125,31 @@ def random_views(points: Float[Tensor, "n 17 3"], config: AugmentConfig, rng: to
         keypoints[chosen], found = _detected(points[chosen], camera, rng)
         both = visible[chosen] & found
         visible[chosen] = torch.where(both.sum(1, keepdim=True) >= 4, both, found)
-    turned = to_camera(points, azimuth, elevation, roll, xp=torch)
+    turned = to_camera(body, azimuth, elevation, roll, xp=torch)
     return Views(normalise(keypoints, visible), visible, turned)
 
 
-def random_cameras(n: int, config: AugmentConfig, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Azimuth, elevation and roll in radians, (n,) each."""
+def random_cameras(
+    n: int, config: AugmentConfig, rng: torch.Generator, chest: Int[Tensor, " n"] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Azimuth, elevation and roll in radians, (n,) each.
+
+    Args:
+        chest: number of the fixed camera that each takes if it takes a fixed one; None = any.
+    """
     azimuth = _uniform((n,), -math.pi, math.pi, rng)
-    # Half the views are near what people film: level cameras. The rest fill the paper's whole range.
-    level = torch.where(_coin(n, 0.5, rng), 0.3, 1.0)
-    elevation = _uniform((n,), -1, 1, rng) * level * math.radians(config.elevation)
-    level = torch.where(_coin(n, 0.5, rng), 0.15, 1.0)
-    roll = _uniform((n,), -1, 1, rng) * level * math.radians(config.roll)
+    narrow = torch.where(_coin(n, config.level, rng), 0.3, 1.0)
+    elevation = _uniform((n,), -1, 1, rng) * narrow * math.radians(config.elevation)
+    narrow = torch.where(_coin(n, config.level, rng), 0.15, 1.0)
+    roll = _uniform((n,), -1, 1, rng) * narrow * math.radians(config.roll)
     if config.cameras == "random":
         return azimuth, elevation, roll
-    chest = torch.tensor(_CHEST_AZIMUTHS)[torch.randint(4, (n,), generator=rng)] * (math.pi / 180)
+    if chest is None:
+        chest = torch.randint(4, (n,), generator=rng)
+    around = torch.tensor(_CHEST_AZIMUTHS)[chest] * (math.pi / 180)
     fixed = torch.ones(n, dtype=torch.bool) if config.cameras == "chest4" else _coin(n, 0.5, rng)
     zero = torch.zeros(n)
-    return torch.where(fixed, chest, azimuth), torch.where(fixed, zero, elevation), torch.where(fixed, zero, roll)
+    return torch.where(fixed, around, azimuth), torch.where(fixed, zero, elevation), torch.where(fixed, zero, roll)
 
 
 def body13(points: Float[Tensor, "n 17 3"], spread: float, rng: torch.Generator) -> Float[Tensor, "n 13 3"]:

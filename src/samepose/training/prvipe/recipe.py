@@ -16,16 +16,20 @@ from samepose.geometry.normalise import normalise_3d
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.losses.matching import (
     all_moments,
+    all_pairs_loss,
+    contrast_loss,
+    distance,
     gaussian_prior,
     log_matching_probability,
     log_matching_probability_sampled,
     matching_probability,
     moments,
     semi_hard_negatives,
+    smoothed,
     triplet_ratio_loss,
 )
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.prvipe.augment import AugmentConfig, random_bodies, random_views
+from samepose.training.prvipe.augment import AugmentConfig, Views, random_bodies, random_view_pairs, torso_frame
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,13 @@ class PrVipeRecipeConfig:
 
     Attributes:
         batch: pairs of views per step (reference code: 256).
-        kappa: NP-MPJPE below which two poses match (Sun 2020, section 3.1: 0.1).
-        beta: ratio of the triplet loss, margin = log beta (Sun 2020, section 3.3: 2).
-        l2_margin: L2-VIPE's margin in its place, on squared distances of unit vectors (ours).
-        samples: per pose for the paper's Monte-Carlo probability; 0 = closed form (ours).
-        smoothing: s of P = (1 - s) sigmoid + s / 2 when sampled (reference code: 0.1).
+        kappa: NP-MPJPE below which two poses match (Sun 2020, section 3.6: 0.1).
+        beta: ratio of the triplet loss, margin = log beta (Sun 2020, section 3.6: 2).
+        l2_margin: L2-VIPE's margin in its place, on squared distances of unit vectors (Sun 2020 gives none; Schroff
+            2015, section 3.1: 0.2).
+        samples: per pose for the paper's Monte-Carlo probability of a Gaussian (Sun 2020, section 3.6: 20); 0 = closed
+            form (ours). Points have no samples.
+        smoothing: s of P = (1 - s) P + s / 2 in every loss, sampled or not (Sun 2020, supplement B: 0.1).
         triplet: weight of the triplet ratio loss (Sun 2020: 1).
         positive: weight of the positive pairwise loss (Sun 2020: 0.005).
         prior: weight of the Gaussian prior (Sun 2020: 0.001).
@@ -112,8 +118,9 @@ class PrVipeRecipe:
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
         """One batch: bodies, two views each, losses."""
         cfg = self.settings
-        bodies = random_bodies(self.points[self._draw(rng)], cfg.augment, rng)
-        views = [random_views(bodies, cfg.augment, rng) for _ in range(2)]
+        index = self._draw(rng)
+        bodies = random_bodies(self.points[index], cfg.augment, rng)
+        views = self._views(bodies, index, rng)
         points = torch.cat([v.points for v in views]).to(device)
         mean, var = model(points, torch.cat([v.visible for v in views]).to(device))
         if cfg.model.kind == "lifting":
@@ -132,6 +139,10 @@ class PrVipeRecipe:
             logs["lift"] = float(gap.detach())
             total = total + cfg.lift * gap
         return total, logs
+
+    def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> tuple[Views, Views]:
+        """Two views of each body, which is pose `index` of the pool."""
+        return random_view_pairs(bodies, self.settings.augment, rng)
 
     def _draw(self, rng: torch.Generator) -> Tensor:
         """Random poses; a share of them is a moment away from another pose of the batch."""
@@ -165,7 +176,7 @@ class PrVipeRecipe:
             ratio = triplet_ratio_loss(positive_d[keep], negative_d[keep], math.log(cfg.beta))
             total = cfg.triplet * ratio + cfg.positive * positive_d.mean()
         if cfg.pairs or cfg.contrast:
-            p = matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), a, b)
+            p = smoothed(matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), a, b), cfg.smoothing)
             total = total + cfg.pairs * all_pairs_loss(p, match) + cfg.contrast * contrast_loss(p, match)
         return total
 
@@ -174,41 +185,25 @@ class PrVipeRecipe:
     ) -> tuple[Tensor, Tensor]:
         """D = -log P of each anchor with its positive and with its negative."""
         a, b, cfg = self.model.a, self.model.raw_b, self.settings
-        if not cfg.samples:
-            def distance(m: Tensor, v: Tensor) -> Tensor:
-                return -log_matching_probability(*moments(mean_1, var_1, m, v), a, b)
-            return distance(mean_2, var_2), distance(mean_2[negative], var_2[negative])
+        if not cfg.samples or cfg.model.kind == "point":
+            both = ((mean_2, var_2), (mean_2[negative], var_2[negative]))
+            logs = (log_matching_probability(*moments(mean_1, var_1, m, v), a, b) for m, v in both)
+            positive, other = (distance(log_p, cfg.smoothing) for log_p in logs)
+            return positive, other
 
         def sample(mean: Tensor, var: Tensor) -> Tensor:
             noise = torch.randn((len(mean), cfg.samples, mean.shape[1]), generator=rng).to(mean.device)
             return mean[:, None] + var.clamp_min(1e-12).sqrt()[:, None] * noise
 
         z1, z2 = sample(mean_1, var_1), sample(mean_2, var_2)
-        return tuple(  # type: ignore[return-value]
-            -log_matching_probability_sampled(z1, z, a, b, cfg.smoothing) for z in (z2, z2[negative])
+        positive, other = (
+            distance(log_matching_probability_sampled(z1, z, a, b), cfg.smoothing) for z in (z2, z2[negative])
         )
-
-
-def all_pairs_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
-    """Binary cross-entropy of P over all pairs, summed per anchor: each is one positive against its batch."""
-    return -torch.where(match, p, 1 - p).clamp_min(1e-6).log().sum() / len(p)
-
-
-def contrast_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor:
-    """The ratio loss against all negatives at once: -log P(pos) / (P(pos) + sum of P over the negatives).
-
-    Either view may be the anchor: the mean of both directions.
-    """
-    positive = p.diagonal()
-    rivals = p.masked_fill(match, 0)
-    both = torch.log(positive + rivals.sum(0)) + torch.log(positive + rivals.sum(1))
-    return (both / 2 - torch.log(positive.clamp_min(1e-12))).mean()
+        return positive, other
 
 
 def torso_frame_pose(bodies: Float[Tensor, "n 17 3"]) -> Float[Tensor, "n 51"]:
     """Poses seen from their own torso: a view-invariant target for the auxiliary task."""
-    from samepose.training.prvipe.augment import torso_frame
-
     return (bodies @ torso_frame(bodies).transpose(1, 2)).flatten(1)
 
 

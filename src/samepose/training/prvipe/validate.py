@@ -15,6 +15,7 @@ from samepose.evaluation.views import CAMERAS, Keypoints
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.models.prvipe import PrVipe
+from samepose.skeleton import BODY13
 
 FRAMES = 1500
 _KEYPOINTS: tuple[Keypoints, ...] = ("perfect", "noisy")
@@ -55,7 +56,7 @@ def scorer_of(model: PrVipe) -> Scorer:
         return _numpy(mean), _numpy(var)
 
     if model.config.kind == "lifting":
-        return Lifting(lambda keypoints: run(keypoints)[0].reshape(-1, 17, 3))
+        return Lifting(lambda keypoints: run(keypoints)[0].reshape(-1, len(BODY13), 3))
     if model.config.kind == "gaussian":
         return GaussianEmbedding(lambda keypoints: Embeddings(*run(keypoints)), matching_of(model))
     return PointEmbedding(lambda keypoints: run(keypoints)[0])

@@ -1,0 +1,125 @@
+"""The networks that samepose ships, and every ONNX file that it opens: found, checked and opened here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from samepose.errors import FormatError, SameposeError, UsageError
+
+FOLDER = Path(__file__).parent
+WEIGHTS = {  # sha256 of what this version ships; indexes remember models by it
+    "movenet-multipose": "53c11b75b4f799de3ee486d7622513be855271e5155a2139a6f62917224b42ac",
+    "movenet-thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
+    "prvipe": "40d05ee3ae111f2d9e18f54b32db0f797403152fef8e09de167269f4cda788ec",
+    "cpm": "7543e7f48771ae2e0672e26b69ef6fd09df2576ae79cb4369b7fd53b52c16595",
+    "cpm-synthetic": "ccd3caea1ede2a3c1d24181cd9e3804017ced6c6cbe68a2c0871d343c315b2c2",
+}
+
+
+def weight_file(name: str) -> Path:
+    """Where a shipped network lies: one of WEIGHTS. Nothing is read."""
+    if name not in WEIGHTS:
+        raise UsageError(f"no weights are named {name!r}; there are {', '.join(WEIGHTS)}")
+    return FOLDER / f"{name}.onnx"
+
+
+def read_weights(path: Path, what: str = "network") -> bytes:
+    """An ONNX file's bytes; those of a shipped one are what this version was released with.
+
+    Args:
+        what: kind of network that was asked for, for the error.
+
+    Raises:
+        SameposeError: a shipped file is missing, damaged or replaced.
+        FormatError: another file cannot be read.
+    """
+    expected = WEIGHTS.get(path.stem) if path == FOLDER / f"{path.stem}.onnx" else None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if expected:
+            raise SameposeError(f"{path}: the weights cannot be read ({error.strerror}); reinstall samepose") from error
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); give a {what} that samepose exported (.onnx)"
+                          ) from error
+    digest = hashlib.sha256(data).hexdigest()
+    if expected and digest != expected:
+        raise SameposeError(f"{path}: the weights are damaged or were replaced (sha256 {digest[:8]}…, expected "
+                            f"{expected[:8]}…); reinstall samepose")
+    return data
+
+
+def cores() -> int:
+    """That this process may run on; a container's share where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Opened(NamedTuple):
+    session: Any
+    sha256: str
+
+
+class Network:
+    """An ONNX file, read and opened when it is first used, once, whatever thread comes first.
+
+    Args:
+        path: of a shipped file (`weight_file`) or another.
+        threads: that work on one call; None: as many as onnxruntime thinks best.
+        what: kind of network that is expected, for the errors.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None, what: str = "network") -> None:
+        self.path, self._threads, self._what = path, threads, what
+        self._lock = Lock()
+        self._found: _Opened | None = None
+
+    @property
+    def session(self) -> Any:
+        """onnxruntime's InferenceSession."""
+        return self._open().session
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return self._open().sha256
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Metadata that the file carries."""
+        return dict(self.session.get_modelmeta().custom_metadata_map)
+
+    @property
+    def unexpected(self) -> FormatError:
+        """To raise where the facts are not those of the expected kind."""
+        return FormatError(f"{self.path}: not a {self._what} exported by samepose")
+
+    def run(self, outputs: list[str] | None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Named outputs, or all of them; may be called from several threads at once."""
+        found: list[np.ndarray] = self.session.run(outputs, inputs)
+        return found
+
+    def _open(self) -> _Opened:
+        with self._lock:
+            if self._found is None:
+                self._found = self._read()
+            return self._found
+
+    def _read(self) -> _Opened:
+        import onnxruntime
+
+        data = read_weights(self.path, self._what)
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads, options.log_severity_level = 1, 3  # errors only
+        if self._threads:
+            options.intra_op_num_threads = self._threads
+        try:
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise self.unexpected from error
+        return _Opened(session, hashlib.sha256(data).hexdigest())
