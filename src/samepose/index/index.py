@@ -134,13 +134,15 @@ class Index:
             what was done. A file that cannot be read stops nothing: the report names it.
 
         Raises:
-            UsageError: a path does not exist, poses are 3D or have no name.
+            UsageError: a path does not exist; poses are 3D, have no name, or there are none for the name.
             StoreError: another model's index, another writer, a full disk; what was finished before is kept.
         """
         from samepose.media.files import media_files
 
         given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
         paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
+        if name is not None and not given:
+            raise UsageError("`name` is for poses; photos and videos have their own")
         files, poses = media_files(paths), grouped(given, name) if given else {}
         embedder = self._checked_embedder()
         with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
