@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def test_names_and_wrong_use() -> None:
 
 
 def test_drawing_hides_what_counts_as_missing() -> None:
-    assert draw_poses.__kwdefaults__["below"] == JOINT_SCORE
+    assert inspect.signature(draw_poses).parameters["below"].default == JOINT_SCORE
 
 
 class Dots:

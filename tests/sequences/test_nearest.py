@@ -149,7 +149,7 @@ def test_only_allowed_clips() -> None:
 def test_progress_and_wrong_use() -> None:
     clips, seen = many(8, 3), []
     gallery = Gallery(clips, PLAIN)
-    gallery.nearest(clips[:3], report=lambda done, total: seen.append((done, total)))
+    gallery.nearest(clips[:3], progress=lambda done, total, what: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert len(gallery) == len(clips)
     with pytest.raises(UsageError, match="k is 0"):

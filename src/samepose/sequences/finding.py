@@ -67,7 +67,7 @@ def find(
         k: how many to find.
         mirror: look for the move as it is ("off"), mirrored ("only"), or both ("also").
         detector: for videos, or what loads it when it is needed; MoveNet by default.
-        embedder: the one that `example` was embedded with; the shipped one by default.
+        embedder: the one that `example` was embedded with; the index's or the shipped one by default.
         failed: takes a line for each of `where` that cannot be searched, and the others are; None: the first such
             error is raised.
         progress: told how many of `where` are done, in parts for an index.
@@ -80,17 +80,14 @@ def find(
         raise UsageError(f"`k` is {k}; expected 1 or more")
     wanted, places = Example.of(example), targets(where)
 
-    def found_in(n: int) -> Iterator[Sighting]:
-        progress(n, len(places), _name(places[n]))
-        for part, path, person, clip in _everyone(places[n], len(wanted.clip) // 2, detector, embedder):
-            progress(n + part, len(places), path)
-            with about(path):
-                yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
-
     def found() -> Iterator[Sighting]:
-        for n in range(len(places)):
+        for n, target in enumerate(places):
+            progress(n, len(places), _name(target))
             try:
-                yield from found_in(n)
+                for part, path, person, clip in _everyone(target, len(wanted.clip) // 2, detector, embedder):
+                    progress(n + part, len(places), path)
+                    with about(path):
+                        yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
             except SameposeError as error:
                 if failed is None:
                     raise
@@ -146,7 +143,7 @@ def _everyone(
         return
     from samepose.embed import shipped
 
-    embedder = embedder or shipped()
+    embedder = embedder or getattr(target, "embedder", None) or shipped()
     if isinstance(target, (str, os.PathLike)):
         source = open_source(target, detector=detector, fps=RATE)
         people: Iterable[tuple[float, str, int, Poses]] = (

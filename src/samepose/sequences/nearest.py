@@ -12,7 +12,7 @@ the clips that are far away, short ones most of the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +22,13 @@ from jaxtyping import Bool, Float, Int
 
 from samepose.errors import UsageError
 from samepose.matching.embeddings import Matching
+from samepose.progress import Progress, silent
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import OFFSETS, taps
 
 _FAR = 1e12  # of what nobody is in: too far for any probability
 _NONE = 1e300  # instead of infinity, which fast arithmetic does not know
 COARSE, FINE = 8, 3  # moments in a stretch: of three fit the temporal kernel's steps of three
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Gallery:
 
     def nearest(
         self, queries: Sequence[Clip], k: int = 1, *, allowed: Bool[np.ndarray, "q clip"] | None = None,
-        exhaustive: bool = False, threads: int | None = None, report: Report = lambda done, total: None,
+        exhaustive: bool = False, threads: int | None = None, progress: Progress = silent,
     ) -> Nearest:
         """The `k` nearest clips to each query.
 
@@ -84,7 +84,7 @@ class Gallery:
             allowed: which clips each query may find; all by default.
             exhaustive: compare all of them: the same answer, slower.
             threads: each works on one query; as many as there are cores by default.
-            report: called with how many queries are done, of how many.
+            progress: told how many queries are done.
 
         Raises:
             UsageError: `k` under 1, or `allowed` of another shape.
@@ -100,7 +100,7 @@ class Gallery:
             for done, task in enumerate(as_completed(tasks), 1):
                 clips[tasks[task]], distances[tasks[task]], count = task.result()
                 compared += count
-                report(done, len(queries))
+                progress(done, len(queries), "nearest")
         return Nearest(clips, distances, compared, int(may.sum()))
 
     def _one(
