@@ -87,6 +87,8 @@ def test_media_and_poses_go_in_together(tmp_path: Path) -> None:
         index.add(poses)
     with pytest.raises(UsageError, match="give it as `name`"):
         index.add(KeypointFile(poses, ("b.png", "", "")))
+    with pytest.raises(UsageError, match="`name` is for poses"):
+        index.add(tmp_path / "a.png", name="b.png")
     assert index.add().people == 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from samepose.index.ingest import PathLike, Report, grouped, ingestion
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
-from samepose.index.schema import Medium, parse_id
+from samepose.index.schema import Medium, person_id, single_people
 from samepose.index.search import search
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
@@ -141,13 +140,15 @@ class Index:
             what was done. A file that cannot be read stops nothing: the report names it.
 
         Raises:
-            UsageError: a path does not exist, poses are 3D or have no name.
+            UsageError: a path does not exist; poses are 3D, have no name, or there are none for the name.
             StoreError: another model's index, another writer, a full disk; what was finished before is kept.
         """
         from samepose.media.files import media_files
 
         given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
         paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
+        if name is not None and not given:
+            raise UsageError("`name` is for poses; photos and videos have their own")
         files, poses = media_files(paths), grouped(given, name) if given else {}
         embedder = self._checked_embedder()
         with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
@@ -217,7 +218,7 @@ class Index:
         patterns = _list(patterns)
         with self._store.writing():
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            return self._store.label_media(media, name) + self._store.label_people(_single_people(patterns), name)
+            return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
 
     def remove(self, patterns: str | Sequence[str]) -> Removed:
         """Forget media by pattern or id (see `select`) with all their people, or single people by id.
@@ -231,24 +232,18 @@ class Index:
 
         patterns = _list(patterns)
         with self._store.writing():
-            people = self._store.counts()[0]
+            people = self._store.count()
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
             self._store.drop_media(media)
-            single = _single_people(patterns)
+            single = single_people(patterns)
             if single:
                 self._store.drop_people(single)
                 recover(self._store)  # counts the people left in each medium
-            return Removed(people - self._store.counts()[0], len(media))
+            return Removed(people - self._store.count(), len(media))
 
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""
-        store = self._store
-        media = store.all_media()
-        people, searchable, labels = store.counts()
-        size = None if store.folder is None else sum(f.stat().st_size for f in store.folder.rglob("*") if f.is_file())
-        return Info(store.uri, str(store.root), store.metadata["format"], store.spaces, len(media),
-                    dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), people, searchable,
-                    labels, size)
+        return self._store.info()
 
     def re_embed(self, progress: Progress = silent) -> int:
         """Compute all embeddings anew with `embedder`, from the stored keypoints, and make it the index's model.
@@ -298,7 +293,7 @@ class Index:
             UsageError: this is no id.
             StoreError: there is none of that id.
         """
-        medium, person = _person_id(id)
+        medium, person = person_id(id)
         media, rows = self._store.all_media({medium}), self._store.person(person)
         if not media or not len(rows):
             raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
@@ -309,7 +304,7 @@ class Index:
         return self.root / path
 
     def _excluded(self, id: str | None) -> Excluded | None:
-        return None if id is None else Excluded.of(self._store, _person_id(id)[1], id)
+        return None if id is None else Excluded.of(self._store, person_id(id)[1], id)
 
     def _checked_embedder(self) -> Embedder:
         """The embedder, when it is the one that the index was made with."""
@@ -330,15 +325,3 @@ def _shipped_embedder(threads: int | None) -> Embedder:
 
 def _list(patterns: str | Sequence[str]) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
-
-
-def _person_id(text: str) -> tuple[int, int]:
-    """Medium and person of a shown id of a person."""
-    parsed = parse_id(text)
-    if parsed is None or parsed[1] is None:
-        raise UsageError(f"{text!r} is no id of a person; ids look like 0a1b2c3d4-17")
-    return parsed[0], parsed[1]
-
-
-def _single_people(patterns: Sequence[str]) -> list[int]:
-    return [parsed[1] for p in patterns if (parsed := parse_id(p)) and parsed[1] is not None]
