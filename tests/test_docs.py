@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import samepose
-from samepose.formats import keypoints
 
 ROOT = Path(__file__).parents[1]
 pytest.importorskip("sphinx", reason="the site takes the docs extra: make docs")
@@ -52,7 +51,7 @@ def test_everything_public_has_a_page(site: Path) -> None:
 
 
 # What the examples call their things.
-NAMES: dict[str, Any] = {"samepose": samepose, "index": samepose.Index, "keypoints": keypoints}
+NAMES: dict[str, Any] = {"samepose": samepose, "index": samepose.Index}
 PAGES = [ROOT / "README.md", *(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name not in ("results", "_build")
                                and "reference" not in p.parts)]
 
