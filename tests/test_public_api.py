@@ -67,14 +67,13 @@ def test_the_command_line_loads_only_what_a_verb_needs() -> None:
 
 
 def test_the_lines_of_the_docstring_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from drawn_people import photo
-    from exercising_people import film
+    from drawn_people import photo, video
 
     photo(tmp_path / "photos" / "a.png", arms=15)
     photo(tmp_path / "photos" / "b.png", arms=80)
     photo(tmp_path / "query.jpg", arms=80)
     for name in ("clip.mp4", "coach.mp4", "me.mp4"):
-        film(tmp_path / name)
+        video(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     text = (samepose.__doc__ or "").split("\n\n")
     space: dict[str, object] = {}
