@@ -51,7 +51,7 @@ DERIVED: dict[str, tuple[tuple[str, ...], ...]] = {
     "right_big_toe": (("right_foot_index",),),
 }
 
-# Parts of the body that `--ignore` and keypoint dropout name.
+# Parts of the body that `ignore` and keypoint dropout name.
 PARTS: dict[str, tuple[str, ...]] = {
     "left_arm": ("left_elbow", "left_wrist"),
     "right_arm": ("right_elbow", "right_wrist"),

@@ -15,6 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 import samepose
+from samepose.cli.app import as_flags
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Options:
 
     def warn(self, text: str) -> None:
         """A failure that does not stop the verb; --quiet shows it too."""
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {as_flags(text)}", file=sys.stderr)
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Progress]:
@@ -133,7 +134,7 @@ def needs(extra: str) -> Iterator[None]:
         from samepose.errors import SameposeError
 
         message = f"this needs {error.name}, which is not installed: pip install 'samepose[{extra}]'"
-        raise SameposeError(message) from None
+        raise SameposeError(message) from error
 
 
 def counted(n: int, what: str) -> str:

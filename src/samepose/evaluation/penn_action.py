@@ -108,7 +108,7 @@ def may_find(
         if train.all() or not train.any():
             kind = "test" if train.all() else "training"
             raise UsageError(f"none of {len(videos)} videos is a {kind} video; give the labels of all of Penn Action, "
-                             "or use --split cv")
+                             "or use `split=cv`")
         queries, index = np.flatnonzero(~train), np.flatnonzero(train)
         return queries, index, np.ones((len(queries), len(index)), bool)
     if not 2 <= folds <= len(videos):
