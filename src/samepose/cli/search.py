@@ -65,8 +65,9 @@ def search(
     from samepose.query.query import resolve_query
     from samepose.skeleton import parts
 
+    joints = parts(ignore)
     index = options.open_index(options.embedder())
-    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=parts(ignore))
+    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=joints)
     hits = index.search(
         asked, k=k, mirror=mirror, where=where, label=label, time_from=time_from, time_to=time_to, distinct=distinct,
         min_score=min_score,
