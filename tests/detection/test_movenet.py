@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def test_a_crowd_is_searched_in_halves() -> None:
     assert len(detector._coarse(image, halvings=0)) <= 18
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_names_and_wrong_use() -> None:
     names = {MoveNet(mode).name for mode in ("fast", "balanced", "accurate")}
     assert len(names) == 3 and all(name.startswith("movenet-") for name in names)
@@ -141,7 +143,7 @@ def test_names_and_wrong_use() -> None:
 
 
 def test_drawing_hides_what_counts_as_missing() -> None:
-    assert draw_poses.__kwdefaults__["below"] == JOINT_SCORE
+    assert signature(draw_poses).parameters["below"].default == JOINT_SCORE
 
 
 class Dots:

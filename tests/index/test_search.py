@@ -206,6 +206,7 @@ def test_hits_are_full_rows(index: Index) -> None:
     ({"k": 0}, "`k` is 0"), ({"mirror": "yes"}, "expected off, also or only"), ({"distinct": -1.0}, "`distinct` is -1"),
     ({"min_score": 1.5}, "`min_score` is 1.5"), ({"time_from": float("nan")}, "`time_from`"),
 ])
+@pytest.mark.usefixtures("unchecked")
 def test_options_out_of_range(options: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         SearchOptions(**options)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index_fakes import FakeDetector, FakeEmbedder, photo, video
+from index_fakes import FakeDetector, FakeEmbedder, opened, photo, video
 from samepose.errors import MediaError, StoreError, UsageError
 from samepose.formats.keypoints import save_poses
-from samepose.index import Hit, Index, index_media
+from samepose.index import Hit, Index
 from samepose.media import image as image_module
 from samepose.media import video as video_module
 from samepose.poses import Poses
@@ -44,9 +44,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
     """A photo of three and a clip of two."""
-    made = Index.create(tmp_path / "index", FakeEmbedder(), root=tmp_path)  # type: ignore[arg-type]
+    made = opened(tmp_path / "index")
     files = [photo(tmp_path / "three.png", 3), video(tmp_path / "two.mp4", 2)]
-    index_media(made, files, FakeDetector(), FakeEmbedder())  # type: ignore[arg-type]
+    made.add(*files)
     return made
 
 
@@ -95,7 +95,7 @@ def test_a_clip_is_decoded_once_whoever_is_asked_for(tmp_path: Path, decoded: Co
 def test_files_of_an_index_are_not_decoded(index: Index, decoded: Counter[str], tmp_path: Path) -> None:
     decoded.clear()
     (tmp_path / "two.mp4").rename(tmp_path / "away.mp4")
-    medium = next(m for m in index.all_media() if m.path == "two.mp4")
+    medium = next(m for m in index.select() if m.path == "two.mp4")
     for name in ("two.mp4", f"{medium.id:09x}"):
         source = open_source(name, index=index, detector=no_detector)
         assert len(source.track(1)) == 12 and source.video is None
@@ -119,6 +119,7 @@ def test_keypoint_files_and_poses_need_no_detector(tmp_path: Path) -> None:
 # -- what else may be named --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_pixels_are_as_good_as_their_file(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", 3, seed=7)
     pixels = image_module.read_image(path)
@@ -145,7 +146,7 @@ def test_own_poses_the_most_prominent_first(tmp_path: Path) -> None:
 
 
 def test_a_hit_and_a_row_are_one_person_who_need_not_be_found_again(index: Index, tmp_path: Path) -> None:
-    medium = next(m for m in index.all_media() if m.path == "two.mp4")
+    medium = next(m for m in index.select() if m.path == "two.mp4")
     row = index.row(f"{medium.id:09x}-5")
     hit = Hit(row.id, 0.9, row.path, row.time, None, row.frame, row.person, None, True, None, row.pose)
     for what, found in ((hit, resolve_query(hit, index)), (row.id, resolve_query(row.id, index))):
@@ -169,6 +170,7 @@ def test_a_query_stays_what_it_is() -> None:
         resolve_query(once, person=0)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_nothing_that_can_be_looked_for(tmp_path: Path, index: Index) -> None:
     with pytest.raises(UsageError, match="int is nothing to look for"):
         resolve_query(7)  # type: ignore[arg-type]
@@ -212,7 +214,7 @@ def test_own_embedder_gets_the_poses_as_the_index_got_them(index: Index, tmp_pat
     embedder = FakeEmbedder()
     query = resolve_query(tmp_path / "three.png", detector=FakeDetector(), person=1)
     found = embed_query(query, embedder)
-    medium = next(m for m in index.all_media() if m.path == "three.png")
+    medium = next(m for m in index.select() if m.path == "three.png")
     rows = [index.row(f"{medium.id:09x}-{k}") for k in range(3)]
     stored = next(row for row in rows if row.person == 1).embedding
     assert stored is not None

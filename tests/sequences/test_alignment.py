@@ -382,6 +382,7 @@ def test_errors_name_the_clip(embedder: PrVipeEmbedder) -> None:
         clip_of(poses.hide(BODY13.joints[4:]), embedder, name="second.mp4")
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_matrix_of_distances_is_refused() -> None:
     for bad in (np.zeros((0, 3)), np.zeros(3), np.array([[0, np.nan]]), np.array([[np.inf]])):
         with pytest.raises(UsageError, match="distances"):

@@ -15,7 +15,7 @@ from index_fakes import FakeDetector, FakeEmbedder
 from index_fakes import video as coloured_video
 from moving_people import waving
 from samepose.errors import FormatError, MediaError, SameposeError, UsageError
-from samepose.index import Index, index_media, index_poses
+from samepose.index import Index
 from samepose.poses import Poses
 from samepose.sequences.alignment import align
 from samepose.sequences.clip import Clip, clip_of
@@ -85,9 +85,9 @@ def test_own_detector_and_embedder(tmp_path: Path) -> None:
 
 
 def test_a_clip_of_an_index_is_the_one_that_was_indexed(tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "index", FakeEmbedder(), root=tmp_path)  # type: ignore[arg-type]
+    index = Index.open(tmp_path / "index", create=True, root=tmp_path, detector=FakeDetector(), embedder=FakeEmbedder())
     path = coloured_video(tmp_path / "a.mp4", 2)
-    index_media(index, [path], FakeDetector(), FakeEmbedder())  # type: ignore[arg-type]
+    index.add(path)
     direct = Clip.open(path, person=1, detector=FakeDetector(), embedder=FakeEmbedder(), fps=10)
     path.rename(tmp_path / "away.mp4")
     stored = Clip.open("a.mp4", person=1, index=lambda: index, detector=no_detector, embedder=FakeEmbedder())
@@ -168,8 +168,8 @@ def test_an_alignment_is_written_as_its_suffix_says(tmp_path: Path) -> None:
 
 def test_find_looks_in_indexes_clips_files_and_folders(tmp_path: Path) -> None:
     long = moves((stand, 2), (knee, 1.5), (stand, 1))
-    index = Index.create(tmp_path / "index", embedder(), root=tmp_path)
-    index_poses(index, together(moves((stand, 4.5)), long), tmp_path / "gone.mp4", embedder())
+    index = Index.open(tmp_path / "index", create=True, root=tmp_path, embedder=embedder())
+    index.add(together(moves((stand, 4.5)), long), name=tmp_path / "gone.mp4")
     example = opened(moves((knee, 1.3), seed=3), "knee")
     saved(tmp_path / "file.npz", together(moves((stand, 4.5)), long))
     told: list[tuple[float, float, str]] = []

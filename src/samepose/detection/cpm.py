@@ -147,7 +147,7 @@ class CPM:
 
 
 def peaks(
-    maps: Float[np.ndarray, "*batch cell cell"],
+    maps: Float[np.ndarray, "*batch height width"],
 ) -> tuple[Float[np.ndarray, "*batch 2"], Float[np.ndarray, "*batch"]]:
     """The highest point of each map, in cells (x, y; middles are whole numbers), and its height in 0..1.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from samepose.embed.prvipe import PrVipeEmbedder
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Whatever turns 2D poses into Gaussian embeddings, and says when two of them match.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
 from samepose.index.filter import Excluded
 from samepose.index.schema import medium_of
@@ -61,7 +61,7 @@ class Candidates:
     """People of a shortlist who are not left out, each once, best first; `tail`: the best score in its last quarter."""
 
     id: Int[np.ndarray, " n"]
-    row: Int[np.ndarray, " n"]
+    row: Integer[np.ndarray, " n"]
     track: Int[np.ndarray, " n"]
     time: Float[np.ndarray, " n"]
     score: Float[np.ndarray, " n"]
