@@ -1,7 +1,12 @@
 """Annotations are checked while the tests run: types by beartype, axes and dtypes of arrays by jaxtyping.
 
 `conftest.py` imports this before anything of samepose: what is imported earlier is not checked. JAXTYPING_DISABLE=1
-turns it off. Not checked: the modules of numba, which compiles no wrapped function.
+turns it off. Not checked are
+
+- the modules of numba, which compiles no wrapped function;
+- names imported under TYPE_CHECKING, which nobody knows at run time, and whole unions with one of them;
+- of a list or dictionary all but its first item;
+- other processes that a test starts.
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
 SOURCE = Path(__file__).parents[1] / "src"
-checker = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int will do for a float
+# An int will do for a float. Items drawn at random would make failures come and go, and upset hypothesis.
+checker = beartype(conf=BeartypeConf(is_pep484_tower=True, is_random=False))
 
 
 def checked_modules() -> list[str]:
