@@ -162,7 +162,7 @@ def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, 
 def _extent(pose: Poses, shape: tuple[int, ...] | None) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
     """Least and greatest x, y of the joints that are seen; the whole image where none are, or none inside it."""
     seen = pose.points[0][pose.visible[0]].astype(np.float64)
-    whole = np.zeros(2), np.array([640.0, 640.0] if shape is None else [shape[1], shape[0]])
+    whole = np.zeros(2), np.array([640, 640] if shape is None else [shape[1], shape[0]], np.float64)
     if not len(seen):
         return whole
     low, high = seen.min(axis=0), seen.max(axis=0)
