@@ -7,6 +7,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 
+import annotations  # noqa: F401  # first: it checks what is imported after it
 from drawn_people import Shell, share_networks
 
 

@@ -132,6 +132,7 @@ def test_a_crowd_is_searched_in_halves() -> None:
     assert len(detector._coarse(image, halvings=0)) <= 18
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_names_and_wrong_use() -> None:
     names = {MoveNet(mode).name for mode in ("fast", "balanced", "accurate")}
     assert len(names) == 3 and all(name.startswith("movenet-") for name in names)

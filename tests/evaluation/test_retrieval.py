@@ -158,8 +158,12 @@ def test_noisy_keypoints() -> None:
     np.testing.assert_allclose(torso_scale_2d(noisy.reshape(-1, 13, 2)), 0.5, rtol=1e-5)
     np.testing.assert_array_equal(noisy, keypoint_views(people, CHEST4, "noisy", seed=0))
     assert not np.array_equal(noisy, keypoint_views(people, CHEST4, "noisy", seed=1))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_keypoints_of_no_known_kind() -> None:
     with pytest.raises(UsageError, match="use perfect, noisy or detected"):
-        keypoint_views(people, CHEST4, "guessed")  # type: ignore[arg-type]
+        keypoint_views(some_people(2), CHEST4, "guessed")  # type: ignore[arg-type]
 
 
 def test_hit_rates_against_a_naive_loop() -> None:

@@ -51,9 +51,13 @@ def test_bins_hold_the_same_mass_and_equal_a_naive_count() -> None:
     ece = sum(n * abs(a - q) for n, a, q in zip(bins.count, bins.accuracy, bins.probability)) / 101
     assert expected_calibration_error(p, hit) == pytest.approx(ece)
     assert reliability(p[:3], hit[:3]).count.tolist() == [1, 1, 1]
-    for bad in (([], []), ([0.5], [True, False])):
-        with pytest.raises(UsageError, match="one length, not empty"):
-            reliability(np.array(bad[0]), np.array(bad[1]))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("p", "hit"), [([], []), ([0.5], [True, False])])
+def test_nothing_to_bin(p: list[float], hit: list[bool]) -> None:
+    with pytest.raises(UsageError, match="one length, not empty"):
+        reliability(np.array(p), np.array(hit, bool))
 
 
 def test_top_pairs_are_the_most_probable_of_every_pair_of_cameras() -> None:

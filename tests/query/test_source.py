@@ -119,6 +119,7 @@ def test_keypoint_files_and_poses_need_no_detector(tmp_path: Path) -> None:
 # -- what else may be named --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_pixels_are_as_good_as_their_file(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", 3, seed=7)
     pixels = image_module.read_image(path)

@@ -63,7 +63,7 @@ class CrossView:
 
 
 def cross_view(
-    keypoints: Sequence[Any], times: Sequence[Float[np.ndarray, " n"]], scorer: Scorer
+    keypoints: Sequence[Any], times: Sequence[Float[np.ndarray, " _n"]], scorer: Scorer
 ) -> CrossView:
     """Look for every frame of every camera in every other camera, top match only.
 

@@ -78,11 +78,11 @@ class PointEmbedding:
 class Keypoints2D:
     """No model: Procrustes distance in the image, for every two frames over the joints that both show."""
 
-    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, "n 13 2"]:
+    def describe(self, keypoints: Float[np.ndarray, "n joint 2"]) -> Float[np.ndarray, "n joint 2"]:
         return keypoints
 
     def scores(
-        self, query: Float[np.ndarray, "q 13 2"], index: Float[np.ndarray, "e 13 2"]
+        self, query: Float[np.ndarray, "q joint 2"], index: Float[np.ndarray, "e joint 2"]
     ) -> Float[np.ndarray, "q e"]:
         distance = np_mpjpe_2d_matrix(query, index)
         scores: np.ndarray = np.where(np.isnan(distance), np.float32(-np.inf), -distance)

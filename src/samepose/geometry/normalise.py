@@ -48,8 +48,7 @@ def normalise_2d(
     return (centred / np.maximum(spread, 1e-6)).astype(points.dtype), visible
 
 
-def torso_scale_2d(points: Float[np.ndarray, "n 13 2"]) -> Float[np.ndarray, " n"]:
+def torso_scale_2d(points: Float[np.ndarray, "*batch 13 2"]) -> Float[np.ndarray, "*batch"]:
     """Largest of the six distances among shoulders and hips of BODY13 poses (Sun 2020's 2D unit is twice this)."""
     gaps = [np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) for a, b in _TORSO_PAIRS]
-    largest: np.ndarray = np.max(gaps, axis=0)
-    return largest
+    return np.asarray(np.max(gaps, axis=0))  # of one pose too an array

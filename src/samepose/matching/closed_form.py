@@ -73,7 +73,8 @@ def moments(
 ) -> tuple[Float[np.ndarray, "*pair"], Float[np.ndarray, "*pair"]]:
     """Eq. 2: mean and variance of r² for broadcast pairs of Gaussians."""
     m2, s = (mean_1 - mean_2) ** 2, var_1 + var_2
-    return (m2 + s).sum(axis=-1), (2 * s * s + 4 * m2 * s).sum(axis=-1)
+    e, w = (m2 + s).sum(axis=-1), (2 * s * s + 4 * m2 * s).sum(axis=-1)
+    return np.asarray(e), np.asarray(w)  # of one pair too arrays
 
 
 def probability(

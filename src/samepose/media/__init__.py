@@ -30,6 +30,6 @@ def check_readable(path: str | Path) -> Path:
     return path
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException | str) -> str:
     """What an error says, on one line: decoders add newlines and whole paragraphs."""
     return " ".join(str(error).split())[:200] or type(error).__name__

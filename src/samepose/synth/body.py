@@ -119,8 +119,8 @@ class Body:
     layer: Int[np.ndarray, " face"]
     bone: Int[np.ndarray, "vertex 8"]
     weight: Float[np.ndarray, "vertex 8"]
-    cubes: Mapping[str, Int[np.ndarray, " n"]]
-    landmarks: tuple[Int[np.ndarray, " n"], ...]
+    cubes: Mapping[str, Int[np.ndarray, " _n"]]
+    landmarks: tuple[Int[np.ndarray, " _n"], ...]
     joint_bone: Int[np.ndarray, " 22"]
     folder: Path
 
@@ -143,7 +143,7 @@ class Body:
         return _means([[rows] for rows in self.landmarks], len(self.vertices))
 
 
-def _means(groups: Sequence[Sequence[Int[np.ndarray, " n"]]], count: int) -> csr_array:
+def _means(groups: Sequence[Sequence[Int[np.ndarray, " _n"]]], count: int) -> csr_array:
     """The matrix that takes `count` vertices to, for each group, the mean of the means of its sets of vertices."""
     entries = [(k, v, 1 / (len(sets) * len(rows))) for k, sets in enumerate(groups) for rows in sets for v in rows]
     row, column, share = zip(*entries, strict=True)
