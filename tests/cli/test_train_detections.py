@@ -32,7 +32,7 @@ def seen_by_number(n: int = 200) -> tuple[Seen, torch.Tensor]:
 
 
 def projections(n: int) -> tuple[Views, Views]:
-    first, second = (Views(torch.full((n, 13, 2), -1.0 - k), torch.ones(n, 13, dtype=torch.bool), torch.zeros(n, 17, 3))
+    first, second = (Views(torch.full((n, 13, 2), -1.0 - k), torch.ones(n, 13, dtype=torch.bool), torch.zeros(n, 13, 3))
                      for k in range(2))
     return first, second
 
