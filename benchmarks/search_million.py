@@ -24,21 +24,38 @@ from pathlib import Path
 
 import numpy as np
 
+from samepose.embed import Embedder
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.views import Camera, project_views
-from samepose.index import Index, Medium, search
-from samepose.index.schema import PEOPLE, embeddings_of, people_batch, vectors_of, with_id
+from samepose.index import Index
+from samepose.index.schema import shown_id
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
-from samepose.skeleton import COCO17
+from samepose.skeleton import BODY13, COCO17
 
-VIDEO_ROWS, PHOTO_ROWS, CHUNK = 600, 2, 100_000
+VIDEO_ROWS, PHOTO_ROWS = 600, 2
 
 
 class Stub:
-    """Stands for the embedder: the embeddings are already there."""
+    """Stands for the embedder: looks the embeddings up. A pose's nose says which: x = number + 1, negative in a mirror;
+    y = 1 for the queries, of which every second one is the mirror image of the one before."""
 
-    name, sha256, matching = "benchmark", "0" * 64, Matching(3.0, 2.0)
+    name, sha256, dimensions, joint_score, min_joints = "benchmark", "0" * 64, 16, 0.0, 0
+    matching = Matching(3.0, 2.0)
+
+    def __init__(self, people: Embeddings | None = None, queries: Embeddings | None = None) -> None:
+        self.people, self.queries = people, queries
+
+    def searchable(self, poses: Poses) -> np.ndarray:
+        return np.ones(len(poses), bool)
+
+    def embed(self, poses: Poses) -> Embeddings:
+        number, query = poses.points[:, 0, 0], poses.points[:, 0, 1] == 1
+        at = np.abs(number).astype(int) - 1
+        if query.all() and self.queries is not None:
+            return self.queries[2 * at + (number < 0)]
+        assert self.people is not None and not query.any()
+        return self.people[at]
 
 
 def made_up(people: int, rng: np.random.Generator) -> Embeddings:
@@ -53,8 +70,8 @@ def made_up(people: int, rng: np.random.Generator) -> Embeddings:
     return Embeddings(mean.astype(np.float32), np.exp(spread).astype(np.float32))
 
 
-def seen(path: Path, people: int, rng: np.random.Generator, block: int = VIDEO_ROWS) -> Embeddings:
-    """Runs of `block` frames of a file from random places, each in a random camera."""
+def seen(path: Path, people: int, rng: np.random.Generator, block: int = VIDEO_ROWS) -> np.ndarray:
+    """Keypoints (N, 13, 2) of runs of `block` frames of a file from random places, each in a random camera."""
     with np.load(path) as file:
         points = file["points"]
     keypoints = np.empty((people, 13, 2), np.float32)
@@ -64,43 +81,44 @@ def seen(path: Path, people: int, rng: np.random.Generator, block: int = VIDEO_R
         keypoints[start : start + block] = project_views(points[rows], [camera])[0]
     rank, hide = rng.random((people, 13)).argsort(axis=1), rng.integers(2, 6, (people, 1))
     keypoints[(rank < hide) & (rng.random((people, 1)) < 1 / 3)] = np.nan
-    return PrVipeEmbedder.load().embed_keypoints(keypoints)
+    return keypoints
 
 
-def media(people: int) -> Iterator[tuple[Medium, int]]:
-    """Videos and photos with the number of people in each, as many as it takes."""
-    ids: set[int] = set()
+def numbered(n: int, rng: np.random.Generator, query: bool = False) -> np.ndarray:
+    """Keypoints (n, 17, 2) that `Stub` knows the embeddings of."""
+    points = 1000 * rng.random((n, 17, 2), np.float32)
+    points[:, 0, 0], points[:, 0, 1] = np.arange(1, n + 1), query
+    return points
+
+
+def media(people: int) -> Iterator[tuple[str, bool, int]]:
+    """Path, is it a video, and number of people, of as many videos and photos as it takes."""
     left, n = people, 0
     while left:
         is_video = left > people // 10
         count = min(VIDEO_ROWS if is_video else PHOTO_ROWS, left)
-        path = f"videos/{n % 40:02d}/clip{n:05d}.mp4" if is_video else f"photos/{n % 100:02d}/photo{n:06d}.jpg"
-        medium = with_id(Medium(0, path, 1, n, f"{n:064x}", "video" if is_video else "image",
-                                10.0 if is_video else None, "benchmark", people=count, skeleton="COCO17"), ids)
-        ids.add(medium.id)
-        yield medium, count
+        yield (f"videos/{n % 40:02d}/clip{n:05d}.mp4" if is_video else f"photos/{n % 100:02d}/photo{n:06d}.jpg",
+               is_video, count)
         left, n = left - count, n + 1
 
 
-def build(folder: Path, embeddings: Embeddings, rng: np.random.Generator) -> None:
-    """Write the tables through the library's own schema; its upkeep builds the indices."""
-    index = Index.create(folder, Stub(), root=folder.parent)  # type: ignore[arg-type]
-    rows = list(media(len(embeddings)))
-    with index.writing():
-        batches, at, size = [], 0, 0
-        for medium, n in rows:
-            clip = medium.kind == "video"
-            poses = Poses.of(
-                rng.uniform(0, 1000, (n, 17, 2)), COCO17, scores=rng.random((n, 17)),
-                frames=np.arange(n) * clip, times=np.arange(n) / 10 if clip else None, tracks=np.arange(n) * (not clip),
-            )
-            batches.append(people_batch(medium, 0, poses, vectors_of(embeddings[at : at + n], np.ones(n, bool))))
-            at, size = at + n, size + n
-            if size >= CHUNK:
-                index.add_people(batches)
-                batches, size = [], 0
-        index.add_people(batches)
-        index.put_media([m for m, _ in rows], key="")
+def build(folder: Path, mocap: Path | None, people: int, rng: np.random.Generator) -> None:
+    """Add everybody through `Index.add`, whose upkeep builds the indices."""
+    embedder = PrVipeEmbedder.load() if mocap else Stub(made_up(people, rng))
+    points = seen(mocap, people, rng) if mocap else numbered(people, rng)
+    index = Index.open(folder, create=True, root=folder.parent, embedder=embedder)
+    skeleton = BODY13 if mocap else COCO17
+    names: list[str] = []
+    parts: list[Poses] = []
+    at = 0
+    for path, clip, n in media(people):
+        parts.append(Poses.of(
+            points[at : at + n], skeleton, scores=rng.random((n, len(skeleton))) if clip else None,
+            frames=np.arange(n) * clip, times=np.arange(n) / 10 if clip else None, tracks=np.arange(n) * (not clip),
+        ))
+        names += [str(folder.parent / path)] * n
+        at += n
+    index.add(*parts, name=names)  # at once: the indices then hold everybody
 
 
 def medians(call: Callable[[int], object], queries: int) -> str:
@@ -122,37 +140,30 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def queries_of(index: Index, mocap: Path | None, n: int, rng: np.random.Generator) -> list[Embeddings]:
-    """Fresh views of the file's frames; else people of the table, moved by half their standard deviation.
-
-    Each with another one as its mirror image.
-    """
+def queries_of(mocap: Path | None, n: int, people: int) -> tuple[Embedder, Poses]:
+    """Fresh views of the file's frames, and the shipped embedder; else people of the index, moved by half their
+    standard deviation, each with another one as its mirror image, and an embedder that knows them."""
+    rng = np.random.default_rng(1)
     if mocap:
-        some = seen(mocap, 2 * n, rng, block=1)
-    else:
-        rows = index.people.take_offsets(rng.integers(0, index.people.count_rows(), 2 * n).tolist())
-        some = embeddings_of(rows.select(PEOPLE.names).to_arrow())
-        noise = rng.standard_normal(some.mean.shape, np.float32)
-        some = Embeddings(some.mean + 0.5 * np.sqrt(some.var) * noise, some.var)
-    return [some[[2 * i, 2 * i + 1]] for i in range(n)]
+        return PrVipeEmbedder.load(), Poses.of(seen(mocap, n, rng, block=1), BODY13)
+    everybody = made_up(people, np.random.default_rng(0))
+    some = everybody[rng.integers(0, people, 2 * n)]
+    moved = some.mean + 0.5 * np.sqrt(some.var) * rng.standard_normal(some.mean.shape, np.float32)
+    return Stub(queries=Embeddings(moved, some.var)), Poses.of(numbered(n, rng, query=True), COCO17)
 
 
 def table_embeddings(index: Index) -> tuple[list[str], Embeddings]:
-    """Everything, for the exhaustive ranking."""
-    from samepose.index.schema import shown_id
-
-    rows = index.people.search().select(["id", "embedding", "variance"]).limit(None).to_arrow()
-    return [shown_id(i) for i in rows["id"].to_pylist()], embeddings_of(rows)
+    """Everything, for the exhaustive ranking: behind the door."""
+    (space,), store = index.spaces, index._store
+    rows = store.people.search().select(["id", *space.columns]).limit(None).to_arrow()
+    return [shown_id(i) for i in rows["id"].to_pylist()], space.embeddings(rows)
 
 
 def start_to_results(folder: Path, mocap: Path | None) -> float:
     """Seconds from the start of a process to its printed results."""
-    code = (
-        "import benchmarks.search_million as b; from samepose.index import *\n"
-        + ("b.Stub.matching = b.PrVipeEmbedder.load().matching\n" if mocap else "")
-        + "import numpy as np; index = Index.open(sys.argv[1], b.Stub()); zero = np.zeros((1, 16), np.float32)\n"
-        "print([h.id for h in search(index, b.Embeddings(zero, zero + 0.05))])"
-    )
+    code = ("import sys, benchmarks.search_million as b; from pathlib import Path\n"
+            f"embedder, queries = b.queries_of({f'Path({str(mocap)!r})' if mocap else None}, 1, 1000)\n"
+            "print([h.id for h in b.Index.open(sys.argv[1], embedder=embedder).search(queries)])")
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True,
                    cwd=Path(__file__).parent.parent)
@@ -167,18 +178,14 @@ def main() -> None:
     parser.add_argument("--mocap", type=Path)
     parser.add_argument("--build", action="store_true", help="build only (what the run does in a process of its own)")
     args = parser.parse_args()
-    rng = np.random.default_rng(0)
-    if args.mocap:
-        Stub.matching = PrVipeEmbedder.load().matching
     if args.build:
-        embeddings = seen(args.mocap, args.people, rng) if args.mocap else made_up(args.people, rng)
-        build(args.dir / "index", embeddings, rng)
+        build(args.dir / "index", args.mocap, args.people, np.random.default_rng(0))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        measure(args, args.dir or Path(temporary), rng)
+        measure(args, args.dir or Path(temporary))
 
 
-def measure(args: argparse.Namespace, folder: Path, rng: np.random.Generator) -> None:
+def measure(args: argparse.Namespace, folder: Path) -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
           + ", ".join(f"{p} {version(p)}" for p in ("lancedb", "numpy"))
           + f", load {os.getloadavg()[0]:.1f} when it began")
@@ -189,20 +196,20 @@ def measure(args: argparse.Namespace, folder: Path, rng: np.random.Generator) ->
         print(f"{'built, with its indices':44s}{time.perf_counter() - start:9.1f} s")
     for text in ("process start to printed results, first", "process start to printed results, again"):
         print(f"{text:44s}{start_to_results(folder / 'index', args.mocap):9.2f} s")
+    embedder, queries = queries_of(args.mocap, args.queries, args.people)
     start = time.perf_counter()
-    index = Index.open(folder / "index", Stub())  # type: ignore[arg-type]
+    index = Index.open(folder / "index", embedder=embedder)
     print(f"{'open':44s}{1e3 * (time.perf_counter() - start):9.1f} ms")
-    queries = queries_of(index, args.mocap, args.queries, np.random.default_rng(1))
     cases: dict[str, Callable[[int], object]] = {
-        "search, k=10": lambda i: search(index, queries[i][:1]),
-        "search, k=10, every frame (distinct off)": lambda i: search(index, queries[i][:1], distinct=None),
-        "search, mirror also": lambda i: search(index, queries[i], mirror="also"),
-        "search, --where of one video": lambda i: search(index, queries[i][:1], where="clip00123.mp4"),
-        "search, --where of 1 % in photos": lambda i: search(index, queries[i][:1], where="photos/*7/*"),
-        "search, --where of 2 % in videos": lambda i: search(index, queries[i][:1], where="videos/07"),
-        "search, --where of 9 %": lambda i: search(index, queries[i][:1], where="videos/*0/*"),
-        "search, --where of 90 %": lambda i: search(index, queries[i][:1], where="*.mp4"),
-        "search, --from 3 --to 5": lambda i: search(index, queries[i][:1], time_from=3, time_to=5),
+        "search, k=10": lambda i: index.search(queries[i]),
+        "search, k=10, every frame (distinct off)": lambda i: index.search(queries[i], distinct=0),
+        "search, mirror also": lambda i: index.search(queries[i], mirror="also"),
+        "search, --where of one video": lambda i: index.search(queries[i], where="clip00123.mp4"),
+        "search, --where of 1 % in photos": lambda i: index.search(queries[i], where="photos/*7/*"),
+        "search, --where of 2 % in videos": lambda i: index.search(queries[i], where="videos/07"),
+        "search, --where of 9 %": lambda i: index.search(queries[i], where="videos/*0/*"),
+        "search, --where of 90 %": lambda i: index.search(queries[i], where="*.mp4"),
+        "search, --from 3 --to 5": lambda i: index.search(queries[i], time_from=3, time_to=5),
     }
     for name, call in cases.items():
         print(f"{name:44s}{medians(call, args.queries)}")
@@ -210,24 +217,23 @@ def measure(args: argparse.Namespace, folder: Path, rng: np.random.Generator) ->
     exhaustive(index, queries)
 
 
-def exhaustive(index: Index, queries: list[Embeddings]) -> None:
+def exhaustive(index: Index, queries: Poses) -> None:
     """Baselines and recall against ranking everything by probability."""
-    vectors = [np.append(q.mean[0], np.float32(0)) for q in queries]
+    (space,), embedded = index.spaces, index.embedder.embed(queries)
 
     def flat(i: int) -> object:
-        return (index.people.search(vectors[i], vector_column_name="embedding").bypass_vector_index().limit(200)
-                .select(["id", "_distance"]).to_arrow())
+        return index._store.nearest(space.rank, space.targets(embedded[i]), ["id", "_distance"], 200, scan=True)
 
     print(f"{'baseline: LanceDB scan, 200 ids':44s}{medians(flat, min(20, len(queries)))}")
     ids, everything = table_embeddings(index)
     best: dict[int, set[str]] = {}
 
     def exhaust(i: int) -> None:
-        scores = Stub.matching.probability(queries[i][:1], everything)[0]
+        scores = index.embedder.matching.probability(embedded[i], everything)[0]
         best[i] = {ids[j] for j in np.argpartition(-scores, 10)[:10]}
 
     print(f"{'baseline: all probabilities, in memory':44s}{medians(exhaust, len(queries))}")
-    shared = sum(len(best[i] & {h.id for h in search(index, q[:1], distinct=None)}) for i, q in enumerate(queries))
+    shared = sum(len(best[i] & {h.id for h in index.search(queries[i], distinct=0)}) for i in range(len(queries)))
     print(f"{'recall@10 against all probabilities':44s}{shared / 10 / len(queries):9.4f}")
 
 

@@ -23,7 +23,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathm
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_block"]
 myst_heading_anchors = 3
-smartquotes = False  # they make one dash of the two before a flag
+smartquotes_action = "D"  # of the fields of docstrings; quotation marks stay as they are
 html_math_renderer = "mathml"
 
 default_role = "py:obj"  # `names` in docstrings are code, and links where they are public

@@ -7,7 +7,8 @@ EXPERIMENT is one of
                    chest-level views and on those mixed half and half with random ones (table 1), 2D Procrustes beside;
   baselines-ours   the same with our losses for VIPE and Pr-VIPE; lifting and L2-VIPE keep theirs: the same runs;
   losses           Pr-VIPE on random views, one thing changed from row to row: samples, the smoothing of P, our losses;
-  lifting          lifting and Pr-VIPE (our losses), with random views mixed in: to be run with more and more --steps;
+  lifting          lifting and Pr-VIPE on random views, the latter's runs those of `losses`: to be run with more and
+                   more --steps;
   dim              8, 16 and 32 dimensions (Sun 2020, section 4.4);
   samples          the paper's losses with K = 5 and 20 samples, and in closed form (supplement C);
   beta             the paper's losses, in closed form, with a ratio of 1.25, 2 and 3 (supplement C);
@@ -66,15 +67,15 @@ def on_both_views(label: str, recipe: PrVipeRecipeConfig, kind: Kind) -> dict[st
 
 def variants(experiment: str) -> dict[str, PrVipeRecipeConfig]:
     """Label -> recipe of each run of an experiment."""
-    lifting = on_both_views("lifting + Procrustes", PAPER, "lifting")
-    ours = on_both_views("Pr-VIPE (our losses)", OURS, "gaussian")
-    rivals = lifting | on_both_views("L2-VIPE (squared-L2 triplet)", PAPER, "l2")
+    rivals = (on_both_views("lifting + Procrustes", PAPER, "lifting")
+              | on_both_views("L2-VIPE (squared-L2 triplet)", PAPER, "l2"))
     match experiment:
         case "baselines-paper":
             return (rivals | on_both_views("VIPE (paper's losses)", PAPER, "point")
                     | on_both_views("Pr-VIPE (paper's losses, K = 20)", PAPER, "gaussian"))
         case "baselines-ours":
-            return rivals | on_both_views("VIPE (our losses)", OURS, "point") | ours
+            return (rivals | on_both_views("VIPE (our losses)", OURS, "point")
+                    | on_both_views("Pr-VIPE (our losses)", OURS, "gaussian"))
         case "losses":
             return {
                 "paper: K = 20, P in 0.05-0.95": PAPER,
@@ -84,7 +85,8 @@ def variants(experiment: str) -> dict[str, PrVipeRecipeConfig]:
                 "ours, closed form, P in 0.05-0.95": replace(OURS, smoothing=0.1),
             }
         case "lifting":
-            return {label: recipe for label, recipe in (lifting | ours).items() if label.endswith("augmented")}
+            lifting = {"lifting + Procrustes, random views": replace(PAPER, model=PrVipeConfig(kind="lifting"))}
+            return lifting | {label: recipe for label, recipe in variants("losses").items() if recipe in (PAPER, OURS)}
         case "dim":
             return {f"{n} dimensions": replace(OURS, model=PrVipeConfig(dim=n)) for n in (8, 16, 32)}
         case "samples":

@@ -68,6 +68,13 @@ def test_losses_change_one_thing_from_row_to_row(compare: ModuleType) -> None:
         assert settings["cameras"] == "random" and settings["kind"] == "gaussian"
 
 
+def test_lifting_stands_beside_the_runs_of_losses(compare: ModuleType) -> None:
+    lifting, *others = compare.variants("lifting").items()
+    assert lifting[1].model.kind == "lifting" and [r.model.kind for _, r in others] == ["gaussian"] * 2
+    assert dict(others).items() <= compare.variants("losses").items()
+    assert {flat(r)["cameras"] for _, r in (lifting, *others)} == {"random"}
+
+
 @pytest.mark.parametrize("losses", ["paper", "ours"])
 def test_baselines(compare: ModuleType, losses: str) -> None:
     found = compare.variants(f"baselines-{losses}")
@@ -106,15 +113,15 @@ def test_one_command_trains_each_variant_from_each_seed_and_tells_the_spread(
     compare.main([*words, "--seeds", "2"])
     out = capsys.readouterr().out
     runs = sorted(p for p in tmp_path.iterdir() if p.is_dir())
-    assert len(runs) == 4 and "Hit@1, lowest to highest of 2 seeds" in out and "seeds 0 to 1" in out
-    assert re.search(r"augmented, seed 1: .*at step 6, then .*at step 8", out)
+    assert len(runs) == 6 and "Hit@1, lowest to highest of 2 seeds" in out and "seeds 0 to 1" in out
+    assert re.search(r"random views, seed 1: .*at step 6, then .*at step 8", out)
     told = json.loads((tmp_path / "lifting-8.json").read_text())
     assert {r["seed"] for r in told["rows"]} == {0, 1} and list(told["curves"]) and told["steps"] == 8
-    assert [list(c) for c in told["curves"].values()] == [["2", "4", "6", "8"]] * 4
+    assert [list(c) for c in told["curves"].values()] == [["2", "4", "6", "8"]] * 6
     one, other = ([r["hit"]["0.1"]["1"] for r in told["rows"] if r["seed"] == s and r["keypoints"] == "perfect"
                    and r["cameras"] == "all11"] for s in (0, 1))
     last = out.split("seed 1:")[-1]  # the tables over both seeds
-    shown = re.search(r"\| lifting \+ Procrustes, augmented \|(?:[^|]*\|){3} ([\d.]+)/", last)
+    shown = re.search(r"\| lifting \+ Procrustes, random views \|(?:[^|]*\|){3} ([\d.]+)/", last)
     assert shown and float(shown[1]) == pytest.approx(50 * (one[0] + other[0]), abs=0.06)  # the mean of both, in %
     before = {p: (p / "checkpoint.safetensors").stat().st_mtime_ns for p in runs}
     compare.main([*words, "--seeds", "2"])

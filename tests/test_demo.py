@@ -133,7 +133,7 @@ def test_what_cannot_be_shown_is_said(clips: list[Path], tmp_path: Path, embedde
 def test_command_prints_a_table_or_json(
     clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("samepose.detection.movenet.MoveNet", lambda *_: Swinging())
+    monkeypatch.setattr("samepose.MoveNet", lambda *_: Swinging())
     call = ["demo", "--video", *map(str, clips), "--out", str(tmp_path / "out"), "--threads", "1"]
     assert main(call) == 0
     printed = capsys.readouterr().out

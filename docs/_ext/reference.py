@@ -5,15 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import samepose
 
-# What is public besides the names of `samepose` itself.
-MODULES = ("samepose.formats.keypoints",)
 _KINDS = ("Classes", "Functions", "Protocols", "Errors", "Data")
 _EVERYWHERE = re.compile(r"\*\*Everywhere\*\*:\n\n(?:\*.*\n?)+")
 
@@ -51,15 +47,8 @@ def _python() -> Iterator[tuple[str, str]]:
         if members:
             lines += [f"## {kind}", _listed((n, getattr(samepose, n)) for n in members)]
     for name in names:
-        yield f"python/{name}.md", _page(name, "samepose", getattr(samepose, name))
-    pages = names
-    for module in MODULES:
-        there = [n for n, value in _functions(import_module(module)) if n not in names]
-        lines += [f"## `{module}`", _listed((n, getattr(import_module(module), n)) for n in there)]
-        for name in there:
-            yield f"python/{name}.md", _page(name, module, getattr(import_module(module), name))
-        pages = [*pages, *there]
-    lines.append("```{toctree}\n:hidden:\n\n" + "\n".join(f"python/{page}" for page in pages) + "\n```")
+        yield f"python/{name}.md", _page(name, getattr(samepose, name))
+    lines.append("```{toctree}\n:hidden:\n\n" + "\n".join(f"python/{name}" for name in names) + "\n```")
     yield "python.md", "\n\n".join(lines) + "\n"
 
 
@@ -69,13 +58,6 @@ def _kind(value: Any) -> str:
             return "Errors"
         return "Protocols" if getattr(value, "_is_protocol", False) else "Classes"
     return "Functions" if callable(value) else "Data"
-
-
-def _functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """Public functions and classes that a module defines, in their order."""
-    for name, value in vars(module).items():
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module.__name__:
-            yield name, value
 
 
 def _listed(entries: Iterator[tuple[str, Any]]) -> str:
@@ -88,13 +70,13 @@ def _first_line(value: Any) -> str:
     return (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|") if documented else ""
 
 
-def _page(name: str, module: str, value: Any) -> str:
-    head = f"# {name if module == 'samepose' else f'{module}.{name}'}"
+def _page(name: str, value: Any) -> str:
+    head = f"# {name}"
     if _kind(value) == "Data":
         return f"{head}\n\nA dictionary by name: {', '.join(f'`{key}`' for key in value)}.\n"
     directive = "autofunction" if _kind(value) == "Functions" else "autoclass"
     members = "   :members:\n   :undoc-members:\n" if directive == "autoclass" else ""
-    return f"{head}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}\n{members}```\n"
+    return f"{head}\n\n```{{eval-rst}}\n.. {directive}:: samepose.{name}\n{members}```\n"
 
 
 def _command_line() -> Iterator[tuple[str, str]]:

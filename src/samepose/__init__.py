@@ -5,9 +5,15 @@
     index = samepose.Index.open("my-poses", create=True)
     index.add("photos", "clip.mp4")
     hits = index.search("query.jpg", k=10, mirror="also")
+    for hit in hits:
+        print(f"{hit.score:.2f}", hit.path, hit.time, hit.mirrored)
     hits.write("found.html")
 
-Importing this costs nothing: each name is loaded when it is first used.
+    a, b = samepose.Clip.open("coach.mp4"), samepose.Clip.open("me.mp4")
+    samepose.align(a, b).write("synced.mp4")
+
+What is named here is public; every other module is private and may change without notice. Importing this costs nothing:
+each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -16,51 +22,99 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from samepose.detection import Detected, Detector, detect
+    from samepose.detection.cpm import CPM
     from samepose.detection.movenet import MoveNet
+    from samepose.embed import Embedder
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
+    from samepose.formats.arrays import from_mediapipe, from_rtmlib, from_ultralytics
+    from samepose.formats.coco import coco_results
+    from samepose.formats.keypointfile import KeypointFile
     from samepose.formats.keypoints import load_poses, save_poses
-    from samepose.index import Hit, Hits, Index
+    from samepose.index import Hit, Hits, Index, Report
     from samepose.matching.embeddings import Embeddings, Matching
+    from samepose.media.draw import draw_poses
+    from samepose.media.files import media_files
+    from samepose.media.video import Frame
     from samepose.poses import Poses
-    from samepose.query.query import Query, embed_query, resolve_query
+    from samepose.query.query import Query
+    from samepose.sequences.alignment import Alignment, align
+    from samepose.sequences.clip import Clip
+    from samepose.sequences.finding import Finds, Sighting, count, find
+    from samepose.sequences.recognition import Named, Recogniser, recognise
     from samepose.skeleton import SKELETONS, Skeleton
 
     __version__: str
 
 __all__ = [
+    "CPM",
     "SKELETONS",
+    "Alignment",
+    "Clip",
+    "Detected",
+    "Detector",
+    "Embedder",
     "Embeddings",
+    "Finds",
     "FormatError",
+    "Frame",
     "Hit",
     "Hits",
     "Index",
+    "KeypointFile",
     "Matching",
     "MediaError",
     "MoveNet",
+    "Named",
     "Poses",
     "PrVipeEmbedder",
     "Query",
+    "Recogniser",
+    "Report",
     "SameposeError",
+    "Sighting",
     "Skeleton",
     "StoreError",
     "UsageError",
     "__version__",
-    "embed_query",
+    "align",
+    "coco_results",
+    "count",
+    "detect",
+    "draw_poses",
+    "find",
+    "from_mediapipe",
+    "from_rtmlib",
+    "from_ultralytics",
     "load_poses",
-    "resolve_query",
+    "media_files",
+    "recognise",
     "save_poses",
 ]
 
 _HOME = {
+    "samepose.detection": ("Detected", "Detector", "detect"),
+    "samepose.detection.cpm": ("CPM",),
     "samepose.detection.movenet": ("MoveNet",),
+    "samepose.embed": ("Embedder",),
     "samepose.embed.prvipe": ("PrVipeEmbedder",),
-    "samepose.matching.embeddings": ("Embeddings", "Matching"),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
+    "samepose.formats.arrays": ("from_mediapipe", "from_rtmlib", "from_ultralytics"),
+    "samepose.formats.coco": ("coco_results",),
+    "samepose.formats.keypointfile": ("KeypointFile",),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
-    "samepose.index": ("Hit", "Hits", "Index"),
+    "samepose.index": ("Hit", "Hits", "Index", "Report"),
+    "samepose.matching.embeddings": ("Embeddings", "Matching"),
+    "samepose.media.draw": ("draw_poses",),
+    "samepose.media.files": ("media_files",),
+    "samepose.media.video": ("Frame",),
     "samepose.poses": ("Poses",),
-    "samepose.query.query": ("Query", "embed_query", "resolve_query"),
+    "samepose.query.query": ("Query",),
+    "samepose.sequences.alignment": ("Alignment", "align"),
+    "samepose.sequences.clip": ("Clip",),
+    "samepose.sequences.finding": ("Finds", "Sighting", "count", "find"),
+    "samepose.sequences.recognition": ("Named", "Recogniser", "recognise"),
     "samepose.skeleton": ("SKELETONS", "Skeleton"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

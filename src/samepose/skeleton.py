@@ -11,6 +11,7 @@ Names are anatomical, "left" being the person's own left. The names that differ 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -50,7 +51,7 @@ DERIVED: dict[str, tuple[tuple[str, ...], ...]] = {
     "right_big_toe": (("right_foot_index",),),
 }
 
-# Parts of the body that `--ignore` and keypoint dropout name.
+# Parts of the body that `ignore` and keypoint dropout name.
 PARTS: dict[str, tuple[str, ...]] = {
     "left_arm": ("left_elbow", "left_wrist"),
     "right_arm": ("right_elbow", "right_wrist"),
@@ -144,14 +145,15 @@ def mirrored_name(joint: str) -> str:
     return joint
 
 
-def parts(names: str) -> tuple[str, ...]:
-    """Joints named by a comma-separated list of parts or joints, e.g. `"left_arm,legs"`.
+def parts(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Joints named by parts or joints: a list of them, or a text with commas such as `"left_arm,legs"`.
 
     Raises:
         UsageError: a name is neither a part nor a joint of COCO17.
     """
     found: list[str] = []
-    for name in (n.strip() for n in names.split(",") if n.strip()):
+    listed = names.split(",") if isinstance(names, str) else names
+    for name in (n.strip() for n in listed if n.strip()):
         if name in PARTS:
             found += PARTS[name]
         elif name in COCO17.joints:

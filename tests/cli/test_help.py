@@ -67,7 +67,6 @@ def test_every_verb_has_a_line_in_the_help_and_a_help_of_its_own(run: Shell) -> 
     (["search", "a.jpg", "--mirror", "maybe"], "mirror"),
     (["search", "a.jpg", "--min-score", "1.5"], "--min-score"),
     (["search", "a.jpg", "--at", "-1"], "--at"),
-    (["search", "a.jpg", "--ignore", "tail"], "tail"),
     (["search", "a.jpg", "--report", "page.pdf"], "*.html"),
     (["search", "a.jpg", "--sheet", "missing/sheet.png"], "missing"),
     (["search", "a.jpg", "--colour"], "--colour"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def test_names_and_wrong_use() -> None:
 
 
 def test_drawing_hides_what_counts_as_missing() -> None:
-    assert signature(draw_poses).parameters["below"].default == JOINT_SCORE
+    assert inspect.signature(draw_poses).parameters["below"].default == JOINT_SCORE
 
 
 class Dots:

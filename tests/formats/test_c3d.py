@@ -117,7 +117,7 @@ def test_metres_and_thinning(tmp_path: Path) -> None:
 
 def test_a_marker_set_without_the_arms_is_refused_by_name(tmp_path: Path) -> None:
     legs = {n: p for n, p in MARKERS.items() if n[1:] not in ("SHO", "ELB", "WRA", "WRB")}
-    with pytest.raises(FormatError, match=r"legs\.c3d: cannot tell which joints are .*LASI.*--joint-map"):
+    with pytest.raises(FormatError, match=r"legs\.c3d: cannot tell which joints are .*LASI.*`joint_map`"):
         read_motion(write(tmp_path / "legs.c3d", list(legs), walked(legs)))
 
 

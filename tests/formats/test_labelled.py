@@ -289,3 +289,24 @@ def test_coco(tmp_path: Path) -> None:
     (tmp_path / "annotations" / "person_keypoints.json").write_text("[{}]")
     with pytest.raises(FormatError, match="not results"):
         read_keypoint_set(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["mat", "json"])
+def test_a_label_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    points = lsp_joints(3)
+    if kind == "mat":
+        images(extended(tmp_path, points, np.ones((3, 14), bool)) / "images", *(f"im{i:05d}.jpg" for i in (1, 2, 3)))
+    else:
+        people = [{"image": "a.jpg", "joints": [[i, 5] for i in range(1, 17)], "joints_vis": [1] * 16,
+                   "center": [8, 5], "scale": 1.0}]
+        (tmp_path / "people.json").write_text(json.dumps(people))
+    reads, opened = [], Path.open
+
+    def counting(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.suffix in (".mat", ".json"):
+            reads.append(self.name)
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    assert len(read_keypoint_set(tmp_path)) == (3 if kind == "mat" else 1)
+    assert len(reads) == 1

@@ -374,7 +374,7 @@ def test_zero_length_bone_is_refused(tmp_path: Path, a: str, b: str) -> None:
 def test_unknown_names_need_a_joint_map(tmp_path: Path) -> None:
     strange = {j: f"Gelenk {k}" for k, j in enumerate(H36M17.joints)}
     path = write_bvh(tmp_path / "a.bvh", POSE, strange)
-    with pytest.raises(FormatError, match=r"left_hip.*Gelenk 3.*--joint-map") as caught:
+    with pytest.raises(FormatError, match=r"left_hip.*Gelenk 3.*`joint_map`") as caught:
         read_motion(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
     toml = tmp_path / "map.toml"
@@ -540,7 +540,7 @@ def test_bad_pose_sets(tmp_path: Path) -> None:
         ({"points": None}, "no array 'points'"), ({"joints": None, "skeleton": None}, "no array 'joints'"),
         ({"points": POSE[None, :5]}, r"expected numbers \(N, 17, 3\)"), ({"points": np.zeros((0, 17, 3))}, "no pose"),
         ({"clip": np.zeros(4)}, r"clip has shape \(4,\)"), ({"fps": np.array(-1.0)}, "fps is"),
-        ({"joints": np.array([f"j{k}" for k in range(17)])}, "--joint-map"),
+        ({"joints": np.array([f"j{k}" for k in range(17)])}, "`joint_map`"),
         ({"clip": np.array([{"an": "object"}])}, "without pickle"),
     ):
         np.savez(path, **{k: v for k, v in (good | change).items() if v is not None})

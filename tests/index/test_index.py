@@ -87,6 +87,8 @@ def test_media_and_poses_go_in_together(tmp_path: Path) -> None:
         index.add(poses)
     with pytest.raises(UsageError, match="give it as `name`"):
         index.add(KeypointFile(poses, ("b.png", "", "")))
+    with pytest.raises(UsageError, match="`name` is for poses"):
+        index.add(tmp_path / "a.png", name="b.png")
     assert index.add().people == 0
 
 
@@ -103,7 +105,7 @@ def test_reading(filled: Index) -> None:
 def test_patterns_may_be_one_string(tmp_path: Path) -> None:
     index = opened(tmp_path / "ix")
     index.add(photo(tmp_path / "a.png", 2), photo(tmp_path / "b.png", 1, 3))
-    assert (index.label("a.png", "x"), index.remove("b.png")) == (2, 1)
+    assert (index.label("a.png", "x"), index.remove("b.png")) == (2, (1, 1))
     with pytest.raises(UsageError, match=r"nobody.png: nobody in it"):
         index.add(photo(tmp_path / "nobody.png", 0))
         index.people_of(index.select("nobody.png")[0])

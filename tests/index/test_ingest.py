@@ -191,14 +191,14 @@ def test_remove_by_pattern_folder_and_id(index: Index, tmp_path: Path) -> None:
         photo(tmp_path / f"m{i % 2}/p{i}.png", 2, i)
     add(index, tmp_path)
     ids = {m.path: m.id for m in index.select()}
-    assert index.remove(["p0.png"]) == 2
-    assert index.remove([f"{ids['m1/p1.png']:09x}-0"]) == 1
+    assert index.remove(["p0.png"]).people == 2
+    assert index.remove([f"{ids['m1/p1.png']:09x}-0"]).people == 1
     assert next(m.people for m in index.select() if m.path == "m1/p1.png") == 1
     assert add(index, tmp_path / "m1").unchanged == 2
     assert index.info().people == 5
-    assert index.remove([f"{ids['m0/p2.png']:09x}"]) == 2
-    assert index.remove(["m1/"]) == 3
-    assert index.remove(["nothing"]) == 0
+    assert index.remove([f"{ids['m0/p2.png']:09x}"]).people == 2
+    assert index.remove(["m1/"]).people == 3
+    assert index.remove(["nothing"]).people == 0
     assert rows(index) == ([], [])
 
 

@@ -10,11 +10,13 @@ import pytest
 
 from index_fakes import FakeEmbedder, opened
 from samepose.errors import StoreError
+from samepose.index.re_embedding import re_embed
 from samepose.index.schema import Medium, batch_of, people_batch, people_schema
 from samepose.index.spaces import Space, from_json, to_json
 from samepose.index.store import Store
 from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
+from samepose.progress import silent
 from samepose.skeleton import COCO17
 
 KEYPOINTS = Space("keypoints", 16, "fake", "ab" * 32)
@@ -72,13 +74,30 @@ def test_a_table_of_two_spaces(tmp_path: Path) -> None:
                           people_batch(medium, 5, poses, store.people.schema,
                                        KEYPOINTS.vectors(keypoints, np.ones(5, bool)))])
         store.put_media([medium], key="")
-    assert store.spaces == (KEYPOINTS, PIXELS) and store.counts()[:2] == (10, 9)
+    facts = store.info()
+    assert facts.spaces == (KEYPOINTS, PIXELS) and (facts.people, facts.searchable) == (10, 9)
     rows = store.nearest(PIXELS.rank, PIXELS.targets(pixels[:1]), ["id", "_distance"], 10)
     expected = ((pixels.mean[seen] - pixels.mean[0]) ** 2).sum(axis=1)
     np.testing.assert_allclose(rows["_distance"].to_numpy(), np.sort(expected), atol=1e-5)
     assert len(store.nearest(KEYPOINTS.rank, KEYPOINTS.targets(keypoints[:1]), ["id", "_distance"], 10)) == 5
     with pytest.raises(StoreError, match="cannot be found by sound here, only by keypoints, pixels"):
         store.space("sound")
+
+
+def test_re_embedding_leaves_the_other_spaces(tmp_path: Path) -> None:
+    store = Store.create(str(tmp_path / "ix"), [PIXELS, KEYPOINTS], tmp_path)
+    poses = Poses.of(np.random.default_rng(0).random((5, 17, 2)), COCO17)
+    medium = Medium(1, "a.jpg", 1, 1, "a", "image", None, "test", people=5, skeleton="COCO17")
+    pixels, everybody = random(5, 3, 0.0), np.ones(5, bool)
+    with store.writing():
+        store.add_people([people_batch(medium, 0, poses, store.people.schema, PIXELS.vectors(pixels, everybody))])
+        store.put_media([medium], key="")
+    embedder = FakeEmbedder("new", "ef" * 32)
+    assert re_embed(store, embedder, silent) == 5
+    assert store.spaces == (PIXELS, Space.of("keypoints", embedder))
+    rows = store.people_of(1)
+    np.testing.assert_array_equal(PIXELS.embeddings(rows).mean, pixels.mean)
+    np.testing.assert_array_equal(KEYPOINTS.embeddings(rows).mean, embedder.embed(poses).mean)
 
 
 def test_columns_that_are_not_given_are_null() -> None:

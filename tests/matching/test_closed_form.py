@@ -13,6 +13,7 @@ from scipy.stats import ncx2
 
 from samepose.losses.matching import log_matching_probability, matching_probability
 from samepose.matching import _kernel, closed_form
+from samepose.matching._layout import Derivatives
 from samepose.matching.closed_form import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
 from samepose.matching.embeddings import Matching
 from samepose.sequences._nearest_bound import largest_probability
@@ -109,9 +110,8 @@ def test_numpy_numba_and_torch_are_one() -> None:
     exact = closed_form.probability(e, w, A, B)
     e32, w32 = e.astype(np.float32), w.astype(np.float32)
     for matching, expected in ((Matching(A, B), exact), (CALIBRATED, closed_form.calibrated(exact, 1.4, -0.5))):
-        a, b, slope, odds, plain = matching._parameters()
         compiled = np.empty_like(e32)
-        _kernel.probabilities(e32, w32, a, b, slope, odds, plain > 0, compiled)
+        _kernel.probabilities(e32, w32, matching._parameters(), compiled)
         np.testing.assert_allclose(compiled, expected, atol=1e-5)
     tensors = torch.from_numpy(e32), torch.from_numpy(w32), torch.tensor(A), torch.tensor(B)
     np.testing.assert_allclose(log_matching_probability(*tensors).exp(), exact, atol=5e-6)
@@ -122,10 +122,10 @@ def test_compiled_gradients_are_difference_quotients() -> None:
     """Eq. 8, against central differences of the float64 form, within 1e-3 of the largest."""
     e, w = some_moments(500, 4)
     e, w = e[1:-1], w[1:-1]  # at w = 0 and w = 2e² it has an edge
-    found = [np.empty(len(e), np.float32) for _ in range(5)]
-    _kernel.probability_with_gradients(e.astype(np.float32), w.astype(np.float32), A, B, *found)
+    found = Derivatives(*(np.empty(len(e), np.float32) for _ in range(5)))
+    _kernel.probability_with_gradients(e.astype(np.float32), w.astype(np.float32), A, B, found)
     point = (e, w, np.full_like(e, A), np.full_like(e, B))
-    np.testing.assert_allclose(found[0], closed_form.probability(*point), atol=5e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.p, closed_form.probability(*point), atol=5e-6)  # type: ignore[arg-type]
     for k, derivative in enumerate(found[1:]):
         step = 1e-5 * point[k]
         up, down = ([x + sign * step * (i == k) for i, x in enumerate(point)] for sign in (1, -1))

@@ -236,7 +236,7 @@ def test_the_averages_are_the_exponential_ones_of_weights_and_of_running_statist
 def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path) -> None:
     config = LoopConfig(steps=2, save_every=2, validate_every=9, threads=1)
     fit(tiny_recipe(), config, tmp_path)
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(UsageError, match="`resume`"):
         fit(tiny_recipe(), config, tmp_path)
     with pytest.raises(UsageError, match="other settings"):
         fit(tiny_recipe(), LoopConfig(steps=3, save_every=2, threads=1), tmp_path, resume=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index_fakes import FakeDetector, FakeEmbedder, opened, photo, video
+from index_fakes import FakeDetector, FakeEmbedder, photo, video
 from samepose.errors import MediaError, StoreError, UsageError
 from samepose.formats.keypoints import save_poses
 from samepose.index import Hit, Index
@@ -44,7 +44,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
     """A photo of three and a clip of two."""
-    made = opened(tmp_path / "index")
+    made = Index.open(tmp_path / "index", create=True, root=tmp_path, detector=FakeDetector(), embedder=FakeEmbedder())
     files = [photo(tmp_path / "three.png", 3), video(tmp_path / "two.mp4", 2)]
     made.add(*files)
     return made
@@ -95,7 +95,7 @@ def test_a_clip_is_decoded_once_whoever_is_asked_for(tmp_path: Path, decoded: Co
 def test_files_of_an_index_are_not_decoded(index: Index, decoded: Counter[str], tmp_path: Path) -> None:
     decoded.clear()
     (tmp_path / "two.mp4").rename(tmp_path / "away.mp4")
-    medium = next(m for m in index.select() if m.path == "two.mp4")
+    medium = index.select("two.mp4")[0]
     for name in ("two.mp4", f"{medium.id:09x}"):
         source = open_source(name, index=index, detector=no_detector)
         assert len(source.track(1)) == 12 and source.video is None
@@ -128,6 +128,11 @@ def test_pixels_are_as_good_as_their_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(of_file.pose.points, of_pixels.pose.points)
         assert (of_pixels.image, of_pixels.source, of_pixels.people) == (None, "pixels", 3)
         assert of_pixels.pixels is pixels
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_picture_is_refused() -> None:
+    pixels = np.zeros((9, 9, 3), np.uint8)
     for wrong in (pixels[..., 0], pixels.astype(float), pixels[..., [0, 1, 2, 0]]):
         with pytest.raises(UsageError, match=r"expected uint8 \(height, width, 3\), RGB"):
             resolve_query(wrong, detector=FakeDetector())
@@ -146,7 +151,7 @@ def test_own_poses_the_most_prominent_first(tmp_path: Path) -> None:
 
 
 def test_a_hit_and_a_row_are_one_person_who_need_not_be_found_again(index: Index, tmp_path: Path) -> None:
-    medium = next(m for m in index.select() if m.path == "two.mp4")
+    medium = index.select("two.mp4")[0]
     row = index.row(f"{medium.id:09x}-5")
     hit = Hit(row.id, 0.9, row.path, row.time, None, row.frame, row.person, None, True, None, row.pose)
     for what, found in ((hit, resolve_query(hit, index)), (row.id, resolve_query(row.id, index))):
@@ -214,7 +219,7 @@ def test_own_embedder_gets_the_poses_as_the_index_got_them(index: Index, tmp_pat
     embedder = FakeEmbedder()
     query = resolve_query(tmp_path / "three.png", detector=FakeDetector(), person=1)
     found = embed_query(query, embedder)
-    medium = next(m for m in index.select() if m.path == "three.png")
+    medium = index.select("three.png")[0]
     rows = [index.row(f"{medium.id:09x}-{k}") for k in range(3)]
     stored = next(row for row in rows if row.person == 1).embedding
     assert stored is not None

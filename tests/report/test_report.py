@@ -227,6 +227,17 @@ def test_query_shows_what_was_asked(tmp_path: Path) -> None:
     assert card.facts == ("person 2", "without left knee") and card.when == "0:03.50" and card.problem is None
 
 
+def test_a_query_of_pixels_shows_them_and_no_file_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samepose.report.cards._read", lambda *_: pytest.fail("read again"))
+    pixels = np.full((200, 300, 3), GREEN, np.uint8)
+    for image in (None, tmp_path / "gone.png"):
+        asked = replace(query(standing(150, 100), image), pixels=pixels)
+        card, _ = Section(asked, []).cards(tmp_path, 200)
+        assert card.problem is None and near(card.picture, GREEN).mean() > 0.6
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00.00"), (59.999, "1:00.00"), (61.234, "1:01.23"), (3723.456, "1:02:03.46")]
 )

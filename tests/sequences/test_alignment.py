@@ -17,7 +17,7 @@ from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.sequences.alignment import ANGLES, align, csv_text, joint_angles
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.distance import FIVE, OFFSETS, SINGLE, frame_distances, taps
+from samepose.sequences.distance import FIVE, OFFSETS, SINGLE, frame_distances, window
 from samepose.sequences.dtw import dtw, dtw_mean, dtw_overlap
 from samepose.skeleton import BODY13, COCO17
 
@@ -169,7 +169,7 @@ def test_offsets_are_the_same_fractions_of_a_second_at_any_rate() -> None:
     rng = np.random.default_rng(4)
     for rate, steps in ((30, (-9, -3, 0, 6)), (10, (-3, -1, 0, 2)), (60, (-18, -6, 0, 12)), (1, (0, 0, 0, 0))):
         clip = random_clip(rng, 101, rate=rate)
-        np.testing.assert_array_equal(taps(clip, (-9, -3, 0, 6))[:, 50], 50 + np.array(steps))
+        np.testing.assert_array_equal(window(clip, (-9, -3, 0, 6)).taps[:, 50], 50 + np.array(steps))
 
 
 def test_mirroring_both_clips_is_no_difference_and_mirroring_one_is_found(embedder: PrVipeEmbedder) -> None:
@@ -371,7 +371,7 @@ def test_clips_too_long_for_the_memory_are_refused(embedder: PrVipeEmbedder) -> 
 def test_the_pace_stretches_the_kernel() -> None:
     rng = np.random.default_rng(6)
     clip = random_clip(rng, 101)
-    np.testing.assert_array_equal(taps(clip, (-6, 0, 6), 4**0.5)[:, 50], [38, 50, 62])
+    np.testing.assert_array_equal(window(clip, (-6, 0, 6), 4**0.5).taps[:, 50], [38, 50, 62])
     a, b = random_clip(rng, 30), random_clip(rng, 40)
     assert (frame_distances(a, b, MATCHING, pace=4.0) != frame_distances(a, b, MATCHING)).any()
 

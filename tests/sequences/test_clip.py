@@ -90,7 +90,9 @@ def test_a_clip_of_an_index_is_the_one_that_was_indexed(tmp_path: Path) -> None:
     index.add(path)
     direct = Clip.open(path, person=1, detector=FakeDetector(), embedder=FakeEmbedder(), fps=10)
     path.rename(tmp_path / "away.mp4")
-    stored = Clip.open("a.mp4", person=1, index=lambda: index, detector=no_detector, embedder=FakeEmbedder())
+    stored = Clip.open("a.mp4", person=1, index=index)
+    opened_late = Clip.open("a.mp4", person=1, index=lambda: index, detector=no_detector, embedder=FakeEmbedder())
+    np.testing.assert_array_equal(stored.embeddings.mean, opened_late.embeddings.mean)
     np.testing.assert_allclose(stored.embeddings.mean, direct.embeddings.mean, atol=1e-6)
     np.testing.assert_allclose(stored.times, direct.times)
     assert (stored.name, stored.video, direct.video) == ("a.mp4", None, path)
@@ -187,15 +189,15 @@ def test_find_looks_in_indexes_clips_files_and_folders(tmp_path: Path) -> None:
         find(example, index, k=0)
 
 
-def test_find_goes_on_after_what_cannot_be_read_if_it_may_say_so(tmp_path: Path) -> None:
+def test_find_goes_on_after_what_cannot_be_read_and_says_so(tmp_path: Path) -> None:
     clip, bad = opened(moves((jack, 1.3), (jack, 1.3)), "clip"), tmp_path / "gone.npz"
-    with pytest.raises(UsageError, match=r"gone.npz: no such file"):
-        find(clip.part(0, 1.2), [bad, clip])
-    failed: list[str] = []
-    assert find(clip.part(0, 1.2), [bad, clip], failed=failed)[0].path == "clip"
-    assert len(failed) == 1 and failed[0].startswith(f"{bad}: no such file")
+    found = find(clip.part(0, 1.2), [bad, clip])
+    assert found[0].path == "clip" and len(found.failed) == 1 and found.failed[0].startswith(f"{bad}: no such file")
+    assert found.to_json()["failed"] == list(found.failed) and len(found[:1]) == 1
+    with pytest.raises(UsageError, match=r"gone.npz: no such file.*and 1 more"):
+        find(clip.part(0, 1.2), [bad, tmp_path / "neither.npz"])
     with pytest.raises(UsageError, match="clip: the example lasts"):  # no target's fault
-        find(clip.part(0, 0.1), [bad, clip], failed=failed)
+        find(clip.part(0, 0.1), [bad, clip])
 
 
 def test_count_tells_repetitions_of_the_clip_s_person() -> None:

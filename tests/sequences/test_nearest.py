@@ -11,7 +11,7 @@ from samepose.matching.embeddings import Embeddings, Matching
 from samepose.sequences import nearest
 from samepose.sequences._nearest_bound import averaged_stretches, farther, stretch_distances
 from samepose.sequences.clip import Clip
-from samepose.sequences.distance import OFFSETS, frame_distances, minus_log, taps
+from samepose.sequences.distance import OFFSETS, frame_distances, minus_log, window
 from samepose.sequences.dtw import dtw_mean
 from samepose.sequences.nearest import Gallery
 
@@ -87,16 +87,15 @@ def test_a_bound_is_below_every_distance_of_its_stretch(matching: Matching) -> N
     rng = np.random.default_rng(2)
     for size in (1, 3, 8):
         a, b = wandering(rng, 23), wandering(rng, 31)
-        ours, theirs = nearest._stretches(a, size), nearest._stretches(b, size)
+        ours, theirs = nearest.boxes(a, size), nearest.boxes(b, size)
         bound = np.empty((-(-23 // size), -(-31 // size)), np.float32)
-        columns = (*(np.ascontiguousarray(x.T) for x in theirs[:3]), theirs[3])
-        stretch_distances(ours, columns, matching._parameters(), bound)
+        stretch_distances(ours, nearest.as_columns_of(theirs), matching._parameters(), bound)
         sides = [(x, y) for x in (a.embeddings, a.mirrored) for y in (b.embeddings, b.mirrored)]
         plain = np.min([minus_log(x, y, matching) for x, y in sides], axis=0)
         at_cells = bound.repeat(size, axis=0)[:23].repeat(size, axis=1)[:, :31]
         assert (at_cells <= plain).all()
         rows = np.empty((23, bound.shape[1]), np.float32)
-        averaged_stretches(bound, size, taps(a, OFFSETS), taps(b, OFFSETS), True, rows)
+        averaged_stretches(bound, size, window(a, OFFSETS), window(b, OFFSETS), rows)
         distances = frame_distances(a, b, matching, mirror=True)
         assert (rows.repeat(size, axis=1)[:, :31] <= distances + 1e-5).all()
         for limit in (0.5, 0.9, 1.1):
@@ -110,9 +109,9 @@ def test_bounds_of_single_moments_are_tight() -> None:
     a = wandering(rng, 12)
     point = Clip(Embeddings(a.embeddings.mean, 0 * a.embeddings.var), Embeddings(a.mirrored.mean, 0 * a.mirrored.var),
                  a.times, a.found, a.poses, PLAIN)
-    ours = nearest._stretches(point, 1)
+    ours = nearest.boxes(point, 1)
     bound = np.empty((12, 12), np.float32)
-    stretch_distances(ours, (*(np.ascontiguousarray(x.T) for x in ours[:3]), ours[3]), PLAIN._parameters(), bound)
+    stretch_distances(ours, nearest.as_columns_of(ours), PLAIN._parameters(), bound)
     plain = np.minimum(minus_log(point.embeddings, point.embeddings, PLAIN),
                        minus_log(point.embeddings, point.mirrored, PLAIN))
     plain = np.minimum(plain, minus_log(point.mirrored, point.mirrored, PLAIN))
@@ -149,7 +148,7 @@ def test_only_allowed_clips() -> None:
 def test_progress_and_wrong_use() -> None:
     clips, seen = many(8, 3), []
     gallery = Gallery(clips, PLAIN)
-    gallery.nearest(clips[:3], report=lambda done, total: seen.append((done, total)))
+    gallery.nearest(clips[:3], progress=lambda done, total, what: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert len(gallery) == len(clips)
     with pytest.raises(UsageError, match="k is 0"):

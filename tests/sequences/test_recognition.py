@@ -116,6 +116,7 @@ def test_an_action_without_clips_is_said_and_left_out(run: Shell) -> None:
     saved(Path("moves/knee/2.npz"), moves((knee, 0.1)))
     told = run.json("recognise", "clip.npz", "--examples", "moves", code=1)
     assert len(told["examples"]["left_out"]) == 2 and "2.npz" in told["examples"]["left_out"][1]
+    assert "try --mode accurate" in told["examples"]["left_out"][1] and "`" not in run.err
 
 
 def test_folders_that_are_no_examples(run: Shell) -> None:

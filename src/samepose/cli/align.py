@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
 
 if TYPE_CHECKING:
-    from samepose.sequences.alignment import Alignment
-    from samepose.sequences.clip import Clip
+    from samepose import Alignment
 
 
 def align(
@@ -51,23 +51,13 @@ def align(
     if plot is not None:
         with needs("eval"):
             import matplotlib  # noqa: F401
-    from samepose.sequences.alignment import align as align_clips
-
-    clips = (_clip(text, person, fps, mode, options) for text, person in ((a, person_a), (b, person_b)))
-    found = align_clips(*clips, mirror=mirror, open_ends=open_ends)
-    for path in (csv, plot, out):
-        if path is not None:
-            with options.progress("frame") as progress:
-                found.write(path, progress)
+    rate = frame_rate(fps)
+    clips = options.clip(a, person_a, mode, rate), options.clip(b, person_b, mode, rate)
+    found = samepose.align(*clips, mirror=mirror, open_ends=open_ends)
+    with options.progress("frame") as progress:
+        for path in filter(None, (csv, plot, out)):
+            found.write(path, progress)
     options.result({**found.to_json(), "a": a, "b": b}, summary(found))
-
-
-def _clip(text: str, person: int | None, fps: float | Literal["all"], mode: Mode, options: Options) -> Clip:
-    from samepose.sequences.clip import Clip
-
-    options.note(f"looking for people in {text}")
-    return Clip.open(text, person=person, index=options.open_index, detector=lambda: options.detector(mode),
-                     embedder=options.embedder(), fps=frame_rate(fps))
 
 
 def summary(found: Alignment) -> str:

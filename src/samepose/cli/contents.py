@@ -30,10 +30,7 @@ def remove(*what: str, options: Options = DEFAULTS) -> None:
     """
     if not what:
         raise UsageError("name what to remove: a pattern of paths, or ids")
-    target = options.open_index()
-    media = len(target.select())
-    people = target.remove(what)
-    files = media - len(target.select())
+    people, files = options.open_index().remove(what)
     if not (people or files):
         raise SameposeError(f"{options.index}: nothing matches {' '.join(what)}; `samepose info` says what there is")
     options.done({"index": options.index, "people": people, "files": files},

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+import samepose
 from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_output, counted, people_text
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.files import written
 
 if TYPE_CHECKING:
-    from samepose.detection import Detector
-    from samepose.media.video import Frame
-    from samepose.poses import Poses
+    from samepose import Detector, Frame, Poses
 
 Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of videos to look at.")]
 
@@ -72,11 +72,9 @@ def frame_rate(fps: float | Literal["all"]) -> float | None:
 
 
 def _files(media: tuple[Path, ...]) -> list[Path]:
-    from samepose.media.files import media_files
-
     if not media:
         raise UsageError("name the photos, videos or folders to look at")
-    files = media_files(media)
+    files = samepose.media_files(media)
     if not files:
         raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
     return files
@@ -97,13 +95,11 @@ class _Run:
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
-        from samepose.detection import detect as people_in
-
         if file.is_dir():  # see `media_files`
             self.failed.append(f"{file}: the folder may not be looked into; change its permissions")
             return
         try:
-            for frame, poses in people_in(file, self.detector, self.fps):
+            for frame, poses in samepose.detect(file, self.detector, self.fps):
                 self.poses.append(poses)
                 self.media += [str(file)] * len(poses)
                 self.count += len(poses)
@@ -114,22 +110,16 @@ class _Run:
 
     def all(self) -> Poses:
         """Everyone."""
-        from samepose.poses import Poses
-        from samepose.skeleton import COCO17
-
-        return Poses.concatenate(self.poses) if self.poses else Poses.empty(COCO17)
+        empty = samepose.Poses.empty(samepose.SKELETONS["COCO17"])
+        return samepose.Poses.concatenate(self.poses) if self.poses else empty
 
     def coco(self) -> list[dict[str, object]]:
         """COCO results."""
-        from samepose.formats.coco import coco_results
-
-        return coco_results(self.all(), self.media)
+        return samepose.coco_results(self.all(), self.media)
 
     def save(self, out: Path) -> None:
         """Write the poses."""
-        from samepose.formats.keypoints import save_poses
-
-        save_poses(out, self.all(), self.media)
+        samepose.save_poses(out, self.all(), self.media)
 
     def summary(self, files: int, out: Path | None) -> str:
         """One line."""
@@ -141,15 +131,11 @@ class _Run:
     def _draw(self, file: Path, frame: Frame, poses: Poses) -> None:
         from PIL import Image
 
-        from samepose.media.draw import draw_poses
-        from samepose.media.image import IMAGE_SUFFIXES
-
         assert self.draw is not None
-        photo = file.suffix.lower() in IMAGE_SUFFIXES
-        stem = file.stem if photo else f"{file.stem}-{frame.index:06d}"
+        stem = file.stem if math.isnan(frame.time) else f"{file.stem}-{frame.index:06d}"
         self._names[stem] += 1
         if self._names[stem] > 1:  # the same name in another folder
             stem = f"{stem}-{self._names[stem]}"
         labels = [str(t) for t in poses.tracks]
         with written(self.draw / f"{stem}.jpg") as part:
-            Image.fromarray(draw_poses(frame.image, poses, labels=labels)).save(part, quality=90)
+            Image.fromarray(samepose.draw_poses(frame.image, poses, labels=labels)).save(part, quality=90)

@@ -113,6 +113,6 @@ def _chosen(people: LabelledPeople, subset: str | None, frames: int | None) -> L
 def _names(path: Path) -> set[str]:
     try:
         return {Path(line.strip()).name for line in path.read_text("utf-8").splitlines() if line.strip()}
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--subset {path}: give train, validation, test, or a text file of image names, one a line"
-                         ) from None
+                         ) from error

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted
-from samepose.errors import SameposeError, UsageError
+import samepose
+from samepose.cli.app import as_flags
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted, table_text
+from samepose.errors import UsageError
 
 if TYPE_CHECKING:
-    from samepose.sequences.clip import Clip
-    from samepose.sequences.finding import Sighting
+    from samepose import Clip, Sighting
 
+_FPS = 10.0  # frames per second of a video: as many moments as moves are compared at
 
 def find(
     example: str,
@@ -43,22 +44,17 @@ def find(
         mirror: Also, or only, find the mirrored move.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    from samepose.cli.app import as_flags
-    from samepose.sequences.finding import find as find_in
-
-    targets, errors = _targets(where or [options.index], options), list[str]()
-    wanted = _clip(example, person, mode, options, span)
+    places = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
+              for text in dict.fromkeys(where or [options.index])]
+    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
     with options.progress("clip") as progress:
-        best = find_in(wanted, targets, k=k, mirror=mirror, detector=lambda: options.detector(mode),
-                       embedder=options.embedder(), failed=errors, progress=progress)
-    failed = [as_flags(error) for error in errors]
+        found = samepose.find(wanted, places, k=k, mirror=mirror, detector=lambda: options.detector(mode),
+                              embedder=options.embedder(), progress=progress)
+    failed = [as_flags(why) for why in found.failed]
     for failure in failed:
         options.warn(failure)
-    if targets and len(failed) == len(targets):
-        return SameposeError.exit_code
-    options.result({"example": _asked(example, wanted), "mirror": mirror, "results": [f.to_json() for f in best],
-                    "failed": failed},
-                   _table(best) if best else "nothing found: nobody is in view for half as long as the example")
+    options.result({"example": _asked(example, wanted), "mirror": mirror, **found.to_json(), "failed": failed},
+                   _table(found) if found else "nothing found: nobody is in view for half as long as the example")
     return 1 if failed else 0
 
 
@@ -88,10 +84,9 @@ def count(
         mirror: Also, or only, count the mirrored move.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    from samepose.sequences.finding import count as count_in
-
-    wanted, clip = _clip(example, person, mode, options, span), _clip(where, in_person, mode, options)
-    found = count_in(wanted, clip, mirror=mirror)
+    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
+    clip = options.clip(where, in_person, mode, _FPS)
+    found = samepose.count(wanted, clip, mirror=mirror)
     value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
              "count": len(found), "repetitions": [s.to_json() for s in found]}
     lines = [counted(len(found), "repetition")]
@@ -118,38 +113,12 @@ def seconds_of(span: str) -> tuple[float | None, float | None]:
     return begin, end
 
 
-def _clip(text: str, person: int | None, mode: Mode, options: Options, span: str = ":") -> Clip:
-    from samepose.sequences.clip import Clip
-    from samepose.sequences.subsequence import RATE
-
-    begin, end = seconds_of(span)
-    options.note(f"looking for people in {text}")
-    clip = Clip.open(text, person=person, index=options.open_index, detector=lambda: options.detector(mode),
-                     embedder=options.embedder(), fps=RATE)
-    return clip.at_rate(RATE).part(begin, end)
-
-
 def _asked(text: str, clip: Clip) -> dict[str, Any]:
     return {"source": text, "start": round(float(clip.times[0]), 3), "end": round(float(clip.times[-1]), 3),
             "person": clip.person}
 
 
-def _targets(where: Sequence[str], options: Options) -> list[Any]:
-    """Indexes, opened, and clips."""
-    from samepose.index import Index
-    from samepose.index.place import exists
-    from samepose.sequences.finding import targets
-
-    found: list[Any] = []
-    for text in dict.fromkeys(where):
-        found += [Index.open(text, embedder=options.embedder())] if "://" in text or exists(text) else targets(text)
-    return list(dict.fromkeys(found))
-
-
 def _table(found: Sequence[Sighting]) -> str:
-    from io import StringIO
-
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -164,6 +133,4 @@ def _table(found: Sequence[Sighting]) -> str:
         place = f.place
         cells = [str(n), f"{place.score:.3f}", f"{place.start:.2f} s", f"{place.end:.2f} s", str(f.person), f.path]
         table.add_row(*map(Text, [*cells, *(["yes" if place.mirrored else ""] * mirrored)]))
-    text = StringIO()
-    Console(file=text, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return table_text(table)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.detection import Detector
-    from samepose.embed import Embedder
-    from samepose.index import Report
+    from samepose import KeypointFile, Report
 
 
 def index(
@@ -48,65 +48,32 @@ def index(
     for path in media:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
-    embedder = options.embedder()
+    added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
+    target = options.open_index(create=not re_embed, mode=mode, kind=detector)
     if re_embed:
-        count = _re_embed(embedder, options)
-        if not (media or keypoints):
+        with options.progress("person") as progress:
+            count = target.re_embed(progress)
+        if not added:
             options.done({"index": options.index, "re_embedded": count},
-                         f"{options.index}: {people_text(count)} embedded anew with {embedder.name}")
+                         f"{options.index}: {people_text(count)} embedded anew with {target.embedder.name}")
             return 0
-    if keypoints:
-        report = _add_keypoints(keypoints, media, embedder, label, options)
-    else:
-        people = options.detector(mode, detector)
-        report = _add_media(media, embedder, people, options, fps=rate, label=label, prune=prune)
-    return _tell(report, options)
-
-
-def _re_embed(embedder: Embedder, options: Options) -> int:
-    from samepose.index import Index
-
-    with options.progress("person") as progress:
-        return Index.open(options.index, embedder=embedder).re_embed(progress)
-
-
-def _add_media(
-    media: tuple[Path, ...], embedder: Embedder, detector: Detector, options: Options, *, fps: float | None,
-    label: str | None, prune: bool,
-) -> Report:
-    from samepose.index import Index
-    from samepose.media.files import media_files
-
-    if not media_files(media) and not prune:
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
-    target = Index.open(options.index, create=True, detector=detector, embedder=embedder)
     with options.progress("file") as progress:
-        return target.add(*media, fps=fps, label=label, prune=prune, progress=progress)
+        return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
 
 
-def _add_keypoints(
-    file: Path, media: tuple[Path, ...], embedder: Embedder, label: str | None, options: Options
-) -> Report:
-    from samepose.formats.keypoints import load_poses
-    from samepose.index import Index
+def _media(media: Sequence[Path], prune: bool) -> Sequence[Path]:
+    """The photos, videos and folders named, if there is anything in them."""
+    if media and not (prune or samepose.media_files(media)):
+        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
+    return media
 
-    loaded = load_poses(file)
+
+def _keypoints(file: Path, media: Sequence[Path]) -> Sequence[KeypointFile]:
+    """The people of a keypoint file, with the photos and videos that they are in."""
+    loaded = samepose.load_poses(file)
     if not len(loaded.poses):
         raise SameposeError(f"{file}: holds no pose; there is nothing to index")
-    names = set(loaded.media)
-    places = {name: _place(name, media, file, alone=len(names) == 1) for name in names}
-    target = Index.open(options.index, create=True, embedder=embedder)
-    return target.add(loaded, name=[places[name] for name in loaded.media], label=label)
-
-
-def _place(name: str, media: tuple[Path, ...], file: Path, alone: bool) -> Path:
-    """The photo or video that a keypoint file means by a name: it may leave out folders, or name nothing at all."""
-    for path in media:
-        if path.is_dir() and name and (path / name).is_file():
-            return path / name
-        if path.is_file() and (path.name == Path(name).name or (alone and len(media) == 1)):
-            return path
-    return Path(name) if name else file
+    return [loaded.located(media, otherwise=file)]
 
 
 def _tell(report: Report, options: Options) -> int:

@@ -83,7 +83,7 @@ def _run(run: Path) -> tuple[str, Contestant]:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise SameposeError(f"{run}: a training run needs {error.name}, which is not installed: pip install "
-                            "'samepose[train]'; or export the run where torch is") from None
+                            "'samepose[train]'; or export the run where torch is") from error
     from samepose.training.prvipe.train import load_model, subjects_of_run
     from samepose.training.prvipe.validate import scorer_of
 

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+import samepose
+from samepose.cli.app import as_flags
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from samepose.detection import Detector
-    from samepose.embed.prvipe import PrVipeEmbedder
-    from samepose.index import Index
+    from rich.table import Table
+
+    from samepose import Clip, Detector, Index, PrVipeEmbedder
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
@@ -54,26 +56,27 @@ class Options:
         """The people detector. CPM looks at mirror images too when it is to be accurate."""
         self.limit_threads()
         if kind == "cpm":
-            from samepose.detection.cpm import CPM
-
-            return CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        from samepose.detection.movenet import MoveNet
-
-        return MoveNet(mode, self.threads)
+            return samepose.CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
+        return samepose.MoveNet(mode, self.threads)
 
     def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""
         self.limit_threads()
-        from samepose.embed.prvipe import PrVipeEmbedder
+        return samepose.PrVipeEmbedder.load(threads=self.threads)
 
-        return PrVipeEmbedder.load(threads=self.threads)
-
-    def open_index(self, embedder: PrVipeEmbedder | None = None) -> Index:
-        """The index named; to search it, give the embedder."""
+    def open_index(self, *, create: bool = False, mode: Mode | None = None, kind: DetectorName = "movenet") -> Index:
+        """The index named; with the detector and embedder if `mode` says how to look for people."""
         self.limit_threads()
-        from samepose.index import Index
+        if mode is None:
+            return samepose.Index.open(self.index, threads=self.threads)
+        return samepose.Index.open(self.index, create=create, detector=self.detector(mode, kind),
+                                   embedder=self.embedder(), threads=self.threads)
 
-        return Index.open(self.index, embedder=embedder, threads=self.threads)
+    def clip(self, text: str, person: int | None, mode: Mode, fps: float | None) -> Clip:
+        """One person of a video, a pose file, or a file of the index."""
+        self.note(f"looking for people in {text}")
+        return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
+                                  embedder=self.embedder(), fps=fps)
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""
@@ -91,7 +94,7 @@ class Options:
 
     def warn(self, text: str) -> None:
         """A failure that does not stop the verb; --quiet shows it too."""
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {as_flags(text)}", file=sys.stderr)
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Progress]:
@@ -131,7 +134,7 @@ def needs(extra: str) -> Iterator[None]:
         from samepose.errors import SameposeError
 
         message = f"this needs {error.name}, which is not installed: pip install 'samepose[{extra}]'"
-        raise SameposeError(message) from None
+        raise SameposeError(message) from error
 
 
 def counted(n: int, what: str) -> str:
@@ -142,6 +145,17 @@ def counted(n: int, what: str) -> str:
 def people_text(n: int) -> str:
     """ "1 person", "2 people"."""
     return f"{n:,} {'person' if n == 1 else 'people'}"
+
+
+def table_text(table: Table) -> str:
+    """A table as wide as the terminal; a pipe has no width, rows stay whole there."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    Console(file=text, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+import samepose
+from samepose.cli.app import as_flags
 from samepose.cli.options import DEFAULTS, Mode, Options
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose.sequences.recognition import Named
+    from samepose import Named
+
+_FPS = 10.0  # frames per second of a video: as many moments as actions are compared at
 
 
 def recognise(
@@ -38,26 +42,19 @@ def recognise(
     """
     if not clips:
         raise UsageError("name the clips to recognise")
-    from samepose.cli.app import as_flags
-    from samepose.sequences.clip import Clip
-    from samepose.sequences.recognition import Recogniser
-    from samepose.sequences.subsequence import RATE
-
-    how: dict[str, Any] = {"detector": lambda: options.detector(mode), "embedder": options.embedder()}
     results, failed = [], []
     with options.progress("clip") as progress:
-        known = Recogniser.open(examples, **how, progress=progress)
-        left_out = [as_flags(why) for why in known.left_out]
-        for failure in left_out:
-            options.warn(failure)
+        known = samepose.Recogniser.open(examples, detector=lambda: options.detector(mode), embedder=options.embedder(),
+                                         progress=progress)
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = Clip.open(text, person=person, index=options.open_index, fps=RATE, **how)
+                clip = options.clip(text, person, mode, _FPS)
                 results.append((text, clip.person, known.recognise(clip, k)))
             except SameposeError as error:
                 failed.append(as_flags(str(error)))
-    for failure in failed:
+    left_out = [as_flags(why) for why in known.left_out]
+    for failure in left_out + failed:
         options.warn(failure)
     if not results:
         return SameposeError.exit_code

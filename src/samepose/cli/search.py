@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output, table_text
 
 if TYPE_CHECKING:
-    from samepose.index import Hit, Index
+    from samepose import Hit, Index
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
 Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
@@ -62,26 +60,19 @@ def search(
     for path, suffix in ((report, ".html"), (sheet, ".png")):
         if path is not None:
             check_output(path, (suffix,))
-    from samepose.query.query import resolve_query
-    from samepose.skeleton import parts
-
-    index = options.open_index(options.embedder())
-    asked = resolve_query(query, index, options.detector(mode), at=at, person=person, ignore=parts(ignore))
+    index = options.open_index(mode=mode)
     hits = index.search(
-        asked, k=k, mirror=mirror, where=where, label=label, time_from=time_from, time_to=time_to, distinct=distinct,
-        min_score=min_score,
+        query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
+        time_to=time_to, distinct=distinct, min_score=min_score,
     )
-    for path in (report, sheet):
-        if path is not None:
-            hits.write(path)
-    if options.json:
-        print(json.dumps(hits.to_json(), allow_nan=False))
-        return
-    options.note(f"query: {hits.query.describe()}")
-    if hits:
-        _print_table(hits)
-    else:
-        options.note(f"nothing found{_why_nothing(index, min_score)}")
+    for path in filter(None, (report, sheet)):
+        hits.write(path)
+    if not options.json:
+        options.note(f"query: {hits.query.describe()}")
+        if not hits:
+            options.note(f"nothing found{_why_nothing(index, min_score)}")
+    if hits or options.json:
+        options.result(hits.to_json(), _table(hits) if hits else "")
 
 
 def _why_nothing(index: Index, min_score: float) -> str:
@@ -90,8 +81,7 @@ def _why_nothing(index: Index, min_score: float) -> str:
     return f" with a probability of {min_score:g} or more; --min-score 0 shows what comes nearest" if min_score else ""
 
 
-def _print_table(hits: Sequence[Hit]) -> None:
-    from rich.console import Console
+def _table(hits: Sequence[Hit]) -> str:
     from rich.table import Table
     from rich.text import Text
 
@@ -112,8 +102,7 @@ def _print_table(hits: Sequence[Hit]) -> None:
         cells = [str(n + 1), f"{hit.score:.3f}", hit.path, _time(hit), str(hit.person),
                  *(values[n] for values in shown.values()), hit.id]
         table.add_row(*(Text(cell) for cell in cells))  # Text: a path may hold what looks like markup
-    # A pipe has no width: rows stay whole there.
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+    return table_text(table)
 
 
 def _time(hit: Hit) -> str:

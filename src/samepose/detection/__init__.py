@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -45,7 +46,7 @@ class Detected(NamedTuple):
     """A picture, and who is in it.
 
     Attributes:
-        frame: a photo is frame 0 at 0 seconds.
+        frame: a photo is frame 0 at NaN seconds.
         poses: everyone, empty where nobody is. Photo: frames 0, times NaN, tracks = rank of prominence. Video: frames
             and times of the frame, tracks = ids that last through the video.
     """
@@ -69,7 +70,7 @@ def detect(path: str | Path, detector: Detector | None = None, fps: float | None
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         image = read_image(path)
-        yield Detected(Frame(0, 0.0, image), in_photo(image, detector or default_detector()))
+        yield Detected(Frame(0, math.nan, image), in_photo(image, detector or default_detector()))
     elif suffix in VIDEO_SUFFIXES:
         yield from _detect_video(path, detector or default_detector(), fps)
     else:

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from samepose.sequences._kernels import steps_to, walk_back
+from samepose.sequences._layout import Band
 from samepose.sequences._nearest_kernel import averaged, plain_distances
 
 _EXACT: Any = {"error_model": "numpy", "cache": True, "nogil": True}
@@ -52,7 +53,7 @@ def path_tau(distance):  # type: ignore[no-untyped-def]
     """Tau-b of the pairs along the path of dynamic time warping."""
     n, m = distance.shape
     step = np.empty((n, m), np.uint8)
-    steps_to(distance, np.zeros(n, np.int64), np.full(n, m), np.inf, np.inf, step)
+    steps_to(distance, Band(np.zeros(n, np.int64), np.full(n, m)), np.inf, np.inf, step)
     pairs = walk_back(step, n - 1, m - 1)
     return tau_b(pairs[:, 0], pairs[:, 1])
 
@@ -62,16 +63,15 @@ def taus(a, b, parameters, out):  # type: ignore[no-untyped-def]
     """From A to B, from B to A, and along the path: each the larger of B as it is and B mirrored.
 
     Args:
-        a, b: as `_nearest_kernel.mean_distance` takes query and clip.
+        a, b: `Side`, A's as rows, B's as columns.
+        parameters: `Parameters`.
         out: (3,) float64, filled.
     """
-    mean, var, own, found_a, taps_a, steps_a = a
-    means, variances, owns, found_b, taps_b, steps_b = b
-    plain = np.empty((2, mean.shape[1], len(owns) // 2), np.float32)
-    plain_distances(mean, var, own, means, variances, owns, parameters, False, plain)
+    plain = np.empty((2, a.poses.mean.shape[1], len(b.poses.own) // 2), np.float32)
+    plain_distances(a.poses, b.poses, parameters, False, plain)
     out[:] = -2
     for version in range(2):
-        distance = averaged(plain[version], found_a, taps_a, steps_a, found_b, taps_b, steps_b)
-        out[0] = max(out[0], nearest_tau(distance, found_a, found_b))
-        out[1] = max(out[1], nearest_tau(distance.T.copy(), found_b, found_a))
+        distance = averaged(plain[version], a.window, b.window)
+        out[0] = max(out[0], nearest_tau(distance, a.window.found, b.window.found))
+        out[1] = max(out[1], nearest_tau(distance.T.copy(), b.window.found, a.window.found))
         out[2] = max(out[2], path_tau(distance))

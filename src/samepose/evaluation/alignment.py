@@ -59,15 +59,6 @@ def kendall_tau(matches: Sequence[int]) -> float:
     return float(tau_b(np.arange(len(matches)), np.asarray(matches, np.int64)))
 
 
-def pair_taus(a: Clip, b: Clip, matching: Matching, offsets: Sequence[int] = OFFSETS) -> Float[np.ndarray, "3"]:
-    """Tau from A to B, from B to A, and along the path; each the larger of B as it is and mirrored."""
-    from samepose.evaluation._alignment_kernel import taus
-
-    out = np.empty(3)
-    taus(as_rows(a, offsets), as_columns(b, offsets), matching._parameters(), out)
-    return out
-
-
 def alignment(
     videos: Sequence[PennVideo], clips: Sequence[Clip], matching: Matching, *, offsets: Sequence[int] = OFFSETS,
     threads: int | None = None, report: Callable[[int, int], None] = lambda done, total: None,

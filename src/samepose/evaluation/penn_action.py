@@ -108,7 +108,7 @@ def may_find(
         if train.all() or not train.any():
             kind = "test" if train.all() else "training"
             raise UsageError(f"none of {len(videos)} videos is a {kind} video; give the labels of all of Penn Action, "
-                             "or use --split cv")
+                             "or use `split=cv`")
         queries, index = np.flatnonzero(~train), np.flatnonzero(train)
         return queries, index, np.ones((len(queries), len(index)), bool)
     if not 2 <= folds <= len(videos):
@@ -142,7 +142,7 @@ def recognise(
         may, counted = (allowed, np.ones(len(queries), bool)) if view is None else _one_view(
             allowed & np.array([videos[i].view == view for i in index]), truth, label)
         found = gallery.nearest(asked, allowed=may & counted[:, None], threads=threads,
-                                report=lambda done, total, k=k: report(done + k * total, total * len(views)))  # type: ignore[misc]
+                                progress=lambda done, total, what, k=k: report(done + k * total, total * len(views)))
         rounds.append((counted, np.where(found.clips[:, 0] >= 0, label[found.clips[:, 0]], ""), found))
     seconds = time.perf_counter() - begin
     return _summed_up(protocol, truth, np.array([videos[i].view for i in queries]), rounds,

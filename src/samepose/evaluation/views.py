@@ -83,7 +83,7 @@ def read_cameras(path: Path) -> tuple[Camera, ...]:
         rows: Iterable[Any] = json.loads(text) if path.suffix.lower() == ".json" else _csv_rows(text)
         cameras = tuple(Camera(*(float(value) for value in row)) for row in rows)
     except (OSError, TypeError, ValueError, UsageError) as error:
-        raise FormatError(f"{path}: not a table of azimuth, elevation, roll in degrees: {error}") from None
+        raise FormatError(f"{path}: not a table of azimuth, elevation, roll in degrees: {error}") from error
     if len(cameras) < 2:
         raise FormatError(f"{path}: cross-view retrieval needs at least two cameras, found {len(cameras)}")
     return cameras

@@ -161,7 +161,7 @@ def ambiguity(scene: Scene) -> Ambiguity:
     chosen = scene.distinct
     if len(chosen) <= NEIGHBOURS:
         raise UsageError(f"only {len(chosen)} poses lie {KAPPA} NP-MPJPE apart; more than {NEIGHBOURS} are needed: "
-                         "give more varied motion, or more --frames")
+                         "give more varied motion, or more `frames`")
     views = scene.views[:, chosen].reshape(-1, 13, 2)
     variance = np.concatenate([e.var[chosen].mean(axis=1) for e in scene.embeddings])
     frame = np.tile(np.arange(len(chosen)), len(scene.views))

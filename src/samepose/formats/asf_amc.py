@@ -94,7 +94,7 @@ def _read_lines(path: Path) -> list[list[str]]:
     try:
         text = path.read_text("latin-1")  # HDM05 headers hold names with umlauts that are not UTF-8
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     return [line.split("#", 1)[0].split() for line in text.splitlines()]
 
 
@@ -116,7 +116,7 @@ def _read_asf(path: Path) -> _Skeleton:
         ordered = _link(bones, sections[":hierarchy"])
         metres = INCH / float(units.get("length", "1"))
     except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:
-        raise FormatError(f"{path}: the skeleton cannot be read ({error!s}); export it again") from None
+        raise FormatError(f"{path}: the skeleton cannot be read ({error!s}); export it again") from error
     return _Skeleton(ordered, metres, units.get("angle", "deg").lower().startswith("rad"), position)
 
 
@@ -206,5 +206,5 @@ def _read_motion(path: Path, skeleton: _Skeleton) -> tuple[dict[str, Float[np.nd
                           "the file is cut short, export it again")
     try:
         return {name: np.array(row, np.float64) for name, row in rows.items()}, radians
-    except ValueError:
-        raise FormatError(f"{path}: holds something that is not a number; export the file again") from None
+    except ValueError as error:
+        raise FormatError(f"{path}: holds something that is not a number; export the file again") from error

@@ -113,7 +113,7 @@ def _with_bones(path: Path | str, body: Points) -> np.ndarray:
     for a, b in _SOLID:
         long = np.linalg.norm(body[:, H36M17.index(a)] - body[:, H36M17.index(b)], axis=-1) > 0.01 * size
         if 2 * long.sum() <= len(long):
-            raise FormatError(f"{path}: {a} and {b} lie at one point; name other joints for them with --joint-map")
+            raise FormatError(f"{path}: {a} and {b} lie at one point; name other joints for them in a `joint_map`")
         sound &= long
     return sound
 

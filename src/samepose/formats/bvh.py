@@ -82,7 +82,7 @@ def parse_bvh(path: str | Path, *, keep_nan: bool = False) -> Bvh:
     try:
         text = path.read_text("latin-1")
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     header, found, motion = text.partition("MOTION")
     if "HIERARCHY" not in header:
         raise FormatError(f"{path}: has no HIERARCHY section; is it a BVH file?")
@@ -136,9 +136,9 @@ def _parse_tree(
             elif word not in ("{", "HIERARCHY"):
                 raise ValueError(word)
             at += 1
-    except (ValueError, IndexError):
+    except (ValueError, IndexError) as error:
         raise FormatError(f"{path}: HIERARCHY cannot be read near {' '.join(tokens[at:at + 5])!r}; "
-                          "export the file again") from None
+                          "export the file again") from error
     if stack or not names:
         raise FormatError(f"{path}: HIERARCHY does not close its braces; the file is cut short, export it again")
     array = np.array(offsets)
@@ -171,17 +171,17 @@ def _parse_motion(
         if words[0].lower() != "frames:" or [w.lower() for w in words[2:4]] != ["frame", "time:"]:
             raise ValueError
         frames, frame_time = int(words[1]), float(words[4])
-    except (ValueError, IndexError):
+    except (ValueError, IndexError) as error:
         raise FormatError(f"{path}: MOTION must begin with 'Frames: N' and 'Frame Time: SECONDS'; "
-                          "export the file again") from None
+                          "export the file again") from error
     if frames <= 0:
         raise FormatError(f"{path}: has no frame (Frames: {frames}); export the file again with its motion")
     if not (math.isfinite(frame_time) and frame_time > 0):
         raise FormatError(f"{path}: Frame Time is {words[4]}; write the seconds per frame there")
     try:
         values = np.array(words[5:], np.float64)
-    except ValueError:
-        raise FormatError(f"{path}: MOTION holds something that is not a number; export the file again") from None
+    except ValueError as error:
+        raise FormatError(f"{path}: MOTION holds something that is not a number; export the file again") from error
     if values.size != frames * width:
         missing = "the file is cut short" if values.size < frames * width else "the file holds more"
         raise FormatError(f"{path}: {frames} frames of {width} channels need {frames * width} values, found "

@@ -37,7 +37,7 @@ def parse_flic(examples: Any, path: Path, root: Path) -> LabelledPeople:
         names = [str(e.filepath) for e in examples]
         subsets = [_subset(e) for e in examples]
     except (AttributeError, TypeError, ValueError, IndexError) as error:
-        raise FormatError(f"{path}: examples lack coords, torsobox or filepath as FLIC has them ({error})") from None
+        raise FormatError(f"{path}: examples lack coords, torsobox or filepath as FLIC has them ({error})") from error
     poses = Poses.of(np.where(np.isinf(points), np.nan, points) - 1, COCO17)  # MATLAB's pixels count from 1
     return LabelledPeople.of(
         "FLIC", poses, image_paths(names, root),

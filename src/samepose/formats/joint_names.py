@@ -1,4 +1,4 @@
-"""Which joint of a foreign skeleton is which of ours: the naming conventions we know, and `--joint-map` files."""
+"""Which joint of a foreign skeleton is which of ours: the naming conventions we know, and files of a `joint_map`."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def match_joints(path: Path | str, names: Sequence[str], joint_map: JointMap | N
         missing.append("neck or head_top")
     if missing:
         raise FormatError(f"{path}: cannot tell which joints are {', '.join(missing)}; the file has "
-                          f"{', '.join(names)}; name them with --joint-map map.toml (ours = \"theirs\")")
+                          f"{', '.join(names)}; name them in a file as `joint_map` (ours = \"theirs\")")
     return Matched(columns, convention)
 
 
@@ -119,10 +119,10 @@ def read_joint_map(path: str | Path) -> dict[str, str | tuple[str, ...]]:
     try:
         table = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: is not a TOML file ({error}); write lines such as "
-                          "left_hip = \"LeftUpLeg\"") from None
+                          "left_hip = \"LeftUpLeg\"") from error
     out: dict[str, str | tuple[str, ...]] = {}
     for ours, theirs in table.items():
         listed = [theirs] if isinstance(theirs, str) else theirs

@@ -36,6 +36,27 @@ class KeypointFile:
         if len(self.media) != len(self.poses):
             raise UsageError(f"{len(self.media)} media names for {len(self.poses)} poses; give one for each pose")
 
+    def located(self, media: Sequence[Path], otherwise: Path) -> KeypointFile:
+        """The same poses with the photos and videos that are meant by the names, which may leave out folders.
+
+        Args:
+            media: photos, videos and folders that the names are looked for in. A single file is meant by whatever name,
+                if all poses are of one.
+            otherwise: where poses that name nothing belong.
+        """
+        alone = len(set(self.media)) == 1 and len(media) == 1
+        places = {name: _located(name, media, alone) or name or str(otherwise) for name in set(self.media)}
+        return replace(self, media=tuple(places[name] for name in self.media))
+
+
+def _located(name: str, media: Sequence[Path], alone: bool) -> str | None:
+    for path in media:
+        if path.is_dir() and name and (path / name).is_file():
+            return str(path / name)
+        if path.is_file() and (alone or path.name == Path(name).name):
+            return str(path)
+    return None
+
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file.

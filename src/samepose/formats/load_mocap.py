@@ -104,11 +104,11 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not an .npz")
             return {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise FormatError(f"{path}: does not exist; check the path") from None
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: does not exist; check the path") from error
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise FormatError(f"{path}: is not a readable .npz pose set without pickle ({str(error).splitlines()[0]}); "
-                          "save points, joints and clip as plain arrays") from None
+                          "save points, joints and clip as plain arrays") from error
 
 
 def _points_and_joints(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:

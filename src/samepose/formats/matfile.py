@@ -42,13 +42,13 @@ def load_mat(
     try:
         with path.open("rb") as opened:
             file: dict[str, Any] = loadmat(opened, variable_names=variables, **options)
-    except FileNotFoundError:
-        raise FormatError(f"{path}: does not exist; check the path") from None
-    except NotImplementedError:
-        raise FormatError(f"{path}: is a MATLAB 7.3 file{newer}") from None
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: does not exist; check the path") from error
+    except NotImplementedError as error:
+        raise FormatError(f"{path}: is a MATLAB 7.3 file{newer}") from error
     # A damaged file can fail anywhere in the reader.
     except (MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, EOFError, OverflowError,
             ZlibError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FormatError(f"{path}: is not a readable MATLAB file ({reason}); get it again") from None
+        raise FormatError(f"{path}: is not a readable MATLAB file ({reason}); get it again") from error
     return file

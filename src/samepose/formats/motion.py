@@ -132,8 +132,8 @@ def _fakes_first_frame(names: tuple[str, ...]) -> bool:
 def _read_c3d(path: Path) -> tuple[JointTracks, tuple[str, ...]]:
     try:
         ezc3d: Any = import_module("ezc3d")
-    except ImportError:
-        raise FormatError(f"{path}: reading .c3d needs ezc3d; run pip install 'samepose[c3d]'") from None
+    except ImportError as error:
+        raise FormatError(f"{path}: reading .c3d needs ezc3d; run pip install 'samepose[c3d]'") from error
     try:
         file: Any = ezc3d.c3d(str(path))
         points = np.moveaxis(np.asarray(file["data"]["points"], np.float64)[:3], 0, -1).swapaxes(0, 1)
@@ -142,7 +142,7 @@ def _read_c3d(path: Path) -> tuple[JointTracks, tuple[str, ...]]:
         promised = _frames_promised(path.read_bytes())
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise FormatError(f"{path}: is not a readable C3D file ({str(error).splitlines()[0]}); "
-                          "export it again") from None
+                          "export it again") from error
     if len(points) == 0 or rate <= 0:
         raise FormatError(f"{path}: has no 3D points over time; export it again with its points")
     if len(points) < promised:

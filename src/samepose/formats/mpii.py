@@ -55,7 +55,7 @@ def parse_mpii_mat(release: Any, path: Path, root: Path) -> LabelledPeople:
     try:
         people = list(_people(release))
     except (AttributeError, TypeError, ValueError, IndexError) as error:
-        raise FormatError(f"{path}: RELEASE is not laid out as MPII's ({error}); get it again") from None
+        raise FormatError(f"{path}: RELEASE is not laid out as MPII's ({error}); get it again") from error
     return _labelled(people, root)
 
 
@@ -79,7 +79,7 @@ def parse_mpii_json(content: Any, path: Path, root: Path) -> LabelledPeople:
             person.scale = float(entry["scale"])
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{path}: person {i} is not as in MPII's JSON ({error!r}); expected image, joints, "
-                              "joints_vis, center and scale") from None
+                              "joints_vis, center and scale") from error
         person.points[~marked | (person.points <= 0).all(axis=1)] = np.nan
         people.append(person)
     for person, head in zip(people, _heads(path.with_name(f"{HEADS}{path.stem}.mat"), len(people))):

@@ -111,8 +111,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
-        except KeyError:
-            raise _Refused(ascii(f"{module}.{name}")) from None
+        except KeyError as error:
+            raise _Refused(ascii(f"{module}.{name}")) from error
 
     def persistent_load(self, pid: Any) -> Any:
         raise _Refused("a reference to something outside the file")
@@ -144,18 +144,18 @@ def read_object(path: Path, key: str) -> Any:
             if dtype.hasobject:
                 return _plain(_Unpickler(file, encoding="latin1").load(), {})
             return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran else "C")
-    except FileNotFoundError:
-        raise FormatError(f"{path}: does not exist; check the path") from None
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: does not exist; check the path") from error
     except _Refused as error:
         raise FormatError(f"{path}: {key} holds {error}, which a table of poses has no use for; it was not run: "
-                          "get the file from its source again") from None
-    except KeyError:
-        raise FormatError(f"{path}: has no array {key!r}; give the file as VideoPose3D writes it") from None
+                          "get the file from its source again") from error
+    except KeyError as error:
+        raise FormatError(f"{path}: has no array {key!r}; give the file as VideoPose3D writes it") from error
     # A damaged pickle can fail anywhere in the unpickler: its documentation lists these and "others".
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, ValueError, TypeError, EOFError, AttributeError,
             IndexError, ImportError, MemoryError, RecursionError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from None
+        raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from error
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:

@@ -44,7 +44,7 @@ class RenderedPeople(LabelledPeople):
             with Image.open(io.BytesIO(self.files[path])) as image:
                 return np.asarray(image.convert("RGB"))
         except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
-            raise MediaError(f"{path}: the image is damaged ({one_line(error)}); make the set again") from None
+            raise MediaError(f"{path}: the image is damaged ({one_line(error)}); make the set again") from error
 
 
 def rendered_shards(folder: Path) -> list[Path]:

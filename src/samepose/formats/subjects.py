@@ -62,7 +62,7 @@ def read_subjects(path: Path | None = None) -> tuple[str, ...]:
         text = path.read_text("utf-8") if path else (files("samepose.formats") / "held_out.txt").read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise FormatError(f"{path}: cannot be read ({why}); give a text file of subject names") from None
+        raise FormatError(f"{path}: cannot be read ({why}); give a text file of subject names") from error
     names = tuple(dict.fromkeys(n for line in text.splitlines() if (n := line.partition("#")[0].strip())))
     if not names:
         raise FormatError(f"{path}: names no subject; write one name a line")
@@ -78,7 +78,7 @@ def split(poses: PoseSet, subjects: Sequence[str]) -> tuple[PoseSet, PoseSet]:
     held = np.isin(np.array(poses.subject_names), subjects)[poses.subject]
     if not held.any():
         raise UsageError(f"none of the subjects {listed(subjects)} is in the data, which has "
-                         f"{listed(poses.subject_names)}; name some of those in a file with --held-out")
+                         f"{listed(poses.subject_names)}; name some of those in a file as `held_out`")
     if held.all():
         raise UsageError(f"all subjects of the data ({listed(poses.subject_names)}) are held out; add data of others")
     return _part(poses, ~held), _part(poses, held)

@@ -6,7 +6,10 @@ provably apart, so LLVM vectorises every loop over the pairs j of a tile.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Bool, Float
 from numba import njit, prange
 
 TILE = 64
@@ -16,6 +19,60 @@ _NEWTON_STEPS = 7
 _DEGENERATE = 2e-3
 _UNCONVERGED = 1e-7
 _FAST = {"contract", "reassoc", "nsz"}  # no "nnan": a missing joint must come out as NaN
+# What `shared_pairs_2d` sums over the joints of each pair: rows of its workspace…
+_COUNT, _AX, _AY, _BX, _BY, _B2, _DOT, _CROSS = (row * TILE for row in range(8))
+# …and what it puts in their place.
+_REAL, _IMAGINARY, _X, _Y, _TOTAL, _SHARE = _AX, _AY, _BX, _BY, _B2, _DOT
+
+
+class Tiles(NamedTuple):
+    """Centred poses in groups of TILE, or, without the first axis, one such group.
+
+    Attributes:
+        points: (tile, joint * dim * TILE) float32.
+        inverse_b2: (tile, TILE) float32, one by the sum of the squares of each pose.
+    """
+
+    points: Float[np.ndarray, "*tiles flat"]
+    inverse_b2: Float[np.ndarray, "*tiles tile"]
+
+
+class Radii(NamedTuple):
+    """Distances of the joints from the centroid, in units of the pose's size, the root of the sum of their squares.
+
+    Attributes:
+        a: (n, joint) float32.
+        b: (tile, joint * TILE) float32, in tiles.
+        sizes: (n,) float32, of the poses `a`, in their unit.
+    """
+
+    a: Float[np.ndarray, "n joint"]
+    b: Float[np.ndarray, "tiles flat"]
+    sizes: Float[np.ndarray, " n"]
+
+
+class Work(NamedTuple):
+    """A tile of poses `b`, and what is computed of them and one pose `a`.
+
+    Attributes:
+        tile: one of `Tiles`.
+        cov: (9 * TILE,) float32 covariances, those of one place of the 3 x 3 matrix after those of the other.
+        turn: (9 * TILE,) float32 rotations times scales, likewise.
+        doubt: (TILE,) which of these are not to be trusted.
+        mean: (TILE,) float32 mean distances of the joints.
+    """
+
+    tile: Tiles
+    cov: Float[np.ndarray, " cov"]
+    turn: Float[np.ndarray, " turn"]
+    doubt: Bool[np.ndarray, " tile"]
+    mean: Float[np.ndarray, " tile"]
+
+
+@njit(cache=True)
+def _work(points, inverse_b2):  # type: ignore[no-untyped-def]
+    cov, turn = np.empty(9 * TILE, np.float32), np.empty(9 * TILE, np.float32)
+    return Work(Tiles(points, inverse_b2), cov, turn, np.empty(TILE, np.bool_), np.empty(TILE, np.float32))
 
 
 @njit(fastmath=_FAST, error_model="numpy", cache=True)
@@ -133,29 +190,28 @@ def _mean_distances(a, b, turn, mean):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _one_against_tile(a, b, inverse_b2, used, cov, turn, doubt, mean):  # type: ignore[no-untyped-def]
-    """NP-MPJPE of one pose to the first `used` of a tile, into `mean`."""
-    _covariances(a, b, cov)
-    _similarities(cov, inverse_b2, turn, doubt)
+def _one_against_tile(a, used, work):  # type: ignore[no-untyped-def]
+    """NP-MPJPE of one pose to the first `used` of the tile, into `work.mean`."""
+    b = work.tile.points
+    _covariances(a, b, work.cov)
+    _similarities(work.cov, work.tile.inverse_b2, work.turn, work.doubt)
     for j in range(used):
-        if doubt[j]:
-            _similarity_by_svd(a, b, j, turn)
-    _mean_distances(a, b, turn, mean)
+        if work.doubt[j]:
+            _similarity_by_svd(a, b, j, work.turn)
+    _mean_distances(a, b, work.turn, work.mean)
 
 
 @njit(parallel=True, cache=True)
-def all_pairs(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
-    """a (N, J, 3) float32 centred; tiles (T, J * 3 * TILE) float32 centred; inverse_b2 (T, TILE); out (N, M)."""
+def all_pairs(a, b, out):  # type: ignore[no-untyped-def]
+    """a (N, J, 3) float32 centred; b `Tiles` of M poses; out (N, M)."""
     blocks = (a.shape[0] + _ROWS - 1) // _ROWS
-    for task in prange(blocks * tiles.shape[0]):
+    for task in prange(blocks * b.points.shape[0]):
         tile, block = task // blocks, task % blocks
-        cov, turn = np.empty(9 * TILE, np.float32), np.empty(9 * TILE, np.float32)
-        doubt, mean = np.empty(TILE, np.bool_), np.empty(TILE, np.float32)
-        start = tile * TILE
+        work, start = _work(b.points[tile], b.inverse_b2[tile]), tile * TILE
         used = min(TILE, out.shape[1] - start)
         for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
-            _one_against_tile(a[i], tiles[tile], inverse_b2[tile], used, cov, turn, doubt, mean)
-            out[i, start : start + used] = mean[:used]
+            _one_against_tile(a[i], used, work)
+            out[i, start : start + used] = work.mean[:used]
 
 
 @njit(fastmath=_FAST, error_model="numpy", cache=True)
@@ -179,54 +235,54 @@ def _radius_bounds(radii_a, radii_b, low, reach, bound):  # type: ignore[no-unty
 
 
 @njit(cache=True)
-def _flush(a, b, chosen, count, kappa, out, work):  # type: ignore[no-untyped-def]
-    """Decide the `count` poses of `b` listed in `chosen` against `a` exactly; write out[chosen]."""
-    tile, inverse_b2, cov, turn, doubt, mean = work
-    for n in range(count):
+def _flush(a, b, chosen, kappa, work, out):  # type: ignore[no-untyped-def]
+    """Decide the poses of `b` listed in `chosen`, at most TILE, against `a` exactly; write out[chosen]."""
+    tile = work.tile
+    for n in range(len(chosen)):
         norm2 = np.float32(0)
         for k in range(b.shape[1]):
             for y in range(3):
                 value = b[chosen[n], k, y]
                 norm2 += value * value
-                tile[(k * 3 + y) * TILE + n] = value
-        inverse_b2[n] = np.float32(1) / max(norm2, np.float32(1e-12))
-    _one_against_tile(a, tile, inverse_b2, count, cov, turn, doubt, mean)
-    for n in range(count):
-        out[chosen[n]] = mean[n] <= kappa
+                tile.points[(k * 3 + y) * TILE + n] = value
+        tile.inverse_b2[n] = np.float32(1) / max(norm2, np.float32(1e-12))
+    _one_against_tile(a, len(chosen), work)
+    for n in range(len(chosen)):
+        out[chosen[n]] = work.mean[n] <= kappa
 
 
 @njit(parallel=True, cache=True)
-def within(a, b, radii_a, radii_tiles, sizes_a, kappa, out):  # type: ignore[no-untyped-def]
-    """a (N, J, 3), b (M, J, 3) float32 centred; radii_a (N, J), radii_tiles (T, J * TILE); sizes_a (N,); out bool."""
+def within(a, b, radii, kappa, out):  # type: ignore[no-untyped-def]
+    """a (N, J, 3), b (M, J, 3) float32 centred; `Radii` of both; out (N, M) bool, filled where true."""
     joints = a.shape[1]
     for i in prange(a.shape[0]):
-        work = (
-            np.zeros(joints * 3 * TILE, np.float32), np.ones(TILE, np.float32), np.empty(9 * TILE, np.float32),
-            np.empty(9 * TILE, np.float32), np.empty(TILE, np.bool_), np.empty(TILE, np.float32),
-        )
+        work = _work(np.zeros(joints * 3 * TILE, np.float32), np.ones(TILE, np.float32))
         bound, chosen, count = np.empty(TILE, np.float32), np.empty(TILE, np.int64), 0
         # mean <= κ needs Σ|r|² <= (Jκ)², and Σ|r|² = |a|² (1 - scale²) bounds the scale from below.
-        reach = np.float32(joints) * kappa / sizes_a[i] + np.float32(1e-5)
+        reach = np.float32(joints) * kappa / radii.sizes[i] + np.float32(1e-5)
         low = np.sqrt(max(np.float32(0), np.float32(1) - reach * reach))
-        for tile in range(radii_tiles.shape[0]):
-            if _radius_bounds(radii_a[i], radii_tiles[tile], low, reach, bound) == 0:
+        for tile in range(radii.b.shape[0]):
+            if _radius_bounds(radii.a[i], radii.b[tile], low, reach, bound) == 0:
                 continue
             for j in range(min(TILE, b.shape[0] - tile * TILE)):
                 if bound[j] <= reach:
                     chosen[count] = tile * TILE + j
                     count += 1
                     if count == TILE:
-                        _flush(a[i], b, chosen, count, kappa, out[i], work)
+                        _flush(a[i], b, chosen, kappa, work, out[i])
                         count = 0
         if count:
-            _flush(a[i], b, chosen, count, kappa, out[i], work)
+            _flush(a[i], b, chosen[:count], kappa, work, out[i])
 
 
 @njit(parallel=True, fastmath=_FAST, error_model="numpy", cache=True)
-def all_pairs_2d(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
-    """The plane: turn and scale of b are one complex number, Σ a b* / Σ|b|². a (N, J, 2); tiles (T, J * 2 * TILE)."""
+def all_pairs_2d(a, b, out):  # type: ignore[no-untyped-def]
+    """The plane: turn and scale of b are one complex number, Σ a b* / Σ|b|².
+
+    a (N, J, 2) float32 centred; b `Tiles` of M poses; out (N, M).
+    """
     joints = a.shape[1]
-    share = np.float32(1.0 / joints)
+    share, tiles = np.float32(1.0 / joints), b.points
     for task in prange(a.shape[0] * tiles.shape[0]):
         tile, i = task // a.shape[0], task % a.shape[0]
         start = tile * TILE
@@ -239,8 +295,8 @@ def all_pairs_2d(a, tiles, inverse_b2, out):  # type: ignore[no-untyped-def]
                 real[j] += ax * joint[j] + ay * joint[TILE + j]
                 imaginary[j] += ay * joint[j] - ax * joint[TILE + j]
         for j in range(TILE):
-            real[j] *= inverse_b2[tile, j]
-            imaginary[j] *= inverse_b2[tile, j]
+            real[j] *= b.inverse_b2[tile, j]
+            imaginary[j] *= b.inverse_b2[tile, j]
         for k in range(joints):
             ax, ay = a[i, k, 0], a[i, k, 1]
             joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
@@ -270,25 +326,26 @@ def shared_pairs_2d(a, seen, tiles, seen_tiles, fewest, out):  # type: ignore[no
             there = seen_tiles[tile, k * TILE : (k + 1) * TILE]
             for j in range(TILE):
                 bx, by = joint[j], joint[TILE + j]
-                sums[j] += there[j]
-                sums[TILE + j] += ax * there[j]
-                sums[2 * TILE + j] += ay * there[j]
-                sums[3 * TILE + j] += bx
-                sums[4 * TILE + j] += by
-                sums[5 * TILE + j] += bx * bx + by * by
-                sums[6 * TILE + j] += ax * bx + ay * by
-                sums[7 * TILE + j] += ay * bx - ax * by
+                sums[_COUNT + j] += there[j]
+                sums[_AX + j] += ax * there[j]
+                sums[_AY + j] += ay * there[j]
+                sums[_BX + j] += bx
+                sums[_BY + j] += by
+                sums[_B2 + j] += bx * bx + by * by
+                sums[_DOT + j] += ax * bx + ay * by
+                sums[_CROSS + j] += ay * bx - ax * by
         for j in range(TILE):  # to the centroids of the shared joints, then turn and scale, and what is left to move
-            share = one / max(sums[j], one)
-            ax, ay = sums[TILE + j] * share, sums[2 * TILE + j] * share
-            bx, by = sums[3 * TILE + j] * share, sums[4 * TILE + j] * share
-            b2 = max(sums[5 * TILE + j] - sums[j] * (bx * bx + by * by), np.float32(1e-12))
-            real = (sums[6 * TILE + j] - sums[j] * (ax * bx + ay * by)) / b2
-            imaginary = (sums[7 * TILE + j] - sums[j] * (ay * bx - ax * by)) / b2
-            sums[TILE + j], sums[2 * TILE + j] = real, imaginary
-            sums[3 * TILE + j] = ax - real * bx + imaginary * by
-            sums[4 * TILE + j] = ay - imaginary * bx - real * by
-            sums[5 * TILE + j], sums[6 * TILE + j] = 0, share
+            count = sums[_COUNT + j]
+            share = one / max(count, one)
+            ax, ay = sums[_AX + j] * share, sums[_AY + j] * share
+            bx, by = sums[_BX + j] * share, sums[_BY + j] * share
+            b2 = max(sums[_B2 + j] - count * (bx * bx + by * by), np.float32(1e-12))
+            real = (sums[_DOT + j] - count * (ax * bx + ay * by)) / b2
+            imaginary = (sums[_CROSS + j] - count * (ay * bx - ax * by)) / b2
+            sums[_REAL + j], sums[_IMAGINARY + j] = real, imaginary
+            sums[_X + j] = ax - real * bx + imaginary * by
+            sums[_Y + j] = ay - imaginary * bx - real * by
+            sums[_TOTAL + j], sums[_SHARE + j] = 0, share
         for k in range(joints):
             if seen[i, k] == 0:
                 continue
@@ -296,9 +353,10 @@ def shared_pairs_2d(a, seen, tiles, seen_tiles, fewest, out):  # type: ignore[no
             joint = tiles[tile, k * 2 * TILE : (k + 1) * 2 * TILE]
             there = seen_tiles[tile, k * TILE : (k + 1) * TILE]
             for j in range(TILE):
-                bx, by, real, imaginary = joint[j], joint[TILE + j], sums[TILE + j], sums[2 * TILE + j]
-                dx = ax - sums[3 * TILE + j] - real * bx + imaginary * by
-                dy = ay - sums[4 * TILE + j] - imaginary * bx - real * by
-                sums[5 * TILE + j] += there[j] * np.sqrt(dx * dx + dy * dy)
+                bx, by, real, imaginary = joint[j], joint[TILE + j], sums[_REAL + j], sums[_IMAGINARY + j]
+                dx = ax - sums[_X + j] - real * bx + imaginary * by
+                dy = ay - sums[_Y + j] - imaginary * bx - real * by
+                sums[_TOTAL + j] += there[j] * np.sqrt(dx * dx + dy * dy)
         for j in range(min(TILE, out.shape[1] - start)):
-            out[i, start + j] = sums[5 * TILE + j] * sums[6 * TILE + j] if sums[j] >= fewest else np.float32(np.nan)
+            mean = sums[_TOTAL + j] * sums[_SHARE + j]
+            out[i, start + j] = mean if sums[_COUNT + j] >= fewest else np.float32(np.nan)

@@ -76,7 +76,7 @@ def pa_mpjpe_matrix(a: Float[np.ndarray, "n joint 3"], b: Float[np.ndarray, "m j
     target, source = (np.ascontiguousarray(p - p.mean(axis=1, keepdims=True), np.float32) for p in (a, b))
     out = np.empty((len(target), len(source)), np.float32)
     if out.size:
-        kernel.all_pairs(target, *_tiles(source, kernel.TILE), out)
+        kernel.all_pairs(target, kernel.Tiles(*_tiles(source, kernel.TILE)), out)
     return out
 
 
@@ -95,7 +95,7 @@ def within(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"], kappa
     if out.size:
         (radii_a, sizes), (radii_b, _) = _radii(target), _radii(source)
         tiles, _ = _tiles(radii_b[..., None], kernel.TILE)
-        kernel.within(target, source, radii_a, tiles, sizes, np.float32(kappa), out)
+        kernel.within(target, source, kernel.Radii(radii_a, tiles, sizes), np.float32(kappa), out)
     return out
 
 
@@ -118,12 +118,12 @@ def np_mpjpe_2d_matrix(
     out = np.empty((len(target), len(source)), np.float32)
     if out.size == 0:
         return out
-    tiles, inverse = _tiles(source, kernel.TILE)
+    tiles = kernel.Tiles(*_tiles(source, kernel.TILE))
     if seen_a.all() and seen_b.all():
-        kernel.all_pairs_2d(target, tiles, inverse, out)
+        kernel.all_pairs_2d(target, tiles, out)
     else:
         seen_tiles, _ = _tiles(seen_b[..., None].astype(np.float32), kernel.TILE)
-        kernel.shared_pairs_2d(target, seen_a.astype(np.float32), tiles, seen_tiles, _FEWEST_SHARED, out)
+        kernel.shared_pairs_2d(target, seen_a.astype(np.float32), tiles.points, seen_tiles, _FEWEST_SHARED, out)
     return out
 
 

@@ -48,7 +48,7 @@ class Filter:
         terms, media, rows, part, times = [], None, None, 1.0, None
         if options.where is not None:
             media, rows = store.catalogue().chosen([options.where], store.root)
-            part = rows / max(store.people.count_rows(), 1)
+            part = rows / max(store.count(), 1)
             terms.append(f"media IN ({', '.join(map(str, media.tolist()))})")
         if options.label is not None:
             quoted = options.label.replace("'", "''")

@@ -118,7 +118,9 @@ class Hits(Sequence[Hit]):
         if suffix not in _SUFFIXES:
             raise UsageError(f"{path}: hits are written as *{', *'.join(_SUFFIXES)}; choose one of them")
         if suffix in (".csv", ".json"):
-            _write(Path(path), self._csv() if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n")
+            text = self._csv() if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n"
+            with written(path) as part:
+                part.write_text(text, encoding="utf-8")
             return
         from samepose.report import Section, write_sections, write_sheet_sections
 
@@ -134,8 +136,3 @@ class Hits(Sequence[Hit]):
             span, box = row.pop("span") or ("", ""), row.pop("box") or ("",) * 4
             table.writerow({**row, **dict(zip(("from", "to"), span)), **dict(zip(("x0", "y0", "x1", "y1"), box))})
         return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    with written(path) as part:
-        part.write_text(text, encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +16,14 @@ from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
-from samepose.index.records import Info, People, Person, people_of, person_of
-from samepose.index.schema import Medium, parse_id
+from samepose.index.records import Info, People, Person, Removed, people_of, person_of
+from samepose.index.schema import Medium, person_id, single_people
 from samepose.index.search import search
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
 from samepose.progress import Progress, silent
+from samepose.skeleton import parts
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -76,6 +76,11 @@ class Index:
             store = Store.create(uri, [Space.of(KEYPOINTS, opened)], Path(root or ".").resolve())
             return cls(store, detector, opened, threads)
         return cls(Store(uri), detector, embedder, threads)
+
+    @staticmethod
+    def exists(uri: PathLike) -> bool:
+        """True when there is an index at a folder or address."""
+        return exists(os.fspath(uri))
 
     def __repr__(self) -> str:
         return f"<Index {self.uri}>"
@@ -135,13 +140,15 @@ class Index:
             what was done. A file that cannot be read stops nothing: the report names it.
 
         Raises:
-            UsageError: a path does not exist, poses are 3D or have no name.
+            UsageError: a path does not exist; poses are 3D, have no name, or there are none for the name.
             StoreError: another model's index, another writer, a full disk; what was finished before is kept.
         """
         from samepose.media.files import media_files
 
         given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
         paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
+        if name is not None and not given:
+            raise UsageError("`name` is for poses; photos and videos have their own")
         files, poses = media_files(paths), grouped(given, name) if given else {}
         embedder = self._checked_embedder()
         with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
@@ -158,7 +165,7 @@ class Index:
         *,
         at: float | None = None,
         person: int | None = None,
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         k: int = 10,
         mirror: Mirror = "off",
         where: str | None = None,
@@ -175,7 +182,8 @@ class Index:
                 one pose; or a hit, which is then left out with its neighbours: "more like this".
             at: seconds in the video.
             person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
-            ignore: names of joints that shall not matter, see `samepose.skeleton.parts`.
+            ignore: joints, or parts of the body such as "left_arm" or "legs", that shall not matter; names, or one
+                text with commas.
             k: hits wanted; fewer come when no more match.
             mirror: "also" takes the better of the pose and its mirror image for each person, "only" the mirror image.
             where: only media of this pattern or id, see `select`.
@@ -193,7 +201,7 @@ class Index:
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
         embedder = self._checked_embedder()
-        asked = resolve_query(query, self, at=at, person=person, ignore=ignore)
+        asked = resolve_query(query, self, at=at, person=person, ignore=parts(ignore))
         excluded = self._excluded(asked.exclude_id)
         hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
         return Hits(asked, hits, self.root)
@@ -210,15 +218,12 @@ class Index:
         patterns = _list(patterns)
         with self._store.writing():
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            return self._store.label_media(media, name) + self._store.label_people(_single_people(patterns), name)
+            return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
 
-    def remove(self, patterns: str | Sequence[str]) -> int:
+    def remove(self, patterns: str | Sequence[str]) -> Removed:
         """Forget media by pattern or id (see `select`) with all their people, or single people by id.
 
         The files themselves are not touched.
-
-        Returns:
-            people removed.
 
         Raises:
             StoreError: another process is writing, or the disk is full.
@@ -227,23 +232,18 @@ class Index:
 
         patterns = _list(patterns)
         with self._store.writing():
-            before = self._store.counts()[0]
-            self._store.drop_media(self._store.catalogue().chosen(patterns, self.root)[0].tolist())
-            single = _single_people(patterns)
+            people = self._store.count()
+            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
+            self._store.drop_media(media)
+            single = single_people(patterns)
             if single:
                 self._store.drop_people(single)
                 recover(self._store)  # counts the people left in each medium
-            return before - self._store.counts()[0]
+            return Removed(people - self._store.count(), len(media))
 
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""
-        store = self._store
-        media = store.all_media()
-        people, searchable, labels = store.counts()
-        size = None if store.folder is None else sum(f.stat().st_size for f in store.folder.rglob("*") if f.is_file())
-        return Info(store.uri, str(store.root), store.metadata["format"], store.spaces, len(media),
-                    dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), people, searchable,
-                    labels, size)
+        return self._store.info()
 
     def re_embed(self, progress: Progress = silent) -> int:
         """Compute all embeddings anew with `embedder`, from the stored keypoints, and make it the index's model.
@@ -293,7 +293,7 @@ class Index:
             UsageError: this is no id.
             StoreError: there is none of that id.
         """
-        medium, person = _person_id(id)
+        medium, person = person_id(id)
         media, rows = self._store.all_media({medium}), self._store.person(person)
         if not media or not len(rows):
             raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
@@ -304,7 +304,7 @@ class Index:
         return self.root / path
 
     def _excluded(self, id: str | None) -> Excluded | None:
-        return None if id is None else Excluded.of(self._store, _person_id(id)[1], id)
+        return None if id is None else Excluded.of(self._store, person_id(id)[1], id)
 
     def _checked_embedder(self) -> Embedder:
         """The embedder, when it is the one that the index was made with."""
@@ -325,15 +325,3 @@ def _shipped_embedder(threads: int | None) -> Embedder:
 
 def _list(patterns: str | Sequence[str]) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
-
-
-def _person_id(text: str) -> tuple[int, int]:
-    """Medium and person of a shown id of a person."""
-    parsed = parse_id(text)
-    if parsed is None or parsed[1] is None:
-        raise UsageError(f"{text!r} is no id of a person; ids look like 0a1b2c3d4-17")
-    return parsed[0], parsed[1]
-
-
-def _single_people(patterns: Sequence[str]) -> list[int]:
-    return [parsed[1] for p in patterns if (parsed := parse_id(p)) and parsed[1] is not None]

@@ -31,7 +31,7 @@ def re_embed(store: Store, embedder: Embedder, progress: Progress) -> int:
         new = Space.of(KEYPOINTS, embedder)
         spaces = [new if space.name == KEYPOINTS else space for space in store.spaces]
         schema = people_schema(spaces, store.root.as_posix())
-        total = store.counts()[0]
+        total = store.count()
         store.rewrite_people(schema, lambda: _rows(store, embedder, new, schema, total, progress))
     return total
 

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from samepose.matching.embeddings import Embeddings
 
 
+class Removed(NamedTuple):
+    """What `Index.remove` removed: people, and media with all of theirs."""
+
+    people: int
+    files: int
+
+
 @dataclass(frozen=True)
 class Info:
     """What `Index.info` tells.

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from samepose.errors import StoreError
+from samepose.errors import StoreError, UsageError
 from samepose.index.spaces import Space, flat, to_json
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
@@ -148,6 +148,23 @@ def parse_id(text: str) -> tuple[int, int | None] | None:
     if not hexadecimal or (dash and not (number.isascii() and number.isdigit())):
         return None
     return int(media, 16), (int(media, 16) << _NUMBER_BITS) + int(number) if dash else None
+
+
+def person_id(text: str) -> tuple[int, int]:
+    """Medium and person of a shown id of a person.
+
+    Raises:
+        UsageError: it is none.
+    """
+    parsed = parse_id(text)
+    if parsed is None or parsed[1] is None:
+        raise UsageError(f"{text!r} is no id of a person; ids look like 0a1b2c3d4-17")
+    return parsed[0], parsed[1]
+
+
+def single_people(texts: Sequence[str]) -> list[int]:
+    """The people among patterns and ids."""
+    return [parsed[1] for text in texts if (parsed := parse_id(text)) and parsed[1] is not None]
 
 
 def people_batch(

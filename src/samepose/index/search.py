@@ -89,13 +89,12 @@ def _hits(store: Store, found: list[Found]) -> list[Hit]:
     rows = rows.take([at[f.id] for f in found])
     rows = rows.append_column("time", pa.array([f.time for f in found]))
     rows = rows.append_column("track", pa.array([f.track for f in found]))
-    root = store.root
     labels, boxes, start, hits = rows["label"].to_pylist(), rows["box"].to_pylist(), 0, []
     for skeleton, same in groupby(found, key=lambda f: media[medium_of(f.id)][1]):
         run = list(same)
         poses = poses_of(rows.slice(start, len(run)), SKELETONS[skeleton])
         for i, f in enumerate(run):
-            hits.append(_hit(f, root, media[medium_of(f.id)][0], poses[i], boxes[start + i], labels[start + i]))
+            hits.append(_hit(f, store.root, media[medium_of(f.id)][0], poses[i], boxes[start + i], labels[start + i]))
         start += len(run)
     return hits
 

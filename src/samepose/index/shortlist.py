@@ -62,7 +62,7 @@ def approximate(store: Store, question: Question, filter: Filter, first: int) ->
         candidates = rank(question, passed)
         found = fold(candidates, question.k, question.distinct)
         if len(rows) < limit * len(question.queries):
-            return found if limit >= store.people.count_rows() else exact(store, question, filter, limit)
+            return found if limit >= store.count() else exact(store, question, filter, limit)
         if _certain(question, candidates, found):
             return found
         if filter.sql and len(candidates) < BROAD * len(rows):

@@ -21,6 +21,7 @@ from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
 from samepose.index.place import connect, exists, local_folder, store_errors
+from samepose.index.records import Info
 from samepose.index.schema import FORMAT, MEDIA, Medium, media_of, media_table, people_schema
 from samepose.index.spaces import Space, from_json
 from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
@@ -45,6 +46,7 @@ class Store:
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
+        self.root = Path(self.metadata["root"])  # that stored paths are relative to
 
     @classmethod
     def create(cls, uri: str, spaces: Sequence[Space], root: Path) -> Store:
@@ -67,11 +69,6 @@ class Store:
         """Format, root and spaces, kept with the people table so that they change in one commit with it."""
         with store_errors(self.uri):
             return {k.decode(): v.decode() for k, v in (self.people.schema.metadata or {}).items()}
-
-    @property
-    def root(self) -> Path:
-        """The folder that stored paths are relative to."""
-        return Path(self.metadata["root"])
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -149,12 +146,22 @@ class Store:
             query = query if medium is None else query.where(f"media = {medium}")
             yield from (query if columns is None else query.select(columns)).to_batches(rows)
 
-    def counts(self) -> tuple[int, int, dict[str, int]]:
-        """People, those with an embedding, and those of each label."""
-        embedded = " OR ".join(f"{space.rank} IS NOT NULL" for space in self.spaces)
+    def count(self) -> int:
+        """People, also those of media that are not finished."""
+        with store_errors(self.uri):
+            return int(self.people.count_rows())
+
+    def info(self) -> Info:
+        """See `Index.info`."""
+        media, facts, spaces = self.all_media(), self.metadata, self.spaces
+        embedded = " OR ".join(f"{space.rank} IS NOT NULL" for space in spaces)
         with store_errors(self.uri):
             labels = self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"].to_pylist()
-            return self.people.count_rows(), self.people.count_rows(embedded), dict(Counter(labels))
+            searchable = self.people.count_rows(embedded)
+        size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
+        return Info(self.uri, facts["root"], facts["format"], spaces, len(media),
+                    dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), self.count(),
+                    searchable, dict(Counter(labels)), size)
 
     # -- changes: only inside `writing()` ------------------------------------------------------------------------
 

@@ -78,10 +78,12 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, e: Tensor, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
         from samepose.matching._kernel import probability_with_gradients
+        from samepose.matching._layout import Derivatives
 
         p, *gradients = (torch.empty_like(e, memory_format=torch.contiguous_format) for _ in range(5))
         arrays = (x.detach().contiguous().view(-1).numpy() for x in (e, w))
-        probability_with_gradients(*arrays, float(a), float(b), *(x.view(-1).numpy() for x in (p, *gradients)))
+        flat = Derivatives(*(x.view(-1).numpy() for x in (p, *gradients)))
+        probability_with_gradients(*arrays, float(a), float(b), flat)
         ctx.save_for_backward(*gradients)
         return p
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from samepose.matching._layout import Derivatives, Gaussians, Span
 from samepose.matching.closed_form import (
     FLOOR,
     GAMMA_POLY,
@@ -93,29 +94,38 @@ def over_nodes(rho, variance, a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(**_FAST)
-def calibrate(p, slope, odds):  # type: ignore[no-untyped-def]
-    """Eq. 7 of a row of P, in place; `odds` is exp(-offset)."""
+def calibrate(p, parameters):  # type: ignore[no-untyped-def]
+    """Eq. 7 of a row of P, in place."""
+    if parameters.plain:
+        return
+    slope, odds = parameters.slope, parameters.odds
     for i in range(len(p)):
         against = max((_ONE - p[i]) / max(p[i], _FLOOR), _FLOOR)
         p[i] = _ONE / (_ONE + odds * exp(slope * log(against), _WIDE_LIMIT))
 
 
 @njit(**_FAST)
-def probabilities(e, w, a, b, slope, odds, plain, out):  # type: ignore[no-untyped-def]
+def probabilities(e, w, parameters, out):  # type: ignore[no-untyped-def]
     """A row of moments of r² -> calibrated P."""
+    a, b = parameters.a, parameters.b
     for i in range(len(out)):
         mean, _, q = _gamma_matched(e[i], w[i])
         out[i] = over_nodes(math.sqrt(mean * (_ONE - q)), mean * q, a, b)
-    if not plain:
-        calibrate(out, slope, odds)
+    calibrate(out, parameters)
 
 
 @njit(**_FAST)
-def moments(mean, var, own, means, variances, owns, e, w):  # type: ignore[no-untyped-def]
+def moments(pose, others, e, w):  # type: ignore[no-untyped-def]
     """Eq. 2 of one pose and a row of others; four dimensions at a time, so that e and w are seldom loaded and stored.
 
     Means come multiplied by sqrt(2), so with t = s + 2m²: e = (Σt + Σs) / 2 and w = 2 Σ s t.
+
+    Args:
+        pose, others: `Gaussians`, (dim,) and (dim, n).
+        e, w: (n,) float32, filled.
     """
+    mean, var, own = pose.mean, pose.var, pose.own
+    means, variances, owns = others.mean, others.var, others.own
     for j in range(len(e)):
         e[j], w[j] = own + owns[j], _ZERO
     for d in range(0, len(mean), 4):
@@ -134,59 +144,58 @@ def moments(mean, var, own, means, variances, owns, e, w):  # type: ignore[no-un
 
 
 @njit(**_FAST)
-def _side_by_side(mean, var, first, last, wide):  # type: ignore[no-untyped-def]
-    """Poses first..last of (n, dim) arrays as (wide, TILE): means times sqrt(2), variances, and the sums of these.
+def _side_by_side(poses, span, wide):  # type: ignore[no-untyped-def]
+    """At most TILE poses of a `Batch` as `Gaussians` (wide, TILE).
 
     What no pose or dimension fills is zero; a dimension of zeros changes no moment.
     """
     means, variances = np.zeros((wide, TILE), np.float32), np.zeros((wide, TILE), np.float32)
     own = np.zeros(TILE, np.float32)
-    for j in range(last - first):
-        for d in range(mean.shape[1]):
-            means[d, j], variances[d, j] = _ROOT2 * mean[first + j, d], var[first + j, d]
-            own[j] += var[first + j, d]
-    return means, variances, own
+    for j in range(span.end - span.start):
+        for d in range(poses.mean.shape[1]):
+            means[d, j], variances[d, j] = _ROOT2 * poses.mean[span.start + j, d], poses.var[span.start + j, d]
+            own[j] += poses.var[span.start + j, d]
+    return Gaussians(means, variances, own)
 
 
 @njit(**_FAST)
-def tile(mean, var, rows, other_mean, other_var, columns, parameters, out):  # type: ignore[no-untyped-def]
-    """`all_pairs` of the poses rows[0]..rows[1] and at most TILE others, columns[0]..columns[1]."""
-    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
-    wide = (mean.shape[1] + 3) // 4 * 4
-    means, variances, owns = _side_by_side(other_mean, other_var, columns[0], columns[1], wide)
-    mu, v = np.zeros(wide, np.float32), np.zeros(wide, np.float32)
+def tile(poses, rows, others, columns, parameters, out):  # type: ignore[no-untyped-def]
+    """`all_pairs` of the poses of one span of rows and the others of one span of columns, at most TILE."""
+    wide = (poses.mean.shape[1] + 3) // 4 * 4
+    beside = _side_by_side(others, columns, wide)
+    mean, var = np.zeros(wide, np.float32), np.zeros(wide, np.float32)
     e, w = np.empty(TILE, np.float32), np.empty(TILE, np.float32)
-    for i in range(rows[0], rows[1]):
+    for i in range(rows.start, rows.end):
         own = _ZERO
-        for d in range(mean.shape[1]):
-            mu[d], v[d] = _ROOT2 * mean[i, d], var[i, d]
-            own += v[d]
-        moments(mu, v, own, means, variances, owns, e, w)
+        for d in range(poses.mean.shape[1]):
+            mean[d], var[d] = _ROOT2 * poses.mean[i, d], poses.var[i, d]
+            own += var[d]
+        moments(Gaussians(mean, var, own), beside, e, w)
         row = out[i]  # a row of a contiguous array is known to be contiguous, a two-dimensional cut is not
-        probabilities(e, w, a, b, slope, odds, plain, row[columns[0] : columns[1]])
+        probabilities(e, w, parameters, row[columns.start : columns.end])
 
 
 @njit(parallel=True, **_FAST)
-def all_pairs(mean, var, other_mean, other_var, parameters, out):  # type: ignore[no-untyped-def]
+def all_pairs(poses, others, parameters, out):  # type: ignore[no-untyped-def]
     """Calibrated P of every pair.
 
     Args:
-        mean, var: (q, dim) float32.
-        other_mean, other_var: (n, dim) float32.
-        parameters: (5,) float32: a, b, slope, exp(-offset), and whether the calibration does nothing.
+        poses, others: `Batch` of q and of n, float32.
+        parameters: `Parameters`.
         out: (q, n) float32, filled.
     """
     q, n = out.shape
     tiles = (n + TILE - 1) // TILE
     for task in prange((q + ROWS - 1) // ROWS * tiles):
         row, column = task // tiles * ROWS, task % tiles * TILE
-        rows, columns = (row, min(row + ROWS, q)), (column, min(column + TILE, n))
-        tile(mean, var, rows, other_mean, other_var, columns, parameters, out)
+        rows, columns = Span(row, min(row + ROWS, q)), Span(column, min(column + TILE, n))
+        tile(poses, rows, others, columns, parameters, out)
 
 
 @njit(**_FAST)
-def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
+def _fill_with_gradients(e, w, a, b, out):  # type: ignore[no-untyped-def]
     """Eq. 5 and 8. Each sigmoid of a pair of nodes is needed by itself, so eq. 6 is of no use."""
+    p, de, dw, da, db = out.p, out.e, out.w, out.a, out.b
     for i in range(len(e)):
         mean, u, q = _gamma_matched(e[i], w[i])
         dq = _C0 + u * (_TWO * _C1 + u * (np.float32(3) * _C2 + u * (np.float32(4) * _C3 + u * np.float32(5) * _C4)))
@@ -208,9 +217,16 @@ def _fill_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-unty
 
 
 @njit(parallel=True, **_FAST)
-def probability_with_gradients(e, w, a, b, p, de, dw, da, db):  # type: ignore[no-untyped-def]
-    """e, w: moments of r² per pair -> uncalibrated P, dP/de, dP/dw, dP/da, dP/db; flat float32 arrays, filled."""
+def probability_with_gradients(e, w, a, b, out):  # type: ignore[no-untyped-def]
+    """Uncalibrated P and its derivatives.
+
+    Args:
+        e, w: (pair,) float32 moments of r².
+        a, b: parameters of eq. 5.
+        out: `Derivatives` of (pair,) float32 arrays, filled.
+    """
     a32, b32 = np.float32(a), np.float32(b)
     for block in prange((len(e) + _BLOCK - 1) // _BLOCK):
         part = slice(block * _BLOCK, min((block + 1) * _BLOCK, len(e)))
-        _fill_with_gradients(e[part], w[part], a32, b32, p[part], de[part], dw[part], da[part], db[part])
+        cut = Derivatives(out.p[part], out.e[part], out.w[part], out.a[part], out.b[part])
+        _fill_with_gradients(e[part], w[part], a32, b32, cut)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from samepose.errors import UsageError
 from samepose.matching import closed_form
+from samepose.matching._layout import Batch, Parameters
 
 _FEW_PAIRS = 1 << 15  # up to so many pairs numpy is done before numba is loaded and its threads are awake
 
@@ -86,9 +87,9 @@ class Matching:
         # Imported on first use: loading numba and its kernels takes longer than anything else here.
         from samepose.matching._kernel import all_pairs
 
-        sides = [np.ascontiguousarray(x, np.float32) for x in (query.mean, query.var, other.mean, other.var)]
+        poses, others = (Batch(*(np.ascontiguousarray(x, np.float32) for x in (e.mean, e.var))) for e in (query, other))
         out = np.empty((len(query), len(other)), np.float32)
-        all_pairs(*sides, self._parameters(), out)
+        all_pairs(poses, others, self._parameters(), out)
         return out
 
     def probability_rows(self, query: Embeddings, other: Embeddings) -> Float[np.ndarray, " n"]:
@@ -103,10 +104,10 @@ class Matching:
         p = closed_form.probability(*closed_form.moments(mean_1, var_1, mean_2, var_2), self.a, self.b)
         return (p if self.uncalibrated == self else self.calibrate(p)).astype(np.float32)
 
-    def _parameters(self) -> Float[np.ndarray, "5"]:
+    def _parameters(self) -> Parameters:
         """As the compiled passes take them."""
-        plain = self.slope == 1 and self.offset == 0
-        return np.array([self.a, self.b, self.slope, np.exp(-self.offset), plain], np.float32)
+        a, b, slope, odds = (np.float32(x) for x in (self.a, self.b, self.slope, np.exp(-self.offset)))
+        return Parameters(a, b, slope, odds, plain=self.slope == 1 and self.offset == 0)
 
     def probability_monte_carlo(
         self, query: Embeddings, other: Embeddings, rng: np.random.Generator, samples: int = 20

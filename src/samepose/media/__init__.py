@@ -17,14 +17,14 @@ def check_readable(path: str | Path) -> Path:
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
-    except FileNotFoundError:
-        raise MediaError(f"{path}: there is no such file; check the path") from None
-    except IsADirectoryError:
-        raise MediaError(f"{path}: is a directory; name the files in it") from None
-    except PermissionError:
-        raise MediaError(f"{path}: reading it is not permitted; change its permissions") from None
+    except FileNotFoundError as error:
+        raise MediaError(f"{path}: there is no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise MediaError(f"{path}: is a directory; name the files in it") from error
+    except PermissionError as error:
+        raise MediaError(f"{path}: reading it is not permitted; change its permissions") from error
     except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: cannot be opened ({one_line(error)}); check the path and the disk") from None
+        raise MediaError(f"{path}: cannot be opened ({one_line(error)}); check the path and the disk") from error
     if empty:
         raise MediaError(f"{path}: the file is empty; copy it again")
     return path

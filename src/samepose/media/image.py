@@ -42,13 +42,13 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
             with Image.open(path) as image:
                 image.load()
                 return _to_array(_turn_upright(_to_rgb(image), _orientation(image)))
-    except Image.DecompressionBombError:
+    except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
-        raise MediaError(f"{path}: has more than {limit} million pixels; make it smaller first") from None
-    except UnidentifiedImageError:
-        raise MediaError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from None
+        raise MediaError(f"{path}: has more than {limit} million pixels; make it smaller first") from error
+    except UnidentifiedImageError as error:
+        raise MediaError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from error
     except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
-        raise MediaError(f"{path}: the image is damaged ({one_line(error)}); copy or export it again") from None
+        raise MediaError(f"{path}: the image is damaged ({one_line(error)}); copy or export it again") from error
 
 
 def crop_square(

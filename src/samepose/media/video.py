@@ -30,7 +30,7 @@ class Frame:
 
     Attributes:
         index: number of the frame in the video, from 0.
-        time: seconds since the start of the video at which it is shown.
+        time: seconds since the start of the video at which it is shown; NaN of a photo.
         image: (height, width, 3) uint8 RGB.
     """
 
@@ -156,7 +156,7 @@ def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
         # The whitelist keeps a playlist that poses as a video from reaching for the network.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError, UnicodeError) as error:
-        raise MediaError(f"{path}: is not a video that can be read ({_reason(error)}); convert it to MP4") from None
+        raise MediaError(f"{path}: is not a video that can be read ({_reason(error)}); convert it to MP4") from error
     with container:
         streams = [s for s in container.streams.video if not _is_cover(s)]
         if not streams:

@@ -29,7 +29,7 @@ class PrVipeConfig:
         width: units per hidden layer (reference code: 1024).
         blocks: residual blocks of two layers (reference code: 2).
         dim: embedding dimensions (Sun 2020, section 3.6: 16).
-        dropout: after each hidden layer (reference code: 0.3; ours is less, the augmentation regularises).
+        dropout: after each hidden layer (reference code: 0.3; ours).
     """
 
     kind: Kind = "gaussian"

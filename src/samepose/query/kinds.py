@@ -16,7 +16,7 @@ from samepose.errors import FormatError, MediaError, StoreError, UsageError
 from samepose.formats.keypointfile import KeypointFile, ranked
 from samepose.poses import Poses
 from samepose.query.moment import Query
-from samepose.query.source import Sighted, Source
+from samepose.query.source import Sighted, Source, existing
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -136,10 +136,6 @@ def _found_by(detector: Any, index: Any) -> Callable[[], Detector]:
     return find
 
 
-def _there(name: str) -> Path | None:
-    return Path(name) if name and Path(name).is_file() else None
-
-
 class Photo(Source):
     """A photo, or its pixels."""
 
@@ -162,7 +158,7 @@ class Photo(Source):
     def moment(self, at: float | None = None, person: int | None = None) -> Query:
         if at is not None:
             raise UsageError(f"{self.name}: is a photo; `at` is for videos")
-        return self._one_of(self.people, person, images=[self._path] * len(self.people), pixels=self.pixels)
+        return self._one_of(self.people, person, media=[str(self._path or "")] * len(self.people), pixels=self.pixels)
 
 
 class Video(Source):
@@ -191,7 +187,7 @@ class Video(Source):
             raise UsageError(f"{self.name}: is a video; say with `at` which moment you mean, in seconds")
         frame = frame_at(self._path, at)
         people = self._detector().detect(frame.image) if person is None else self._followed(frame)
-        return self._one_of(people, person, time=frame.time, images=[self._path] * len(people), pixels=frame.image)
+        return self._one_of(people, person, time=frame.time, media=[self.name] * len(people), pixels=frame.image)
 
     def _followed(self, last: Frame) -> Poses:
         """The people in a frame, followed from the start of the video: only so have they ids."""
@@ -222,7 +218,7 @@ class Keypoints(Source):
             raise FormatError(f"{self.name}: its poses are 3D; give 2D poses in pixels, project these first")
         return file, ids
 
-    @property
+    @cached_property
     def people(self) -> Poses:
         file, _ = self._content
         media = sorted(set(file.media))
@@ -236,12 +232,12 @@ class Keypoints(Source):
         from samepose.media.video import VIDEO_SUFFIXES
 
         media = self._content[0].media
-        path = _there(media[0]) if media else None
+        path = existing(media[0]) if media else None
         return path if path is not None and path.suffix.lower() in VIDEO_SUFFIXES else None
 
     def moment(self, at: float | None = None, person: int | None = None) -> Query:
         file, ids = self._content
-        poses, images = file.poses, [_there(name) for name in file.media]
+        poses = file.poses
         times = np.unique(poses.times[~np.isnan(poses.times)])
         if at is not None and not len(times):
             raise UsageError(f"{self.name}: its poses have no times; leave `at` out")
@@ -249,10 +245,10 @@ class Keypoints(Source):
             raise UsageError(f"{self.name}: holds {len(times)} moments from {times[0]:.2f} to {times[-1]:.2f} s; "
                              "say with `at` which one you mean, in seconds")
         if not len(times):
-            return self._one_of(ranked(poses, [0] * len(poses)), person, images=images, ids=ids)
+            return self._one_of(ranked(poses, [0] * len(poses)), person, media=file.media, ids=ids)
         time = float(times[np.argmin(np.abs(times - (times[0] if at is None else at)))])
         now = np.flatnonzero(poses.times == time).tolist()
-        return self._one_of(poses[now], person, time=time, images=[images[i] for i in now],
+        return self._one_of(poses[now], person, time=time, media=[file.media[i] for i in now],
                             ids=[ids[i] for i in now] if ids else ())
 
 
@@ -277,7 +273,7 @@ class Row(Source):
     def moment(self, at: float | None = None, person: int | None = None) -> Query:
         if at is not None or person is not None:
             raise UsageError(f"{self.name}: an id is one person at one time; leave `at` and `person` out")
-        image = _there(self._row.path) if self._index is None else self._index.file(self._row.path)
+        image = existing(self._row.path) if self._index is None else self._index.file(self._row.path)
         return Query(self._row.pose, self.name, image, self._row.time, self._row.person, 1, True,
                      exclude_id=self._row.id)
 

@@ -98,7 +98,7 @@ class Source(ABC):
             yield track, self.people[self.people.tracks == track]
 
     def _one_of(
-        self, people: Poses, person: int | None, *, images: Sequence[Path | None], time: float | None = None,
+        self, people: Poses, person: int | None, *, media: Sequence[str], time: float | None = None,
         ids: Sequence[str | None] = (), pixels: Any = None,
     ) -> Query:
         """The person of that track among those of one moment, each with the picture, and the row, it is in."""
@@ -111,8 +111,13 @@ class Source(ABC):
                              f"{', '.join(map(str, sorted(have)))}")
         k = int(people.prominence().argmax()) if person is None else have.index(person)
         number = have[k] if time is None or person is not None or ids else None
-        return Query(people[k], self.name, images[k], time, number, len(people), person is not None,
+        return Query(people[k], self.name, existing(media[k]), time, number, len(people), person is not None,
                      exclude_id=ids[k] if ids else None, pixels=pixels)
+
+
+def existing(name: str) -> Path | None:
+    """The file of that name, if there is one."""
+    return Path(name) if name and Path(name).is_file() else None
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Card:
 
 
 def _query_card(query: Query, size: int) -> Card:
-    picture, problem = _picture(query.image, query.time, query.pose, size)
+    picture, problem = _picture(query.image, query.time, query.pose, size, query.pixels)
     path = query.image or PurePath(query.source)
     when = "" if query.time is None else clock(query.time)
     person = f"person {query.person or 0}" if query.chosen else ""
@@ -118,12 +118,16 @@ def _folder(path: PurePath) -> str:
 
 
 def _picture(
-    file: Path | None, time: float | None, pose: Poses, size: int
+    file: Path | None, time: float | None, pose: Poses, size: int, pixels: UInt8[np.ndarray, "h w 3"] | None = None
 ) -> tuple[UInt8[np.ndarray, "height width 3"], str | None]:
-    """The person cut out of the photo or frame; on an empty canvas, with the reason, where that cannot be read."""
+    """The person cut out of the photo or frame; on an empty canvas, with the reason, where that cannot be read.
+
+    Args:
+        pixels: of the photo or frame, where it was read before.
+    """
     pose = pose[0].hide(below=_JOINT_SCORE)
     try:
-        image = None if file is None else _read(file, time)
+        image = _read(file, time) if pixels is None and file is not None else pixels
         problem = None
     except (MediaError, UsageError) as error:
         image, problem = None, str(error).removeprefix(f"{file}: ")
@@ -162,7 +166,7 @@ def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, 
 def _extent(pose: Poses, shape: tuple[int, ...] | None) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
     """Least and greatest x, y of the joints that are seen; the whole image where none are, or none inside it."""
     seen = pose.points[0][pose.visible[0]].astype(np.float64)
-    whole = np.zeros(2), np.array([640, 640] if shape is None else [shape[1], shape[0]], np.float64)
+    whole = np.zeros(2), np.array([640, 640] if shape is None else [shape[1], shape[0]], float)
     if not len(seen):
         return whole
     low, high = seen.min(axis=0), seen.max(axis=0)

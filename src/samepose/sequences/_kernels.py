@@ -18,20 +18,20 @@ _INF = np.inf
 
 
 @njit(**_FAST)
-def kernel_mean(plain, found_a, found_b, taps_a, taps_b):  # type: ignore[no-untyped-def]
-    """Mean of plain[taps_a[k, i], taps_b[k, j]] over the taps k at which both are found; elsewhere the mean of all.
+def kernel_mean(plain, a, b):  # type: ignore[no-untyped-def]
+    """Mean of plain[a.taps[k, i], b.taps[k, j]] over the taps k at which both are found; elsewhere the mean of all.
 
     Args:
         plain: (n, m) float32, finite.
-        found_a, found_b: (n,), (m,) bool.
-        taps_a, taps_b: (tap, n), (tap, m) int32.
+        a, b: `Window` of n and of m moments.
 
     Returns:
         (n, m) float32.
     """
     n, m = plain.shape
+    found_a, taps_a, taps_b = a.found, a.taps, b.taps
     out = np.empty((n, m), np.float32)
-    weight_b = found_b.astype(np.float32)
+    weight_b = b.found.astype(np.float32)
     total, count = np.empty(m, np.float32), np.empty(m, np.float32)
     whole, cells = 0.0, 0
     for i in range(n):
@@ -86,7 +86,7 @@ def mean_along(distance):  # type: ignore[no-untyped-def]
 
 
 @njit(**_EXACT)
-def steps_to(distance, first, last, skip_a, skip_b, step):  # type: ignore[no-untyped-def]
+def steps_to(distance, band, skip_a, skip_b, step):  # type: ignore[no-untyped-def]
     """Fill in the step that leads to each cell on its cheapest path; the costs of the last row and column.
 
     Of equally cheap steps the diagonal is taken, then the one along the rows (down), then along the columns (right),
@@ -94,7 +94,7 @@ def steps_to(distance, first, last, skip_a, skip_b, step):  # type: ignore[no-un
 
     Args:
         distance: (n, m) floats, finite.
-        first, last: (n,) int64, the columns first[i] <= j < last[i] that a path may use; neither may decrease.
+        band: `Band` of n rows: where a path may go.
         skip_a, skip_b: cost of each row, or column, before the beginning of the path; infinite: begin with the first.
         step: (n, m) uint8, filled where a path may go.
 
@@ -103,6 +103,7 @@ def steps_to(distance, first, last, skip_a, skip_b, step):  # type: ignore[no-un
         band.
     """
     n, m = distance.shape
+    first, last = band.first, band.last
     cost, ends = np.full(m, _INF), np.full(n, _INF)
     left = _INF
     for j in range(first[0], last[0]):

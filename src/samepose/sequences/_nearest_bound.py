@@ -23,14 +23,13 @@ _ZERO, _HALF, _ONE, _TWO, _LEAST = (np.float32(x) for x in (0, 0.5, 1, 2, 1e-12)
 @njit(**_FAST)
 def largest_probability(e, w, parameters, out):  # type: ignore[no-untyped-def]
     """Eq. 10: the largest calibrated P of moments of r² of mean e or more and variance w or less; flat arrays."""
-    a, b, slope, odds, plain = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4] > 0
+    a, b = parameters.a, parameters.b
     for i in range(len(out)):
         mean = max(e[i], _LEAST)
         variance = _QUARTER * w[i] / mean
         rho = math.sqrt(max(mean - variance, _ZERO))
         out[i] = over_nodes(rho, variance if a * rho > b else _ZERO, a, b)
-    if not plain:
-        calibrate(out, slope, odds)
+    calibrate(out, parameters)
 
 
 @njit(**_FAST)
@@ -38,13 +37,10 @@ def stretch_distances(a, b, parameters, out):  # type: ignore[no-untyped-def]
     """A lower bound on -log P, the least of the four combinations, of any moments of two stretches.
 
     Args:
-        a: (low, high, top, own): (2 rows, dim) least and largest means (times sqrt(2)) and largest variances, and
-            (2 rows,) least sums of variances.
-        b: the same, (dim, 2 columns) and (2 columns,).
+        a, b: `Boxes`, A's as rows, B's as columns.
+        parameters: `Parameters`.
         out: (rows, columns) float32, filled.
     """
-    low, high, top, own = a
-    lows, highs, tops, owns = b
     rows, columns = out.shape
     e, w = np.empty(2 * columns, np.float32), np.empty(2 * columns, np.float32)
     p, best = np.empty(2 * columns, np.float32), np.empty(columns, np.float32)
@@ -52,16 +48,16 @@ def stretch_distances(a, b, parameters, out):  # type: ignore[no-untyped-def]
         best[:] = _LEAST
         for k in range(i, 2 * rows, rows):
             e[:], w[:] = _ZERO, _ZERO
-            for d in range(low.shape[1]):
-                lo, hi, v = low[k, d], high[k, d], top[k, d]
-                below, above, most = lows[d], highs[d], tops[d]
+            for d in range(a.low.shape[1]):
+                lo, hi, v = a.low[k, d], a.high[k, d], a.top[k, d]
+                below, above, most = b.low[d], b.high[d], b.top[d]
                 for j in range(2 * columns):
                     near = max(max(below[j] - hi, lo - above[j]), _ZERO)
                     far, s = max(above[j] - lo, hi - below[j]), v + most[j]
                     e[j] += near * near
                     w[j] += s * (s + far * far)
             for j in range(2 * columns):
-                e[j] = _HALF * e[j] + own[k] + owns[j]
+                e[j] = _HALF * e[j] + a.own[k] + b.own[j]
                 w[j] *= _TWO
             largest_probability(e, w, parameters, p)
             for j in range(columns):
@@ -71,19 +67,19 @@ def stretch_distances(a, b, parameters, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**_FAST)
-def averaged_stretches(plain, size, taps_a, taps_b, whole, out):  # type: ignore[no-untyped-def]
+def averaged_stretches(plain, size, a, b, out):  # type: ignore[no-untyped-def]
     """Bounds on the distances averaged over the temporal kernel, of moments of A and stretches of B.
 
     Args:
         plain: (rows, columns) of `stretch_distances`.
         size: moments per stretch.
-        taps_a, taps_b: (tap, n), (tap, m) int32.
-        whole: whether all moments of both are found. If not, a cell's mean may be over any taps, or over the matrix.
+        a, b: `Window` of n and of m moments.
         out: (n, columns) float32, filled.
     """
-    if not whole:
+    if not (a.found.all() and b.found.all()):  # a cell's mean may be over any taps, or over the matrix
         out[:] = plain.min()
         return
+    taps_a, taps_b = a.taps, b.taps
     m, part = taps_b.shape[1], np.empty_like(plain)
     out[:] = _ZERO
     for k in range(len(taps_a)):

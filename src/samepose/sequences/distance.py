@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from samepose.errors import UsageError
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.sequences._layout import Window
 from samepose.sequences.clip import PAPER_RATE, Clip
 
 OFFSETS = (-9, -6, -3, 0, 3, 6, 9)  # frames at 30 per second: size 7, rate 3
@@ -53,7 +54,7 @@ def frame_distances(
     if mirror:
         for x, y in ((a.embeddings, b.mirrored), (a.mirrored, b.embeddings), (a.mirrored, b.mirrored)):
             np.minimum(plain, minus_log(x, y, matching), out=plain)
-    return kernel_mean(plain, a.found, b.found, taps(a, offsets, pace**-0.5), taps(b, offsets, pace**0.5))
+    return kernel_mean(plain, window(a, offsets, pace**-0.5), window(b, offsets, pace**0.5))
 
 
 def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndarray, "a b"]:
@@ -62,8 +63,8 @@ def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndar
     return -np.log(np.clip(p, LEAST_PROBABILITY, 1, out=p), out=p)
 
 
-def taps(clip: Clip, offsets: Sequence[int], stretch: float = 1.0) -> Int[np.ndarray, "tap time"]:
-    """Which moment each offset, times `stretch`, leads to from each moment, clamped at the ends: int32."""
-    steps = np.rint(np.array(offsets) * (stretch * clip.rate / PAPER_RATE)).astype(np.int32)
-    rows: np.ndarray = np.clip(np.arange(len(clip), dtype=np.int32) + steps[:, None], 0, len(clip) - 1)
-    return rows
+def window(clip: Clip, offsets: Sequence[int], stretch: float = 1.0) -> Window:
+    """The moments that `offsets`, in frames at 30 per second times `stretch`, lead to."""
+    steps = np.rint(np.array(offsets) * (stretch * clip.rate / PAPER_RATE)).astype(np.int64)
+    taps = np.clip(np.arange(len(clip)) + steps[:, None], 0, len(clip) - 1).astype(np.int32)
+    return Window(clip.found, taps, steps)

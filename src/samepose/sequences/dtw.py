@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from samepose.errors import UsageError
+from samepose.sequences._layout import Band
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +56,11 @@ def dtw(
         raise UsageError(f"band is {band}; it must be 0 or more")
     from samepose.sequences._kernels import steps_to, walk_back
 
-    first, last = _band(values.shape[0], values.shape[1], band)
-    step = np.empty(values.shape, np.uint8)
-    costs, _ = steps_to(values, first, last, np.inf, 0.0 if open_begin else np.inf, step)
+    n, m = values.shape
+    step = np.empty((n, m), np.uint8)
+    costs, _ = steps_to(values, _band(n, m, band), np.inf, 0.0 if open_begin else np.inf, step)
     end = int(costs.argmin()) if open_end else len(costs) - 1
-    return Path(walk_back(step, len(step) - 1, end), float(costs[end]))
+    return Path(walk_back(step, n - 1, end), float(costs[end]))
 
 
 def dtw_overlap(distance: Float[np.ndarray, "a b"], skip: float) -> Path:
@@ -84,7 +85,7 @@ def dtw_overlap(distance: Float[np.ndarray, "a b"], skip: float) -> Path:
 
     n, m = values.shape
     step = np.empty(values.shape, np.uint8)
-    last_row, last_column = steps_to(values, *_band(n, m, None), skip, skip, step)
+    last_row, last_column = steps_to(values, _band(n, m, None), skip, skip, step)
     last_row += skip * np.arange(m - 1, -1, -1)
     last_column += skip * np.arange(n - 1, -1, -1)
     row, column = int(last_column.argmin()), int(last_row.argmin())
@@ -114,10 +115,10 @@ def _checked(distance: Float[np.ndarray, "a b"]) -> Float[np.ndarray, "a b"]:
     return np.ascontiguousarray(distance)
 
 
-def _band(n: int, m: int, band: int | None) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " a"]]:
-    """For each moment of A the first column a path may use, and the one after the last."""
+def _band(n: int, m: int, band: int | None) -> Band:
+    """`band` moments of B about the line between the corners, for each moment of A."""
     if band is None or n == 1:
-        return np.zeros(n, np.int64), np.full(n, m, np.int64)
+        return Band(np.zeros(n, np.int64), np.full(n, m, np.int64))
     slope = (m - 1) / (n - 1)
     line, half = np.arange(n) * slope, max(band, slope / 2, 0.5)
-    return np.maximum(np.ceil(line - half), 0).astype(np.int64), np.minimum(line + half + 1, m).astype(np.int64)
+    return Band(np.maximum(np.ceil(line - half), 0).astype(np.int64), np.minimum(line + half + 1, m).astype(np.int64))

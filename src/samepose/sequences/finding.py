@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -46,6 +46,32 @@ class Sighting:
                 "contrast": round(self.place.contrast, 4), "mirrored": self.place.mirrored}
 
 
+class Finds(Sequence[Sighting]):
+    """The places that a move was found at, best first.
+
+    Attributes:
+        failed: a line for each clip that could not be searched.
+    """
+
+    def __init__(self, sightings: Sequence[Sighting], failed: tuple[str, ...] = ()) -> None:
+        self._sightings, self.failed = tuple(sightings), failed
+
+    def __len__(self) -> int:
+        return len(self._sightings)
+
+    @overload
+    def __getitem__(self, key: int) -> Sighting: ...
+    @overload
+    def __getitem__(self, key: slice) -> Finds: ...
+    def __getitem__(self, key: int | slice) -> Sighting | Finds:
+        """One sighting, or those of a slice."""
+        return Finds(self._sightings[key], self.failed) if isinstance(key, slice) else self._sightings[key]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"results": [{…}, …], "failed": [line, …]}`, for programs."""
+        return {"results": [sighting.to_json() for sighting in self], "failed": list(self.failed)}
+
+
 def find(
     example: Clip,
     where: Target | Sequence[Target],
@@ -54,10 +80,11 @@ def find(
     mirror: Mirror = "off",
     detector: Detector | Callable[[], Detector] | None = None,
     embedder: Embedder | None = None,
-    failed: list[str] | None = None,
     progress: Progress = silent,
-) -> list[Sighting]:
+) -> Finds:
     """The k best places of a move in clips, from any camera angle, at half to twice the pace; best first.
+
+    What cannot be searched stops nothing: `Finds.failed` names it.
 
     Args:
         example: shows the move, see `Clip.part`.
@@ -67,36 +94,35 @@ def find(
         k: how many to find.
         mirror: look for the move as it is ("off"), mirrored ("only"), or both ("also").
         detector: for videos, or what loads it when it is needed; MoveNet by default.
-        embedder: the one that `example` was embedded with; the shipped one by default.
-        failed: takes a line for each of `where` that cannot be searched, and the others are; None: the first such
-            error is raised.
+        embedder: the one that `example` was embedded with; the index's or the shipped one by default.
         progress: told how many of `where` are done, in parts for an index.
 
     Raises:
         UsageError: the example is no move, no such file, another model, or a clip too long for the memory.
-        MediaError, FormatError, StoreError: one of `where` cannot be read.
+        SameposeError: nothing of `where` can be read; of what kind the first error is.
     """
     if k < 1:
         raise UsageError(f"`k` is {k}; expected 1 or more")
     wanted, places = Example.of(example), targets(where)
 
-    def found_in(n: int) -> Iterator[Sighting]:
-        progress(n, len(places), _name(places[n]))
-        for part, path, person, clip in _everyone(places[n], len(wanted.clip) // 2, detector, embedder):
-            progress(n + part, len(places), path)
-            with about(path):
-                yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
+    failed: list[SameposeError] = []
 
     def found() -> Iterator[Sighting]:
-        for n in range(len(places)):
+        for n, target in enumerate(places):
+            progress(n, len(places), _name(target))
             try:
-                yield from found_in(n)
+                for part, path, person, clip in _everyone(target, len(wanted.clip) // 2, detector, embedder):
+                    progress(n + part, len(places), path)
+                    with about(path):
+                        yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
             except SameposeError as error:
-                if failed is None:
-                    raise
-                failed.append(str(error))
+                failed.append(error)
 
-    return heapq.nlargest(k, found(), key=lambda sighting: sighting.place.score)
+    best = heapq.nlargest(k, found(), key=lambda sighting: sighting.place.score)
+    if failed and len(failed) == len(places):
+        more = f" (and {len(failed) - 1} more that cannot be searched)" if len(failed) > 1 else ""
+        raise type(failed[0])(f"{failed[0]}{more}") from failed[0]
+    return Finds(best, tuple(map(str, failed)))
 
 
 def count(example: Clip, clip: Clip, *, mirror: Mirror = "off") -> list[Sighting]:
@@ -146,7 +172,7 @@ def _everyone(
         return
     from samepose.embed import shipped
 
-    embedder = embedder or shipped()
+    embedder = embedder or getattr(target, "embedder", None) or shipped()
     if isinstance(target, (str, os.PathLike)):
         source = open_source(target, detector=detector, fps=RATE)
         people: Iterable[tuple[float, str, int, Poses]] = (

@@ -12,23 +12,24 @@ the clips that are far away, short ones most of the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from samepose.errors import UsageError
+from samepose.matching._layout import Gaussians
 from samepose.matching.embeddings import Matching
+from samepose.progress import Progress, silent
+from samepose.sequences._layout import Best, Boxes, Clips, Query, Side, Stretches, Window
 from samepose.sequences.clip import Clip
-from samepose.sequences.distance import OFFSETS, taps
+from samepose.sequences.distance import OFFSETS, window
 
 _FAR = 1e12  # of what nobody is in: too far for any probability
 _NONE = 1e300  # instead of infinity, which fast arithmetic does not know
 COARSE, FINE = 8, 3  # moments in a stretch: of three fit the temporal kernel's steps of three
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +65,19 @@ class Gallery:
         if not len(clips) or not len(offsets):
             raise UsageError("a gallery needs at least one clip and one offset")
         self._offsets, self._parameters = tuple(offsets), matching._parameters()
-        laid = [as_columns(clip, self._offsets) for clip in clips]
-        flat = [np.concatenate([np.ravel(part) for part in parts]) for parts in list(zip(*laid))[:4]]
-        self._clips = (*flat, np.concatenate([c[4] for c in laid], axis=1), np.stack([c[5] for c in laid]),
-                       _starts([len(clip) for clip in clips]))
-        self._stretches = [_laid_out([_stretches(clip, size) for clip in clips]) for size in (COARSE, FINE)]
-        self._number = len(clips)
+        sides = [as_columns(clip, self._offsets) for clip in clips]
+        found, taps, steps = zip(*(side.window for side in sides))
+        self._clips = Clips(
+            Gaussians(*_end_to_end([side.poses for side in sides])),
+            Window(np.concatenate(found), np.concatenate(taps, axis=1), np.stack(steps)),
+            _starts([len(clip) for clip in clips]), _stretches(clips, COARSE), _stretches(clips, FINE))
 
     def __len__(self) -> int:
-        return self._number
+        return len(self._clips.starts) - 1
 
     def nearest(
         self, queries: Sequence[Clip], k: int = 1, *, allowed: Bool[np.ndarray, "q clip"] | None = None,
-        exhaustive: bool = False, threads: int | None = None, report: Report = lambda done, total: None,
+        exhaustive: bool = False, threads: int | None = None, progress: Progress = silent,
     ) -> Nearest:
         """The `k` nearest clips to each query.
 
@@ -84,7 +85,7 @@ class Gallery:
             allowed: which clips each query may find; all by default.
             exhaustive: compare all of them: the same answer, slower.
             threads: each works on one query; as many as there are cores by default.
-            report: called with how many queries are done, of how many.
+            progress: told how many queries are done.
 
         Raises:
             UsageError: `k` under 1, or `allowed` of another shape.
@@ -100,20 +101,20 @@ class Gallery:
             for done, task in enumerate(as_completed(tasks), 1):
                 clips[tasks[task]], distances[tasks[task]], count = task.result()
                 compared += count
-                report(done, len(queries))
+                progress(done, len(queries), "nearest")
         return Nearest(clips, distances, compared, int(may.sum()))
 
     def _one(
         self, query: Clip, k: int, candidates: Int[np.ndarray, " n"], exhaustive: bool
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"], int]:
         """Numbers and distances of the nearest, and how many were compared."""
-        from samepose.sequences._nearest_kernel import search
+        from samepose.sequences._nearest_kernel import search, search_all
 
-        numbers, distances = np.full(k, -1), np.full(k, _NONE)
-        coarse, fine = ((size, laid, _stretches(query, size)) for size, laid in zip((COARSE, FINE), self._stretches))
-        compared = search(as_rows(query, self._offsets), self._clips, coarse, fine, self._parameters, candidates,
-                          exhaustive, numbers, distances)
-        return numbers, np.where(numbers < 0, np.inf, distances), compared
+        best = Best(np.full(k, -1), np.full(k, _NONE))
+        laid = Query(as_rows(query, self._offsets), boxes(query, COARSE), boxes(query, FINE))
+        look = search_all if exhaustive else search
+        compared = look(laid, self._clips, self._parameters, candidates, best)
+        return best.numbers, np.where(best.numbers < 0, np.inf, best.distances), compared
 
 
 def _versions(clip: Clip) -> tuple[Float[np.ndarray, "2 time dim"], Float[np.ndarray, "2 time dim"]]:
@@ -127,27 +128,20 @@ def _versions(clip: Clip) -> tuple[Float[np.ndarray, "2 time dim"], Float[np.nda
     return np.pad(mean, more).astype(np.float32), np.pad(var, more).astype(np.float32)
 
 
-def as_rows(clip: Clip, offsets: Sequence[int]) -> tuple[Any, ...]:
+def as_rows(clip: Clip, offsets: Sequence[int]) -> Side:
     """A clip as the compiled passes take the one whose moments are rows."""
     mean, var = _versions(clip)
-    return mean, var, var.sum(axis=2), clip.found, taps(clip, offsets), _steps(clip, offsets)
+    return Side(Gaussians(mean, var, var.sum(axis=2)), window(clip, offsets))
 
 
-def as_columns(clip: Clip, offsets: Sequence[int]) -> tuple[Any, ...]:
+def as_columns(clip: Clip, offsets: Sequence[int]) -> Side:
     """A clip as they take the one whose moments are columns."""
     mean, var = (np.ascontiguousarray(x.reshape(-1, x.shape[2]).T) for x in _versions(clip))
-    return mean, var, var.sum(axis=0), clip.found, taps(clip, offsets), _steps(clip, offsets)
+    return Side(Gaussians(mean, var, var.sum(axis=0)), window(clip, offsets))
 
 
-def _steps(clip: Clip, offsets: Sequence[int]) -> Int[np.ndarray, " tap"]:
-    """The offsets in moments of the clip, not cut at its ends."""
-    from samepose.sequences.clip import PAPER_RATE
-
-    return np.rint(np.array(offsets) * (clip.rate / PAPER_RATE)).astype(np.int64)
-
-
-def _stretches(clip: Clip, size: int) -> tuple[Any, Any, Any, Any]:
-    """Of every `size` moments: (2 stretches, dim) least and largest means and largest variances, and least Σ variances.
+def boxes(clip: Clip, size: int) -> Boxes:
+    """Around every `size` moments, as rows.
 
     Moments that are not found do not count; a stretch without any other is infinitely far from all.
     """
@@ -160,13 +154,23 @@ def _stretches(clip: Clip, size: int) -> tuple[Any, Any, Any, Any]:
     empty = low[..., 0] > high[..., 0]
     low[empty], high[empty] = 0, 0
     wide = (-1, mean.shape[2])
-    return tuple(x.astype(np.float32) for x in (low.reshape(wide), high.reshape(wide), top.reshape(wide), own.ravel()))  # type: ignore[return-value]
+    low, high, top = (x.reshape(wide) for x in (low, high, top))
+    return Boxes(*(x.astype(np.float32) for x in (low, high, top, own.ravel())))
 
 
-def _laid_out(stretches: Sequence[tuple[Any, Any, Any, Any]]) -> tuple[Any, ...]:
-    """The stretches of many clips one after the other, each as columns; and where each clip's begin."""
-    flat = [np.concatenate([np.ravel(x.T) for x in part]) for part in zip(*stretches)]
-    return (*flat, _starts([len(s[3]) // 2 for s in stretches]))
+def as_columns_of(rows: Boxes) -> Boxes:
+    """The same, as columns."""
+    return Boxes(*(np.ascontiguousarray(x.T) for x in rows))
+
+
+def _stretches(clips: Sequence[Clip], size: int) -> Stretches:
+    columns = [as_columns_of(boxes(clip, size)) for clip in clips]
+    return Stretches(size, Boxes(*_end_to_end(columns)), _starts([len(x.own) // 2 for x in columns]))
+
+
+def _end_to_end(many: Sequence[Gaussians] | Sequence[Boxes]) -> list[Float[np.ndarray, " all"]]:
+    """Each field of all of them, flat, one after the other."""
+    return [np.concatenate([np.ravel(x) for x in field]) for field in zip(*many)]
 
 
 def _starts(lengths: Sequence[int]) -> Int[np.ndarray, " n1"]:

@@ -140,9 +140,9 @@ def _cheapest(
     heap: list[tuple[float, int, int, bool, int, int]] = []
 
     def look(low: int, high: int) -> None:
-        best = min((*best_place(distance, low, high), flip) for flip, distance in sides.items())
-        if np.isfinite(best[0]):
-            heapq.heappush(heap, (float(best[0]), int(best[1]), int(best[2]), best[3], low, high))
+        cost, first, last, flip = min((*best_place(distance, low, high), flip) for flip, distance in sides.items())
+        if np.isfinite(cost):
+            heapq.heappush(heap, (float(cost), int(first), int(last), flip, low, high))
 
     look(0, len(found))
     while heap:

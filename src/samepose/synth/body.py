@@ -186,7 +186,7 @@ def load_body() -> Body:
         bone, weight = _read_weights(folder / "rigs" / "standard" / "weights.default.json", len(vertices))
         landmarks, joint_bone = _joints(vertices, faces[layer == BODY], cubes)
     except (OSError, KeyError, ValueError, IndexError) as error:
-        raise SameposeError(f"{folder}: is not the expected data ({error}); {INSTALL}") from None
+        raise SameposeError(f"{folder}: is not the expected data ({error}); {INSTALL}") from error
     return Body(vertices, faces, layer, bone, weight, cubes, landmarks, joint_bone, folder)
 
 

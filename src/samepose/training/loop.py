@@ -235,7 +235,7 @@ def may_begin(run: Path, resume: bool) -> None:
         UsageError: `run` holds a checkpoint and `resume` is off.
     """
     if not resume and (run / "checkpoint.safetensors").exists():
-        raise UsageError(f"{run}: already holds a run; add --resume to continue it, or use another folder")
+        raise UsageError(f"{run}: already holds a run; give `resume` to continue it, or use another folder")
 
 
 def _difference(before: Any, now: Any, name: str = "settings") -> str:
@@ -262,7 +262,7 @@ def averaged_weights(run: Path) -> dict[str, Tensor]:
     try:
         tensors = load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); train again, or name another run") from None
+        raise FormatError(f"{path}: cannot be read ({error}); train again, or name another run") from error
     return {k[9:]: v for k, v in tensors.items() if k.startswith("averaged.")}
 
 

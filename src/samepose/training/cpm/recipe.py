@@ -134,7 +134,7 @@ def initialise(model: nn.Module, run: Path) -> None:
     weights, ours = averaged_weights(run), model.state_dict()
     odd = next((k for k, v in weights.items() if k not in ours or ours[k].shape != v.shape), "")
     if odd:
-        raise UsageError(f"{run}: its network has another shape (at {odd}); give the --model settings of that run")
+        raise UsageError(f"{run}: its network has another shape (at {odd}); give the `model` settings of that run")
     model.load_state_dict({**ours, **weights})
 
 
@@ -156,7 +156,7 @@ def load_cpm(run: Path) -> Cpm:
         settings = json.loads((run / "config.json").read_text())["recipe"]["model"]
         config = CpmConfig(**{**settings, "joints": tuple(settings["joints"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{run}: holds no run of `samepose train cpm` ({error}); name the folder of one") from None
+        raise FormatError(f"{run}: holds no run of `samepose train cpm` ({error}); name the folder of one") from error
     model = Cpm(config)
     initialise(model, run)
     return model.eval()

@@ -34,7 +34,7 @@ from samepose.training.prvipe.augment import AugmentConfig, Views, random_bodies
 
 @dataclass(frozen=True)
 class PrVipeRecipeConfig:
-    """Losses and batches.
+    """Losses and batches. The defaults are our losses; the paper's are what its sources say, contrast = pairs = 0.
 
     Attributes:
         batch: pairs of views per step (reference code: 256).
@@ -44,13 +44,14 @@ class PrVipeRecipeConfig:
             2015, section 3.1: 0.2).
         samples: per pose for the paper's Monte-Carlo probability of a Gaussian (Sun 2020, section 3.6: 20); 0 = closed
             form (ours). Points have no samples.
-        smoothing: s of P = (1 - s) P + s / 2 in every loss, sampled or not (Sun 2020, supplement B: 0.1).
-        triplet: weight of the triplet ratio loss (Sun 2020: 1).
-        positive: weight of the positive pairwise loss (Sun 2020: 0.005).
-        prior: weight of the Gaussian prior (Sun 2020: 0.001).
+        smoothing: s of P = (1 - s) P + s / 2 in every loss, sampled or not (Sun 2020, supplement B: 0.1; ours: 0). The
+            paper's losses gain much by it, ours lose by it: see `results/losses.json`.
+        triplet: weight of the triplet ratio loss (Sun 2020, section 3.6: 1).
+        positive: weight of the positive pairwise loss (Sun 2020, section 3.6: 0.005).
+        prior: weight of the Gaussian prior (Sun 2020, section 3.6: 0.001).
         contrast: weight of our ratio loss against all negatives of the batch at once (see `contrast_loss`).
         pairs: weight of our all-pairs loss: binary cross-entropy of P against "NP-MPJPE < kappa" for every pair of
-            the batch, which keeps P near the truth. contrast = pairs = 0: the paper's losses alone.
+            the batch, which keeps P near the truth.
         lift: weight of our auxiliary task: the 3D pose in the torso's own frame, from the backbone; 0 = none.
         neighbours: share of the batch taken a moment later from the same clip as another pose: hard negatives.
 
@@ -65,12 +66,12 @@ class PrVipeRecipeConfig:
     beta: float = 2.0
     l2_margin: float = 0.2
     samples: int = 0
-    smoothing: float = 0.1
-    triplet: float = 1.0
-    positive: float = 0.005
+    smoothing: float = 0.0
+    triplet: float = 0.0
+    positive: float = 0.0
     prior: float = 0.001
-    pairs: float = 1.0
-    contrast: float = 0.0
+    pairs: float = 0.5
+    contrast: float = 3.0
     lift: float = 0.0
     neighbours: float = 0.3
 

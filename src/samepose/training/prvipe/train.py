@@ -90,9 +90,9 @@ def model_config(run: Path) -> PrVipeConfig:
     try:
         return PrVipeConfig(**json.loads(path.read_text())["recipe"]["model"])
     except OSError as error:
-        raise FormatError(f"{run}: holds no run ({path.name}: {error.strerror}); name the folder of one") from None
+        raise FormatError(f"{run}: holds no run ({path.name}: {error.strerror}); name the folder of one") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path}: is not of a run of `samepose train prvipe` ({error}); name another run") from None
+        raise FormatError(f"{path}: is not of a run of `samepose train prvipe` ({error}); name another run") from error
 
 
 def subjects_of_run(run: Path) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def initialise(model: nn.Module, run: Path) -> None:
         UsageError: the run's network has another shape.
     """
     if odd := _take_over(model, widened(averaged_weights(run), model.state_dict())):
-        raise UsageError(f"{run}: its network has another shape (at {odd}); give the --model settings of that run")
+        raise UsageError(f"{run}: its network has another shape (at {odd}); give the `model` settings of that run")
 
 
 def widened(weights: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
