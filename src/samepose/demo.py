@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.files import written
+from samepose.progress import Progress, silent
 from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ _WHEEL = "pose2sim-0.10.49-py3-none-any.whl"
 _WHEEL_SHA256 = "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1"
 _VIDEOS = tuple(f"Pose2Sim/Demo_SinglePerson/videos/cam0{camera}.mp4" for camera in (1, 2, 3, 4))
 _INSTEAD = "or use videos of your own: samepose demo --video A.mp4 B.mp4"
-
-Progress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +97,7 @@ class Demo:
 
 def run_demo(
     videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, *,
-    synchronised: bool = False, fps: float = 10.0, moments: int = 6, credit: str = "", progress: Progress | None = None,
+    synchronised: bool = False, fps: float = 10.0, moments: int = 6, credit: str = "", progress: Progress = silent,
 ) -> Demo:
     """Index all videos but the last, and look in each for evenly spread moments of the last.
 
@@ -125,8 +124,7 @@ def run_demo(
     found = []
     for query in _queries(videos[-1], detector, embedder, moments):
         found.append(Moment(query, tuple(h for id in media for h in index.search(query, k=1, where=id, distinct=0.0))))
-        if progress:
-            progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
+        progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
     if not found:
         raise MediaError(f"{videos[-1]}: nobody to search for was found in it; give a video in which a person is seen")
     demo = Demo(tuple(found), synchronised, out / "demo.html", index.info().people, 0.0)
@@ -195,7 +193,7 @@ def _check(videos: Sequence[Path]) -> None:
 
 
 def _filled_index(
-    videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, fps: float, progress: Progress | None
+    videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, fps: float, progress: Progress
 ) -> Index:
     from samepose.index import Index
 
@@ -204,8 +202,7 @@ def _filled_index(
         index.re_embed()
 
     def tell(done: float, total: float, what: str, /) -> None:
-        if progress:
-            progress(done, total + 1, what)
+        progress(done, total + 1, what)
 
     report = index.add(*videos, fps=fps, progress=tell)
     for path, why in report.failed:

@@ -147,7 +147,7 @@ def test_nothing_is_found_where_nobody_is() -> None:
 
 
 def test_too_little_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"lasts 0.2 s.*samepose search"):
+    with pytest.raises(UsageError, match=r"lasts 0.2 s.*Index.search"):
         example((jack, 0.2))
     assert example((jack, 2)).places(clip(moves((jack, 0.5)))) == []
     with pytest.raises(UsageError, match="from 7 to 9 s"):

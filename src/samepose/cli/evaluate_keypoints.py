@@ -64,7 +64,7 @@ def keypoints(
         raise UsageError(f"{data}: no such file or folder; check the path")
     people = _chosen(read_keypoint_set(data), subset, frames)
     with options.progress("person") as progress:
-        found = look_at(people, looker, lambda done, total: progress(done, total, people.name))
+        found = look_at(people, looker, progress)
     for failure in found.unreadable[:_WARNINGS]:
         options.warn(failure)
     if len(found.unreadable) > _WARNINGS:

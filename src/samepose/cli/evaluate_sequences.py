@@ -67,7 +67,7 @@ def penn_action(
     clips, embedder = _clips(videos, data, keypoints, model, options)
     with options.progress("video") as progress:
         result = recognise(videos, clips, embedder, protocol, split, folds=folds, seed=seed, threads=options.threads,
-                           report=lambda done, total: progress(done, total, "nearest"))
+                           progress=progress)
     if plot is not None:
         plot_confusion(result, plot)
     if markdown is not None:
@@ -113,7 +113,7 @@ def alignment(
     clips, embedder = _clips(videos, data, keypoints, model, options)
     with options.progress("pair") as progress:
         result = alignment(videos, clips, embedder.matching, threads=options.threads,
-                           report=lambda done, total: progress(done, total, "tau"))
+                           progress=progress)
     if markdown is not None:
         with written(markdown) as part:
             part.write_text(alignment_markdown(result) + "\n", "utf-8")
@@ -164,7 +164,7 @@ def _clips(
         reach = GUESS_REACH if keypoints == "annotated" else 0
         poses = [video.without_guesses(reach).poses for video in videos]
     with options.progress("video") as progress:
-        clips = clips_of(poses, embedder, lambda done, total: progress(done, total, "embedding"))
+        clips = clips_of(poses, embedder, progress)
     return clips, embedder
 
 
