@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ class Options:
         index: Folder or URI of the index.
         json: Print one JSON value to stdout and nothing else.
         quiet: Only results and errors: no messages, no progress.
+        force: Replace output files that exist already; inputs and files of the index are never replaced.
         debug: Show where an error comes from.
         threads: How many threads to use; all cores by default.
     """
@@ -49,6 +50,7 @@ class Options:
     index: Annotated[str, Parameter(env_var="SAMEPOSE_INDEX")] = DEFAULT_INDEX
     json: Flag = False
     quiet: Flag = False
+    force: Flag = False
     debug: Flag = False
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
 
@@ -77,6 +79,17 @@ class Options:
         self.note(f"looking for people in {text}")
         return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
                                   embedder=self.embedder(), fps=fps)
+
+    def output(self, path: Path, suffixes: tuple[str, ...], *inputs: str | Path) -> Path:
+        """The path of a file to write, checked before any work is done, see `check_outputs`."""
+        self.outputs([path], suffixes, *inputs)
+        return path
+
+    def outputs(self, paths: Sequence[Path], suffixes: tuple[str, ...], *inputs: str | Path) -> None:
+        """`output` for several."""
+        from samepose.cli.outputs import check_outputs
+
+        check_outputs(paths, suffixes, inputs, index=self.index, force=self.force)
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""
@@ -156,20 +169,3 @@ def table_text(table: Table) -> str:
     text = StringIO()
     Console(file=text, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
-
-
-def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:
-    """The path of a file to write, refused before any work is done.
-
-    Raises:
-        UsageError: another suffix, or a folder that does not exist.
-    """
-    from samepose.errors import UsageError
-
-    if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{path}: name it *{' or *'.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; give a file name")
-    return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output, table_text
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, table_text
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
@@ -59,7 +59,7 @@ def search(
     """
     for path, suffix in ((report, ".html"), (sheet, ".png")):
         if path is not None:
-            check_output(path, (suffix,))
+            options.output(path, (suffix,), query)
     index = options.open_index(mode=mode)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,

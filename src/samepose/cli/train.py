@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from samepose.cli.motion import Data, load_motion, subjects_of
-from samepose.cli.options import DEFAULTS, Options, check_output, needs
+from samepose.cli.options import DEFAULTS, Options, needs
 from samepose.errors import UsageError
 from samepose.files import written
 
@@ -54,7 +54,7 @@ def export(
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
-    check_output(out, (".onnx",))
+    options.output(out, (".onnx",), run, *calibrate or (), *filter(None, (calibration, held_out, joint_map)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
     if holds_cpm(run):
