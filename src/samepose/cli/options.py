@@ -16,11 +16,10 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
+from samepose.cli.text import shown
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from samepose import Clip, Detector, Index, PrVipeEmbedder
 
 DEFAULT_INDEX = "samepose-index"
@@ -93,7 +92,7 @@ class Options:
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""
-        print(json.dumps(value, allow_nan=False) if self.json else text)
+        print(json.dumps(value, allow_nan=False) if self.json else shown(text, keep="\n"))
 
     def done(self, value: Any, text: str) -> None:
         """What the verb did: as `result`, but silent with --quiet."""
@@ -103,11 +102,11 @@ class Options:
     def note(self, text: str) -> None:
         """A message beside the result."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """A failure that does not stop the verb; --quiet shows it too."""
-        print(f"error: {as_flags(text)}", file=sys.stderr)
+        print(f"error: {shown(as_flags(text))}", file=sys.stderr)
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Progress]:
@@ -158,14 +157,3 @@ def counted(n: int, what: str) -> str:
 def people_text(n: int) -> str:
     """ "1 person", "2 people"."""
     return f"{n:,} {'person' if n == 1 else 'people'}"
-
-
-def table_text(table: Table) -> str:
-    """A table as wide as the terminal; a pipe has no width, rows stay whole there."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    text = StringIO()
-    Console(file=text, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, table_text
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options
+from samepose.cli.text import Seconds, table_text
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
-Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
 def search(
@@ -42,7 +42,7 @@ def search(
 
     Args:
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
-        at: Seconds in the video.
+        at: The moment of the video: seconds, m:ss.s or h:mm:ss.
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored pose.
