@@ -35,6 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_poses(folder / "wave.npz", waving(np.arange(30) / 30))
     (folder / "diary.csv").write_text("dear diary")
     (folder / "page.html").write_text("mine")
+    photo(folder / "new-17.png")
     (folder / "link.png").symlink_to("holiday/b.png")
     os.link(folder / "holiday" / "b.png", folder / "hard.png")
     Index.open(folder / "samepose-index", create=True, root=folder, detector=detector(), embedder=embedder()).add(
@@ -62,6 +63,7 @@ TAKEN = [
     (["search", "q.png", "--sheet", "hard.png"], "hard.png"),
     (["search", "q.png", "--sheet", "holiday/../q.png"], "q.png"),
     (["search", "q.png", "--report", "page.html"], "page.html"),
+    (["search", "q.png", "--sheet", "new.png", "-k", "1000"], "new-17.png"),
 ]
 
 

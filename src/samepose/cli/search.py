@@ -55,11 +55,14 @@ def search(
         distinct: Seconds of a video that count as one find.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
-        sheet: Write one picture of the query and the finds (.png).
+        sheet: Write a picture of the query and the finds (.png); of 60 finds each where there are more, in x-2.png, …
     """
-    for path, suffix in ((report, ".html"), (sheet, ".png")):
-        if path is not None:
-            options.output(path, (suffix,), query)
+    if report is not None:
+        options.output(report, (".html",), query)
+    if sheet is not None:
+        from samepose.report.sheet import sheet_paths
+
+        options.outputs(sheet_paths(sheet, k), (".png",), query)
     index = options.open_index(mode=mode)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
