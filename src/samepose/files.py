@@ -62,7 +62,7 @@ def refuse_inputs(outputs: Iterable[PathLike], inputs: Iterable[PathLike]) -> No
     targets = {key: path for path in outputs if (key := _identity(path))}
     for given in inputs if targets else ():
         if target := targets.get(_identity(given) or (0, 0)):
-            raise UsageError(f"{os.fspath(target)}: would replace {os.fspath(given)}, which is an input or of the "
+            raise UsageError(f"{os.fspath(target)}: would replace {os.fspath(given)}, an input or a file of the "
                              "index; give another name")
 
 

@@ -79,9 +79,15 @@ class Options:
         return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
                                   embedder=self.embedder(), fps=fps)
 
-    def output(self, path: Path, suffixes: tuple[str, ...], *inputs: str | Path) -> Path:
-        """The path of a file to write, checked before any work is done, see `check_outputs`."""
-        self.outputs([path], suffixes, *inputs)
+    def output(self, path: Path, suffixes: tuple[str, ...], *inputs: str | Path, hits: int = 0) -> Path:
+        """The path of a file to write, checked before any work is done, see `check_outputs`.
+
+        Args:
+            hits: the most that are shown, of a sheet: many go on in further files.
+        """
+        from samepose.cli.outputs import sheets
+
+        self.outputs(sheets(path, hits), suffixes, *inputs)
         return path
 
     def outputs(self, paths: Sequence[Path], suffixes: tuple[str, ...], *inputs: str | Path) -> None:

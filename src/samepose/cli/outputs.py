@@ -40,6 +40,15 @@ def check_outputs(
             raise UsageError(f"{there[0]}: exists already; --force replaces it, or give another name")
 
 
+def sheets(path: Path, hits: int) -> list[Path]:
+    """The files that a sheet of at most so many hits may become."""
+    if not hits:
+        return [path]
+    from samepose.report.sheet import sheet_paths
+
+    return sheet_paths(path, hits)
+
+
 def _read(paths: Sequence[Path], inputs: Sequence[str | Path]) -> Iterator[Path]:
     """The files that are read, as far as they are one of `paths`: a photo or video in a folder that is read is."""
     from samepose.media.image import IMAGE_SUFFIXES

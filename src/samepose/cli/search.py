@@ -60,9 +60,7 @@ def search(
     if report is not None:
         options.output(report, (".html",), query)
     if sheet is not None:
-        from samepose.report.sheet import sheet_paths
-
-        options.outputs(sheet_paths(sheet, k), (".png",), query)
+        options.output(sheet, (".png",), query, hits=k)
     index = options.open_index(mode=mode)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,

@@ -54,6 +54,8 @@ def export(
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
+    if calibrate and calibration:
+        raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     options.output(out, (".onnx",), run, *calibrate or (), *filter(None, (calibration, held_out, joint_map)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
@@ -61,8 +63,6 @@ def export(
         from samepose.cli.train_cpm import export_run
 
         return export_run(run, out, name or f"cpm-{run.resolve().name}", options)
-    if calibrate and calibration:
-        raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     donor = PrVipeEmbedder.load(calibration) if calibration else None
     with needs("train"):
         from samepose.training.prvipe.export import export as write
