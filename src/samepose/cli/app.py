@@ -15,6 +15,7 @@ from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError, Group
 
+from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
 _LOOK = Group("Try it", sort_key=0)
@@ -86,9 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, Exception) as error:
         if "--debug" in tokens:
-            traceback.print_exc()
+            print(shown(traceback.format_exc().rstrip(), keep="\n"), file=sys.stderr)
         message, code = explained(error, tokens)
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {shown(message)}", file=sys.stderr)
         return code
 
 

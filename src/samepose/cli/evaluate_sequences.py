@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
+from samepose.cli.options import DEFAULTS, Options, counted, needs
 from samepose.files import written
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def penn_action(
         markdown: Also write the tables to this file (.md).
     """
     if plot is not None:
-        check_output(plot, (".png",))
+        options.output(plot, (".png",), data)
         with needs("eval"):
             import matplotlib  # noqa: F401
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",), data)
     from samepose.evaluation.penn_action import LEFT_OUT, may_find, recognise
     from samepose.evaluation.penn_report import markdown_tables, plot_confusion, text_tables, to_json
 
@@ -104,7 +104,7 @@ def alignment(
         markdown: Also write the table to this file (.md).
     """
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",), data)
     from samepose.evaluation.alignment import LEFT_OUT, alignment
     from samepose.evaluation.penn_report import alignment_json, alignment_markdown, alignment_text
 
