@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose import Detector, Frame, Poses
+    from samepose.media.files import Walked
 
 Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of videos to look at.")]
 
@@ -43,7 +45,8 @@ def detect(
     if out is not None:
         check_output(out, (".npz", ".json"))
     run = _Run(options.detector(mode, detector), frame_rate(fps), draw)
-    files = _files(media)
+    found = _files(media)
+    files = found.files
     try:
         with options.progress("file") as progress:
             for n, file in enumerate(files):
@@ -54,7 +57,7 @@ def detect(
             run.save(out)
     for failure in run.failed:
         options.warn(failure)
-    options.done(run.coco() if options.json else None, run.summary(len(files), out))
+    options.done(run.coco() if options.json else None, run.summary(found, out))
     return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
 
 
@@ -71,13 +74,26 @@ def frame_rate(fps: float | Literal["all"]) -> float | None:
     return fps
 
 
-def _files(media: tuple[Path, ...]) -> list[Path]:
+def found_in(media: Sequence[Path]) -> Walked:
+    """The photos and videos named, and those in the folders named.
+
+    Raises:
+        SameposeError: there are none.
+    """
+    from samepose.media.files import left_out_text, walk
+
+    found = walk(media)
+    if not found.files:
+        also = f" ({left_out_text(found.left_out)})" if found.left_out else ""
+        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there{also}; name files or another "
+                            "folder")
+    return found
+
+
+def _files(media: tuple[Path, ...]) -> Walked:
     if not media:
         raise UsageError("name the photos, videos or folders to look at")
-    files = samepose.media_files(media)
-    if not files:
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
-    return files
+    return found_in(media)
 
 
 class _Run:
@@ -95,8 +111,10 @@ class _Run:
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
-        if file.is_dir():  # see `media_files`
-            self.failed.append(f"{file}: the folder may not be looked into; change its permissions")
+        from samepose.media.files import left_standing
+
+        if what := left_standing(file):
+            self.failed.append(f"{file}: {what}")
             return
         try:
             for frame, poses in samepose.detect(file, self.detector, self.fps):
@@ -121,10 +139,13 @@ class _Run:
         """Write the poses."""
         samepose.save_poses(out, self.all(), self.media)
 
-    def summary(self, files: int, out: Path | None) -> str:
+    def summary(self, found: Walked, out: Path | None) -> str:
         """One line."""
-        text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of {counted(files, 'file')}"
-        text += f", {len(self.failed)} failed" if self.failed else ""
+        from samepose.media.files import left_out_text
+
+        text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of "
+        text += counted(len(found.files), "file") + (f", {len(self.failed)} failed" if self.failed else "")
+        text += f", {left_out_text(found.left_out)}" if found.left_out else ""
         text += f"; saved {out}" if out else ""
         return text + (f"; drawn in {self.draw}" if self.draw else "")
 

@@ -15,7 +15,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from samepose.errors import FormatError, UsageError
-from samepose.formats.keypointfile import KNOWN_SKELETONS, KeypointFile, mark_missing, ranked, read_json, triples
+from samepose.formats.keypointfile import (
+    KNOWN_SKELETONS,
+    LARGEST_NUMBER,
+    KeypointFile,
+    checked_names,
+    mark_missing,
+    ranked,
+    read_json,
+    triples,
+)
+from samepose.media import one_line
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
 
@@ -44,8 +54,9 @@ def parse_coco(content: Any, path: Path) -> KeypointFile:
     """`read_coco` for JSON that is already parsed; `path` is for messages."""
     try:
         return _parse(content, path)
-    except (TypeError, ValueError, KeyError, OverflowError, UsageError) as error:
-        raise FormatError(f"{path}: a field is not as in COCO's keypoint format ({error}); export it again") from error
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, UsageError) as error:
+        what = one_line(error)
+        raise FormatError(f"{path}: a field is not as in COCO's keypoint format ({what}); export it again") from error
 
 
 def _parse(content: Any, path: Path) -> KeypointFile:
@@ -63,7 +74,7 @@ def _parse(content: Any, path: Path) -> KeypointFile:
     points = mark_missing(raw[..., :2], raw[..., 2])
     kept = [i for i in range(len(people)) if not np.isnan(points[i]).all()]
     people = [people[i] for i in kept]
-    media = tuple(_media(person, images, path) for person in people)
+    media = checked_names((_media(person, images, path) for person in people), path)
     return KeypointFile(_poses(people, points[kept], raw[kept, :, 2], skeleton, media), media)
 
 
@@ -179,7 +190,7 @@ def _poses(
     boxes, person_scores = poses.boxes.copy(), poses.person_scores.copy()
     for i, person in enumerate(people):
         if person.get("bbox") is not None:
-            x, y, width, height = person["bbox"]
+            x, y, width, height = (_number(v) for v in person["bbox"])
             boxes[i] = x, y, x + width, y + height
         if person.get("score") is not None:
             person_scores[i] = np.clip(np.nan_to_num(float(person["score"])), 0, 1)
@@ -188,6 +199,18 @@ def _poses(
     if any(track is None for track in tracks):
         return ranked(poses, list(zip(media, poses.frames)))
     return replace(poses, tracks=np.array(tracks, np.int64).reshape(len(people)))
+
+
+def _number(value: Any) -> float:
+    """A number that a picture can have; NaN is one.
+
+    Raises:
+        ValueError: it is infinite or absurd.
+    """
+    number = float(value)
+    if abs(number) > LARGEST_NUMBER:
+        raise ValueError(f"{number:g} is too large")
+    return number
 
 
 def _flat(poses: Poses) -> list[list[float]]:
