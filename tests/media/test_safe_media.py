@@ -28,7 +28,7 @@ def irregular(folder: Path, suffix: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{kind}{suffix}" for kind in ("pipe", "socket", "device", "loop", "nowhere")]
     os.mkfifo(paths[0])
-    held = os.getcwd()
+    held = Path.cwd()
     os.chdir(folder)  # a socket's path may not be long
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(paths[1].name)

@@ -123,7 +123,8 @@ def _sections(content: Any, path: Path) -> tuple[list[dict], dict[Any, str], dic
             images = {image["id"]: str(image["file_name"]) for image in content["images"]}
             categories = {c["id"]: c.get("keypoints") for c in content.get("categories", [])}
         except (KeyError, TypeError) as error:
-            raise FormatError(f"{path}: COCO images need id and file_name, categories an id ({error!r})") from error
+            raise FormatError(f"{path}: COCO images need id and file_name, categories an id ({one_line(error)}); "
+                              "export it again") from error
     else:
         raise FormatError(f"{path}: not COCO keypoints; expected a list of results, or a dict with 'annotations'")
     people = [person for person in everyone if isinstance(person, dict) and person.get("keypoints") is not None]
@@ -141,9 +142,8 @@ def _layout(names: Any, path: Path) -> tuple[Skeleton, Int[np.ndarray, " joint"]
     if not fitting or len(set(joints)) < len(joints):
         known = {joint for s in SKELETONS.values() for joint in s.joints}
         strange = [str(name) for name, joint in zip(names, joints) if joint not in known]
-        raise FormatError(
-            f"{path}: no known skeleton has its joints ({', '.join(strange or joints)}); known: {KNOWN_SKELETONS}"
-        )
+        theirs = one_line(", ".join(strange or joints))
+        raise FormatError(f"{path}: no known skeleton has its joints ({theirs}); known: {KNOWN_SKELETONS}")
     skeleton = min(fitting, key=len)
     return skeleton, np.array([skeleton.index(joint) for joint in joints])
 

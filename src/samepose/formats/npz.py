@@ -35,7 +35,7 @@ def read_npz(path: Path | str, wanted: Collection[str] | None = None) -> dict[st
             warnings.simplefilter("ignore")  # NumPy's, of old kinds of header: what is wrong raises
             names = [m.filename.removesuffix(".npy") for m in archive.infolist() if m.filename.endswith(".npy")]
             names = list(dict.fromkeys(n for n in names if wanted is None or n in wanted))
-            check_unpacked(path, archive, names)
+            check_unpacked(path, archive, names, LARGEST)
             return {name: _array(archive, name) for name in names}
     except FileNotFoundError as error:
         raise FormatError(f"{path}: does not exist; check the path") from error
@@ -50,7 +50,7 @@ def read_npz(path: Path | str, wanted: Collection[str] | None = None) -> dict[st
         raise FormatError(f"{path}: not a readable .npz ({reason}); save it again as plain arrays") from error
 
 
-def check_unpacked(path: Path, archive: zipfile.ZipFile, names: Collection[str], largest: int = LARGEST) -> None:
+def check_unpacked(path: Path, archive: zipfile.ZipFile, names: Collection[str], largest: int) -> None:
     """Before anything is unpacked; what an archive says of its sizes is also all that is ever read of it.
 
     Raises:
