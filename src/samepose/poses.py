@@ -185,6 +185,8 @@ def _column(values: Any, shape: tuple[int, ...], dtype: Any, name: str) -> np.nd
 
 def _cast(values: Any, dtype: Any, ndmin: int = 0) -> np.ndarray:
     """What is too large for the type becomes infinite, without a warning: whoever asks refuses it."""
+    if np.asarray(values).dtype.kind not in "biufO":
+        raise UsageError(f"{np.asarray(values).dtype} where numbers are expected")
     with np.errstate(over="ignore", invalid="ignore"):
         return np.array(values, dtype, ndmin=ndmin)
 

@@ -126,7 +126,10 @@ def _column(path: Path, arrays: dict[str, np.ndarray], key: str, otherwise: str,
     values = arrays.get(key, np.full(n, otherwise))
     if values.shape != (n,):
         raise FormatError(f"{path}: {key} has shape {values.shape}; expected ({n},), one per pose")
-    return values.astype(str)
+    try:
+        return values.astype(str)
+    except (TypeError, ValueError) as error:  # bytes that are no text
+        raise FormatError(f"{path}: {key} holds neither names nor numbers ({values.dtype}); save it again") from error
 
 
 def _rate(path: Path, arrays: dict[str, np.ndarray]) -> float | None:
