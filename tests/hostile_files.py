@@ -54,7 +54,16 @@ def huge_frame() -> bytes:
     return good.replace(struct.pack(">HH", 64, 48), struct.pack(">HH", 65_000, 65_000))
 
 
+def tiff_of_samples(count: int) -> bytes:
+    """A TIFF of 8 x 8 whose pixels are said to have so many samples, of which Pillow complains in its log."""
+    size = [(256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1)]
+    entries = [*size, (262, 3, 2), (273, 4, 8), (277, 3, count), (278, 4, 8)]
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries) + bytes(300)
+
+
 IMAGES: dict[str, bytes] = {
+    "tiff of samples": tiff_of_samples(65_283),
     "900 million pixels": png(30_000, 30_000),
     "negative width": png(2**32 - 1, 8),
     "no pixels": png(0, 0),

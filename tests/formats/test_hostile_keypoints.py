@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -15,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from drawn_people import Shell, photo
 from samepose.cli.app import explained, shortened
 from samepose.cli.options import Options
 from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.formats.keypoints import load_poses, save_poses
+from samepose.formats.matfile import read_mat
 from samepose.formats.npz import read_npz
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
@@ -155,3 +158,35 @@ def test_lines_about_errors_are_of_bearable_length(run: Shell, tmp_path: Path) -
     (tmp_path / "a.json").write_text(json.dumps([person(file_name="y" * 100_000)]))
     run("index", "--keypoints", "a.json", code=None)
     assert all(len(line) < 700 for line in run.err.splitlines())
+
+
+def matlab(**variables: object) -> bytes:
+    buffer = io.BytesIO()
+    savemat(buffer, variables)
+    return buffer.getvalue()
+
+
+def test_a_matlab_file_with_an_unknown_kind_of_number_does_not_end_the_process(tmp_path: Path) -> None:
+    good, path = matlab(joints=np.ones((2, 3))), tmp_path / "a.mat"
+    path.write_bytes(good)
+    np.testing.assert_array_equal(read_mat(path, ("joints",))["joints"], np.ones((2, 3)))
+    numbers = good.index(struct.pack("<II", 9, 48))  # miDOUBLE, six of them
+    for wrong in (struct.pack("<II", 0x87, 48), struct.pack("<II", 9, 2**31), struct.pack("<II", 0x90009, 0)):
+        path.write_bytes(good[:numbers] + wrong + good[numbers + 8 :])
+        with pytest.raises(FormatError, match="not a readable MATLAB file"):
+            read_mat(path, ("joints",))
+
+
+def test_nested_and_compressed_matlab_files(tmp_path: Path) -> None:
+    cells: object = np.ones(1)
+    for depth in range(1, 70):
+        inner = np.empty(1, object)
+        inner[0] = cells
+        cells = inner
+        if depth in (10, 69):
+            (tmp_path / f"{depth}.mat").write_bytes(matlab(joints=cells))
+    assert read_mat(tmp_path / "10.mat", ("joints",))
+    with pytest.raises(FormatError, match="nested too deeply"):
+        read_mat(tmp_path / "69.mat", ("joints",))
+    savemat(tmp_path / "c.mat", {"joints": {"deep": [{"x": np.arange(5)}]}}, do_compression=True)
+    np.testing.assert_array_equal(read_mat(tmp_path / "c.mat", ("joints",))["joints"].deep.x, np.arange(5))

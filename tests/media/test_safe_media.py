@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, features
 
 from drawn_people import Shell, photo, video
+from hostile_files import tiff_of_samples
 from samepose.errors import FormatError, MediaError
 from samepose.formats.keypoints import load_poses
 from samepose.formats.load_mocap import load_poseset
@@ -112,6 +115,15 @@ def test_kinds_that_are_not_named_are_not_opened(tmp_path: Path, kind: str) -> N
     Image.new("1" if kind in ("MSP", "XBM") else "RGB", (32, 32)).save(tmp_path / "a.jpg", format=kind)
     with pytest.raises(MediaError, match="not an image that can be read"):
         read_image(tmp_path / "a.jpg")
+
+
+def test_what_pillow_logs_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff_of_samples(65_283))
+    code = f"""from samepose.media.image import read_image
+try: read_image({str(tmp_path / "a.tif")!r})
+except Exception as error: print(error)"""  # in a process of its own: pytest handles all that is logged
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "a.tif: " in done.stdout and done.stderr == ""
 
 
 @pytest.mark.parametrize(("kind", "text"), [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,9 @@ IMAGE_SUFFIXES = _HEIF_SUFFIXES | {
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"heim": "HEIF", b"heis": "HEIF",
                b"mif1": "HEIF", b"msf1": "HEIF"}
+
+# Pillow also logs what is wrong with a file, and Python prints what nobody handles: the error says it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
