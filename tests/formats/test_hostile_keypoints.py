@@ -156,8 +156,14 @@ def test_lines_about_errors_are_of_bearable_length(run: Shell, tmp_path: Path) -
     short = shortened(message)
     assert len(short) < 600 and short.startswith("a.json: x") and short.endswith("; export it again")
     (tmp_path / "a.json").write_text(json.dumps([person(file_name="y" * 100_000)]))
-    run("index", "--keypoints", "a.json", code=None)
-    assert all(len(line) < 700 for line in run.err.splitlines())
+    run.fails("index", "--keypoints", "a.json", code=3, says=["no file can be called so"])
+    assert len(run.err) < 600
+
+
+def test_a_name_that_is_no_text_costs_nobody_else(run: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([person(file_name="\udcff.jpg"), person(file_name="b.jpg")]))
+    told = run.json("index", "--keypoints", "a.json", code=1)
+    assert told["people"] == 1 and "not valid UTF-8" in told["failed"][0]["error"]
 
 
 def matlab(**variables: object) -> bytes:

@@ -21,6 +21,8 @@ from samepose.skeleton import SKELETONS
 KNOWN_SKELETONS = ", ".join(f"{s.name} ({len(s)} joints)" for s in SKELETONS.values())
 LARGEST_NUMBER = 1e9  # pixels; beyond it is damage, and float32 would soon be infinite
 
+_LONGEST_NAME = 255  # bytes of a file's name, on any file system that people use
+
 
 @dataclass(frozen=True, eq=False)
 class KeypointFile:
@@ -91,7 +93,8 @@ def checked_names(names: Iterable[str], path: Path | str) -> tuple[str, ...]:
     checked = tuple(names)
     for name in set(checked):
         try:
-            possible = b"\0" not in os.fsencode(name)
+            encoded = os.fsencode(name)
+            possible = b"\0" not in encoded and max(map(len, encoded.split(b"/"))) <= _LONGEST_NAME
         except UnicodeEncodeError:  # half a character of UTF-16
             possible = False
         if not possible:

@@ -162,7 +162,7 @@ class Plan:
         return Copy(new, file, twin, known)
 
     def _poses(self, file: Path, poses: Poses) -> Step:
-        path, stat = self.stored(file), file.stat() if file.is_file() else None
+        path, stat = self.stored(file), _stat(file)
         if path.encode(errors="ignore").decode() != path:
             return Fail(path, "its name is not valid UTF-8; rename it", None, None)
         new = Medium(0, path, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, poses_hash(poses),
@@ -212,6 +212,14 @@ def kind_of(file: Path) -> str:
     if kind is None:
         raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
     return kind
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """Of a regular file that may be looked at, else None."""
+    try:
+        return file.stat() if file.is_file() else None
+    except OSError:
+        return None
 
 
 def _kind_by_name(file: Path) -> str | None:
