@@ -204,6 +204,7 @@ MOTION: dict[str, bytes] = {
     "a billion frames": bvh().replace("Frames: 4", "Frames: 1000000000").encode(),
     "frames below none": bvh().replace("Frames: 4", "Frames: -4").encode(),
     "a billion channels": bvh().replace("CHANNELS 3", "CHANNELS 1000000000", 1).encode(),
+    "channels that lead back": bvh().replace("CHANNELS 3", "CHANNELS -2", 1).encode(),
     "channels below none": bvh().replace("CHANNELS 3", "CHANNELS -3", 1).encode(),
     "time of nothing": bvh().replace("0.033", "1e-320").encode(),
     "endless time": bvh().replace("0.033", "1e308").encode(),

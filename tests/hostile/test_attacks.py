@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks._spoiled import ASF
 from benchmarks.fuzz import Reader, limit, main, outcome, readers, watch
 
 from drawn_people import Shell, photo
@@ -42,6 +43,23 @@ BY_HAND: list[tuple[str, str, bytes, Callable[[Path], object]]] = [
 @pytest.mark.parametrize(("file", "data", "read"), [case[1:] for case in BY_HAND], ids=[case[0] for case in BY_HAND])
 def test_made_by_hand(tmp_path: Path, file: str, data: bytes, read: Callable[[Path], object]) -> None:
     assert outcome(Reader(file, lambda rng: data, read), tmp_path / file, data) in ("read", "refused")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("length 0.45", "length 0"),
+        ("length 0.45", "length nan"),
+        ("length 0.45", "length 1e-320"),
+        ("direction 0.3 -0.9 0", "direction 0.3 -0.9"),
+        ("direction 0.3 -0.9 0", "direction"),
+        ("position 0 0 0", "position 0 0"),
+        ("length 7", "length 1e308"),
+    ],
+)
+def test_acclaim_skeletons(tmp_path: Path, good: str, bad: str) -> None:
+    assert good in ASF
+    assert outcome(READERS["ASF"], tmp_path / "skeleton.asf", ASF.replace(good, bad).encode()) == "refused"
 
 
 # ---------------------------------------------------------------- the command line over all of them

@@ -18,10 +18,11 @@ from PIL import EpsImagePlugin, Image, features
 
 from drawn_people import Shell, photo, video
 from hostile_files import tiff_of_samples
+from samepose.cli.media import left_out_text
 from samepose.errors import FormatError, MediaError
 from samepose.formats.keypoints import load_poses
 from samepose.formats.load_mocap import load_poseset
-from samepose.media.files import left_out_text, media_files, walk
+from samepose.media.files import media_files, walk
 from samepose.media.image import read_image
 from samepose.media.video import read_frames
 

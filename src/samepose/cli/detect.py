@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 import samepose
+from samepose.cli.media import found_in, left_out_text, left_standing
 from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_output, counted, people_text
-from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.errors import MediaError, UsageError
 from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose import Detector, Frame, Poses
-    from samepose.media.files import Walked
 
 Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of videos to look at.")]
 
@@ -42,10 +42,12 @@ def detect(
         mode: fast, balanced, or accurate (slower, finds small people).
         draw: Folder for pictures with the skeletons drawn in.
     """
+    if not media:
+        raise UsageError("name the photos, videos or folders to look at")
     if out is not None:
         check_output(out, (".npz", ".json"))
     run = _Run(options.detector(mode, detector), frame_rate(fps), draw)
-    found = _files(media)
+    found = found_in(media)
     files = found.files
     try:
         with options.progress("file") as progress:
@@ -57,7 +59,7 @@ def detect(
             run.save(out)
     for failure in run.failed:
         options.warn(failure)
-    options.done(run.coco() if options.json else None, run.summary(found, out))
+    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, out))
     return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
 
 
@@ -72,28 +74,6 @@ def frame_rate(fps: float | Literal["all"]) -> float | None:
     if not 0 < fps < float("inf"):
         raise UsageError(f"--fps is {fps:g}; give frames per second above 0, or all")
     return fps
-
-
-def found_in(media: Sequence[Path]) -> Walked:
-    """The photos and videos named, and those in the folders named.
-
-    Raises:
-        SameposeError: there are none.
-    """
-    from samepose.media.files import left_out_text, walk
-
-    found = walk(media)
-    if not found.files:
-        also = f" ({left_out_text(found.left_out)})" if found.left_out else ""
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there{also}; name files or another "
-                            "folder")
-    return found
-
-
-def _files(media: tuple[Path, ...]) -> Walked:
-    if not media:
-        raise UsageError("name the photos, videos or folders to look at")
-    return found_in(media)
 
 
 class _Run:
@@ -111,8 +91,6 @@ class _Run:
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
-        from samepose.media.files import left_standing
-
         if what := left_standing(file):
             self.failed.append(f"{file}: {what}")
             return
@@ -139,13 +117,11 @@ class _Run:
         """Write the poses."""
         samepose.save_poses(out, self.all(), self.media)
 
-    def summary(self, found: Walked, out: Path | None) -> str:
+    def summary(self, files: int, left_out: Mapping[str, int], out: Path | None) -> str:
         """One line."""
-        from samepose.media.files import left_out_text
-
         text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of "
-        text += counted(len(found.files), "file") + (f", {len(self.failed)} failed" if self.failed else "")
-        text += f", {left_out_text(found.left_out)}" if found.left_out else ""
+        text += counted(files, "file") + (f", {len(self.failed)} failed" if self.failed else "")
+        text += f", {left_out_text(left_out)}" if left_out else ""
         text += f"; saved {out}" if out else ""
         return text + (f"; drawn in {self.draw}" if self.draw else "")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import samepose
-from samepose.cli.detect import Fps, found_in, frame_rate
+from samepose.cli.detect import Fps, frame_rate
+from samepose.cli.media import found_in, left_out_text
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
 from samepose.errors import SameposeError, UsageError
 
@@ -90,8 +90,6 @@ def _tell(report: Report, options: Options) -> int:
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
     if report.left_out:
-        from samepose.media.files import left_out_text
-
-        text += f"; {left_out_text(Counter(report.left_out))}"
+        text += f"; {left_out_text(report.left_out)}"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
     return 0 if not report.failed else 1 if fine else 3

@@ -118,6 +118,8 @@ def _read_asf(path: Path) -> _Skeleton:
         bones = {"root": root} | {b.name: b for b in _parse_bones(sections[":bonedata"])}
         ordered = _link(bones, sections[":hierarchy"])
         metres = INCH / float(units.get("length", "1"))
+        if not (0 < metres < LARGEST and (np.abs(position) < LARGEST).all()):
+            raise ValueError("its unit of length or the root's position is not finite")
     except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:
         raise FormatError(f"{path}: the skeleton cannot be read ({error!s}); export it again") from error
     return _Skeleton(ordered, metres, units.get("angle", "deg").lower().startswith("rad"), position)

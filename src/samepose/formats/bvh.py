@@ -133,6 +133,8 @@ def _parse_tree(
                 at += 3
             elif word == "CHANNELS":
                 count = int(tokens[at + 1])
+                if count < 0:  # reading would go back, and on for ever
+                    raise ValueError(count)
                 channels[stack[-1]] = tuple(_channel(c) for c in tokens[at + 2 : at + 2 + count])
                 at += 1 + count
             elif word == "}":

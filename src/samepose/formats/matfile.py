@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -48,9 +49,10 @@ def load_mat(
     if what := irregular(path):
         raise FormatError(f"{path}: {what}")
     try:
-        _check_elements(path.read_bytes())
         with path.open("rb") as opened:
-            file: dict[str, Any] = loadmat(opened, variable_names=variables, **options)
+            content = opened.read()
+        _check_elements(content)
+        file: dict[str, Any] = loadmat(BytesIO(content), variable_names=variables, **options)
     except FileNotFoundError as error:
         raise FormatError(f"{path}: does not exist; check the path") from error
     except NotImplementedError as error:
@@ -72,7 +74,7 @@ def _check_elements(file: bytes) -> None:
         zlib.error: a compressed element is damaged.
     """
     byte_order = {b"IM": "<", b"MI": ">"}.get(file[126:128])
-    if byte_order is None:  # MATLAB 4 has another layout, 7.3 is HDF5
+    if byte_order is None or 1 not in file[124:126]:  # MATLAB 4 has another layout, 7.3 is HDF5
         return
     tag = Struct(f"{byte_order}II")
     waiting: list[tuple[memoryview, int]] = [(memoryview(file)[128:], 0)]

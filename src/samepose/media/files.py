@@ -72,12 +72,6 @@ def left_standing(file: Path) -> str | None:
         return None  # opening it tells why
 
 
-def left_out_text(left_out: Counter[str]) -> str:
-    """ "12 left out: 10 .txt, 2 without suffix"; "" when nothing was."""
-    kinds = ", ".join(f"{n:,} {suffix or 'without suffix'}" for suffix, n in left_out.most_common())
-    return f"{left_out.total():,} left out: {kinds}" if kinds else ""
-
-
 def _walk(folder: Path, suffixes: frozenset[str], left_out: Counter[str]) -> Iterator[Path]:
     unreadable: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
