@@ -76,7 +76,7 @@ class Poses:
         Raises:
             UsageError: a shape, range or infinite value that cannot be a pose.
         """
-        xy = np.array(points, np.float32, ndmin=2)
+        xy = _cast(points, np.float32, 2)
         if xy.ndim == 2:
             xy = xy[None]
         if xy.size == 0:
@@ -90,7 +90,7 @@ class Poses:
         n = len(xy)
         missing = np.isnan(xy).any(axis=-1)
         xy[missing] = np.nan
-        sc = np.ones(missing.shape, np.float32) if scores is None else np.array(scores, np.float32, ndmin=2)
+        sc = np.ones(missing.shape, np.float32) if scores is None else _cast(scores, np.float32, 2)
         if sc.shape != missing.shape:
             raise UsageError(f"scores have shape {sc.shape}; expected {missing.shape}")
         sc = np.clip(np.where(missing, 0, np.nan_to_num(sc)), 0, 1)
@@ -178,10 +178,23 @@ _PER_POSE = ("points", "scores", "boxes", "person_scores", "frames", "times", "t
 
 
 def _column(values: Any, shape: tuple[int, ...], dtype: Any, name: str) -> np.ndarray:
-    array = np.array(values, dtype)
+    given = np.asarray(values)
+    if dtype is np.int64 and given.dtype.kind == "f" and not (np.abs(given) < 2**53).all():
+        raise UsageError(f"{name} hold {given[~(np.abs(given) < 2**53)][0]}; expected whole numbers")
+    array = _cast(values, dtype)
     if array.shape != shape:
         raise UsageError(f"{name} have shape {array.shape}; expected {shape}")
+    if np.isinf(array).any():
+        raise UsageError(f"{name} hold infinite values; mark what is not known with NaN")
     return array
+
+
+def _cast(values: Any, dtype: Any, ndmin: int = 0) -> np.ndarray:
+    """What is too large for the type becomes infinite, without a warning: whoever asks refuses it."""
+    if np.asarray(values).dtype.kind not in "biufO":
+        raise UsageError(f"{np.asarray(values).dtype} where numbers are expected")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.array(values, dtype, ndmin=ndmin)
 
 
 def _boxes_of(points: Float[np.ndarray, "n joint dim"]) -> Float[np.ndarray, "n 4"]:

@@ -541,7 +541,7 @@ def test_bad_pose_sets(tmp_path: Path) -> None:
         ({"points": POSE[None, :5]}, r"expected numbers \(N, 17, 3\)"), ({"points": np.zeros((0, 17, 3))}, "no pose"),
         ({"clip": np.zeros(4)}, r"clip has shape \(4,\)"), ({"fps": np.array(-1.0)}, "fps is"),
         ({"joints": np.array([f"j{k}" for k in range(17)])}, "`joint_map`"),
-        ({"clip": np.array([{"an": "object"}])}, "without pickle"),
+        ({"clip": np.array([{"an": "object"}])}, "clip is a pickle, which is not read"),
     ):
         np.savez(path, **{k: v for k, v in (good | change).items() if v is not None})
         with pytest.raises(FormatError, match=says) as caught:

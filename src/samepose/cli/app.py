@@ -5,6 +5,7 @@ Exit codes: 0 all done; 1 some inputs failed and were reported; 2 wrong usage; 3
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -45,6 +46,8 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("explain", None, "samepose.cli.explain:app", "Show in pictures what a model has learned.", _MODELS),
 )
 
+_LONGEST = 500  # characters of a line about an error: names in it come from files, and may be of any length
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _ALIASES = {"recognise": ("recognize",)}
 # Arguments of the library whose flag is not their name, and calls for which there is a verb.
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
@@ -86,10 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try again at its end
         if "--debug" in tokens:
             print(shown(traceback.format_exc().rstrip(), keep="\n"), file=sys.stderr)
         message, code = explained(error, tokens)
-        print(f"error: {shown(message)}", file=sys.stderr)
+        print(f"error: {shown(shortened(message))}", file=sys.stderr)
         return code
 
 
@@ -103,11 +108,19 @@ def explained(error: BaseException, tokens: Sequence[str] = ()) -> tuple[str, in
         return as_flags(_one_line(error)), error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; what was finished is kept", 130
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return f"the output cannot be written ({error.strerror}); free some space, or send it elsewhere", 3
     if isinstance(error, OSError) and error.filename is not None:
         why = error.strerror or type(error).__name__
         return f"{error.filename}: {why}; check the path, the disk and its permissions", SameposeError.exit_code
     what = f"{type(error).__name__}: {_one_line(error)}"
     return f"unexpected {what}; run again with --debug to see where", SameposeError.exit_code
+
+
+def shortened(text: str) -> str:
+    """A line of bearable length: of a longer one the beginning, which names the input, and the end, the remedy."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def as_flags(text: str) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 import samepose
+from samepose.cli.media import found_in, left_out_text, left_standing
 from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, counted, people_text
-from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.errors import MediaError, UsageError
 from samepose.files import written
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ def detect(
         mode: fast, balanced, or accurate (slower, finds small people).
         draw: Folder for pictures with the skeletons drawn in.
     """
+    if not media:
+        raise UsageError("name the photos, videos or folders to look at")
     if out is not None:
         options.output(out, (".npz", ".json"), *media)
-    rate, files = frame_rate(fps), _files(media)
+    rate, found = frame_rate(fps), found_in(media)
+    files = found.files
     drawing = None if draw is None else _Drawing(draw, files, options)
     run = _Run(options.detector(mode, detector), rate, drawing)
     try:
@@ -56,7 +60,7 @@ def detect(
             run.save(out)
     for failure in run.failed:
         options.warn(failure)
-    options.done(run.coco() if options.json else None, run.summary(len(files), out))
+    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, out))
     return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
 
 
@@ -73,15 +77,6 @@ def frame_rate(fps: float | Literal["all"]) -> float | None:
     return fps
 
 
-def _files(media: tuple[Path, ...]) -> list[Path]:
-    if not media:
-        raise UsageError("name the photos, videos or folders to look at")
-    files = samepose.media_files(media)
-    if not files:
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
-    return files
-
-
 class _Run:
     """The people found so far."""
 
@@ -94,8 +89,8 @@ class _Run:
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
-        if file.is_dir():  # see `media_files`
-            self.failed.append(f"{file}: the folder may not be looked into; change its permissions")
+        if what := left_standing(file):
+            self.failed.append(f"{file}: {what}")
             return
         try:
             for frame, poses in samepose.detect(file, self.detector, self.fps):
@@ -120,10 +115,11 @@ class _Run:
         """Write the poses."""
         samepose.save_poses(out, self.all(), self.media)
 
-    def summary(self, files: int, out: Path | None) -> str:
+    def summary(self, files: int, left_out: Mapping[str, int], out: Path | None) -> str:
         """One line."""
-        text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of {counted(files, 'file')}"
-        text += f", {len(self.failed)} failed" if self.failed else ""
+        text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of "
+        text += counted(files, "file") + (f", {len(self.failed)} failed" if self.failed else "")
+        text += f", {left_out_text(left_out)}" if left_out else ""
         text += f"; saved {out}" if out else ""
         return text + (f"; drawn in {self.drawing.folder}" if self.drawing else "")
 

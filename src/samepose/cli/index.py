@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
+from samepose.cli.media import found_in, left_out_text
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
 from samepose.errors import SameposeError, UsageError
 
@@ -63,8 +64,8 @@ def index(
 
 def _media(media: Sequence[Path], prune: bool) -> Sequence[Path]:
     """The photos, videos and folders named, if there is anything in them."""
-    if media and not (prune or samepose.media_files(media)):
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there; name files or another folder")
+    if media and not prune:
+        found_in(media)
     return media
 
 
@@ -88,5 +89,7 @@ def _tell(report: Report, options: Options) -> int:
         (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
+    if report.left_out:
+        text += f"; {left_out_text(report.left_out)}"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
     return 0 if not report.failed else 1 if fine else 3

@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 import samepose
-from samepose.cli.app import as_flags
+from samepose.cli.app import as_flags, shortened
 from samepose.cli.text import shown
 from samepose.progress import Progress, silent
 
@@ -43,7 +43,7 @@ class Options:
         quiet: Only results and errors: no messages, no progress.
         force: Replace output files that exist already; inputs and files of the index are never replaced.
         debug: Show where an error comes from.
-        threads: How many threads to use; all cores by default.
+        threads: How many threads to use; all cores by default, and at most four for each.
     """
 
     index: Annotated[str, Parameter(env_var="SAMEPOSE_INDEX")] = DEFAULT_INDEX
@@ -52,6 +52,10 @@ class Options:
     force: Flag = False
     debug: Flag = False
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+
+    def __post_init__(self) -> None:
+        if self.threads:  # each is started and has a stack of its own: thousands hang the machine
+            object.__setattr__(self, "threads", min(self.threads, 4 * (os.cpu_count() or 1)))
 
     def detector(self, mode: Mode, kind: DetectorName = "movenet") -> Detector:
         """The people detector. CPM looks at mirror images too when it is to be accurate."""
@@ -112,7 +116,7 @@ class Options:
 
     def warn(self, text: str) -> None:
         """A failure that does not stop the verb; --quiet shows it too."""
-        print(f"error: {shown(as_flags(text))}", file=sys.stderr)
+        print(f"error: {shown(shortened(as_flags(text)))}", file=sys.stderr)
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Progress]:

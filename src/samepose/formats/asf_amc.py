@@ -11,7 +11,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from samepose.errors import FormatError
-from samepose.formats.bvh import JointTracks, rotation
+from samepose.formats.bvh import LARGEST, JointTracks, rotation
+from samepose.media import irregular
 
 INCH = 0.0254  # an ASF length is so many inches divided by its `length` unit
 FRAME_RATE = 120.0  # AMC files do not say; CMU and HDM05 record at 120
@@ -91,6 +92,8 @@ def find_asf(amc: Path) -> Path:
 
 
 def _read_lines(path: Path) -> list[list[str]]:
+    if what := irregular(path):
+        raise FormatError(f"{path}: {what}")
     try:
         text = path.read_text("latin-1")  # HDM05 headers hold names with umlauts that are not UTF-8
     except OSError as error:
@@ -115,6 +118,8 @@ def _read_asf(path: Path) -> _Skeleton:
         bones = {"root": root} | {b.name: b for b in _parse_bones(sections[":bonedata"])}
         ordered = _link(bones, sections[":hierarchy"])
         metres = INCH / float(units.get("length", "1"))
+        if not (0 < metres < LARGEST and (np.abs(position) < LARGEST).all()):
+            raise ValueError("its unit of length or the root's position is not finite")
     except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:
         raise FormatError(f"{path}: the skeleton cannot be read ({error!s}); export it again") from error
     return _Skeleton(ordered, metres, units.get("angle", "deg").lower().startswith("rad"), position)
@@ -128,7 +133,7 @@ def _parse_root(lines: list[list[str]]) -> tuple[_Bone, Float[np.ndarray, " 3"]]
         elif key == "axis":
             root.order = _order(values[0])
         elif key == "position":
-            position = np.array(values[:3], np.float64)
+            position = np.array(values[:3], np.float64).reshape(3)
         elif key == "orientation":
             root.axis = np.array(values[:3], np.float64).reshape(3)
     return root, position
@@ -148,7 +153,7 @@ def _parse_bones(lines: list[list[str]]) -> list[_Bone]:
         elif key == "name":
             bones[-1].name = values[0]
         elif key == "direction":
-            bones[-1].direction = np.array(values[:3], np.float64)
+            bones[-1].direction = np.array(values[:3], np.float64).reshape(3)
         elif key == "length":
             bones[-1].length = float(values[0])
         elif key == "axis":
@@ -159,7 +164,7 @@ def _parse_bones(lines: list[list[str]]) -> list[_Bone]:
             if not set(bones[-1].dof) <= {"rx", "ry", "rz"}:
                 raise ValueError(f"bone {bones[-1].name}: degrees of freedom {' '.join(values)} other than rx ry rz")
     for bone in bones:
-        if not (np.isfinite(bone.direction).all() and np.isfinite(bone.length)):
+        if not ((np.abs([*bone.direction, bone.length, *bone.axis]) < LARGEST).all()):
             raise ValueError(f"bone {bone.name} is not finite")
     return bones
 

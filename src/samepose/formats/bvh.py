@@ -12,8 +12,10 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from samepose.errors import FormatError
+from samepose.media import irregular
 
 _AXES = "XYZ"
+LARGEST = 1e9  # of a length or an angle in a file: beyond it is damage, as good as infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,8 @@ def parse_bvh(path: str | Path, *, keep_nan: bool = False) -> Bvh:
             NaN or infinite values, or has no frame.
     """
     path = Path(path)
+    if what := irregular(path):
+        raise FormatError(f"{path}: {what}")
     try:
         text = path.read_text("latin-1")
     except OSError as error:
@@ -129,6 +133,8 @@ def _parse_tree(
                 at += 3
             elif word == "CHANNELS":
                 count = int(tokens[at + 1])
+                if count < 0:  # reading would go back, and on for ever
+                    raise ValueError(count)
                 channels[stack[-1]] = tuple(_channel(c) for c in tokens[at + 2 : at + 2 + count])
                 at += 1 + count
             elif word == "}":
@@ -142,7 +148,7 @@ def _parse_tree(
     if stack or not names:
         raise FormatError(f"{path}: HIERARCHY does not close its braces; the file is cut short, export it again")
     array = np.array(offsets)
-    if not np.isfinite(array).all():
+    if not (np.abs(array) < LARGEST).all():
         raise FormatError(f"{path}: an OFFSET in HIERARCHY is not a finite number; export the file again")
     return _unique(names), tuple(parents), array, tuple(channels)
 
@@ -187,7 +193,7 @@ def _parse_motion(
         raise FormatError(f"{path}: {frames} frames of {width} channels need {frames * width} values, found "
                           f"{values.size}; {missing}, export it again or correct 'Frames:'")
     values = values.reshape(frames, width)
-    bad = np.isinf(values) if keep_nan else ~np.isfinite(values)
+    bad = np.abs(values) > LARGEST if keep_nan else ~(np.abs(values) <= LARGEST)
     if bad.any():
         raise FormatError(f"{path}: frame {int(bad.any(axis=1).argmax())} holds NaN or infinite values; "
                           "remove the frame or export the file again")

@@ -15,7 +15,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from samepose.errors import FormatError, UsageError
-from samepose.formats.keypointfile import KNOWN_SKELETONS, KeypointFile, mark_missing, ranked, triples
+from samepose.formats.keypointfile import (
+    KNOWN_SKELETONS,
+    LARGEST_NUMBER,
+    KeypointFile,
+    checked_names,
+    mark_missing,
+    ranked,
+    triples,
+)
+from samepose.media import one_line
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
 
@@ -42,8 +51,9 @@ def parse_coco(content: Any, path: Path) -> KeypointFile:
     """
     try:
         return _parse(content, path)
-    except (TypeError, ValueError, KeyError, OverflowError, UsageError) as error:
-        raise FormatError(f"{path}: a field is not as in COCO's keypoint format ({error}); export it again") from error
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, UsageError) as error:
+        what = one_line(error)
+        raise FormatError(f"{path}: a field is not as in COCO's keypoint format ({what}); export it again") from error
 
 
 def _parse(content: Any, path: Path) -> KeypointFile:
@@ -61,7 +71,7 @@ def _parse(content: Any, path: Path) -> KeypointFile:
     points = mark_missing(raw[..., :2], raw[..., 2])
     kept = [i for i in range(len(people)) if not np.isnan(points[i]).all()]
     people = [people[i] for i in kept]
-    media = tuple(_media(person, images, path) for person in people)
+    media = checked_names((_media(person, images, path) for person in people), path)
     return KeypointFile(_poses(people, points[kept], raw[kept, :, 2], skeleton, media), media)
 
 
@@ -110,7 +120,8 @@ def _sections(content: Any, path: Path) -> tuple[list[dict], dict[Any, str], dic
             images = {image["id"]: str(image["file_name"]) for image in content["images"]}
             categories = {c["id"]: c.get("keypoints") for c in content.get("categories", [])}
         except (KeyError, TypeError) as error:
-            raise FormatError(f"{path}: COCO images need id and file_name, categories an id ({error!r})") from error
+            raise FormatError(f"{path}: COCO images need id and file_name, categories an id ({one_line(error)}); "
+                              "export it again") from error
     else:
         raise FormatError(f"{path}: not COCO keypoints; expected a list of results, or a dict with 'annotations'")
     people = [person for person in everyone if isinstance(person, dict) and person.get("keypoints") is not None]
@@ -128,9 +139,8 @@ def _layout(names: Any, path: Path) -> tuple[Skeleton, Int[np.ndarray, " joint"]
     if not fitting or len(set(joints)) < len(joints):
         known = {joint for s in SKELETONS.values() for joint in s.joints}
         strange = [str(name) for name, joint in zip(names, joints) if joint not in known]
-        raise FormatError(
-            f"{path}: no known skeleton has its joints ({', '.join(strange or joints)}); known: {KNOWN_SKELETONS}"
-        )
+        theirs = one_line(", ".join(strange or joints))
+        raise FormatError(f"{path}: no known skeleton has its joints ({theirs}); known: {KNOWN_SKELETONS}")
     skeleton = min(fitting, key=len)
     return skeleton, np.array([skeleton.index(joint) for joint in joints])
 
@@ -177,7 +187,7 @@ def _poses(
     boxes, person_scores = poses.boxes.copy(), poses.person_scores.copy()
     for i, person in enumerate(people):
         if person.get("bbox") is not None:
-            x, y, width, height = person["bbox"]
+            x, y, width, height = (_number(v) for v in person["bbox"])
             boxes[i] = x, y, x + width, y + height
         if person.get("score") is not None:
             person_scores[i] = np.clip(np.nan_to_num(float(person["score"])), 0, 1)
@@ -186,6 +196,18 @@ def _poses(
     if any(track is None for track in tracks):
         return ranked(poses, list(zip(media, poses.frames)))
     return replace(poses, tracks=np.array(tracks, np.int64).reshape(len(people)))
+
+
+def _number(value: Any) -> float:
+    """A number that a picture can have; NaN is one.
+
+    Raises:
+        ValueError: it is infinite or absurd.
+    """
+    number = float(value)
+    if abs(number) > LARGEST_NUMBER:
+        raise ValueError(f"{number:g} is too large")
+    return number
 
 
 def _flat(poses: Poses) -> list[list[float]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import FormatError, UsageError
+from samepose.media import irregular, one_line
 from samepose.poses import Poses
 from samepose.skeleton import SKELETONS
 
 KNOWN_SKELETONS = ", ".join(f"{s.name} ({len(s)} joints)" for s in SKELETONS.values())
-_LARGEST = 1e9  # pixels; beyond it is damage, and float32 would soon be infinite
+LARGEST_NUMBER = 1e9  # pixels; beyond it is damage, and float32 would soon be infinite
+
+_LONGEST_NAME = 255  # bytes of a file's name, on any file system that people use
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +68,10 @@ def read_json(path: Path) -> Any:
     Raises:
         FormatError: the file cannot be read or is not JSON.
     """
+    if what := irregular(path):
+        raise FormatError(f"{path}: {what}")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors put a mark in front
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
@@ -73,6 +79,27 @@ def read_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise FormatError(f"{path}: not JSON ({where}); export it again, it may be cut short") from error
+    except (RecursionError, ValueError, MemoryError) as error:  # nested, or a number of more digits than Python reads
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
+        raise FormatError(f"{path}: not JSON that can be read ({what}); export it again") from error
+
+
+def checked_names(names: Iterable[str], path: Path | str) -> tuple[str, ...]:
+    """The names of pictures that a file gives.
+
+    Raises:
+        FormatError: a name that no file can have.
+    """
+    checked = tuple(names)
+    for name in set(checked):
+        try:
+            encoded = os.fsencode(name)
+            possible = b"\0" not in encoded and max(map(len, encoded.split(b"/"))) <= _LONGEST_NAME
+        except UnicodeEncodeError:  # half a character of UTF-16
+            possible = False
+        if not possible:
+            raise FormatError(f"{path}: names a picture {one_line(ascii(name))}; no file can be called so")
+    return checked
 
 
 def triples(values: Any, where: str) -> Float[np.ndarray, "joint 3"]:
@@ -86,11 +113,11 @@ def triples(values: Any, where: str) -> Float[np.ndarray, "joint 3"]:
     """
     try:
         flat = np.array(values, np.float64).reshape(-1)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise FormatError(f"{where} has keypoints that are not numbers; write x, y, score for each joint") from error
     if flat.size % 3:
         raise FormatError(f"{where} has {flat.size} keypoint numbers, not threes; write x, y, score for each joint")
-    if (np.abs(flat) > _LARGEST).any():
+    if (np.abs(flat) > LARGEST_NUMBER).any():
         raise FormatError(f"{where} has infinite or absurd keypoint numbers; write 0, 0, 0 for a missing joint")
     return flat.reshape(-1, 3)
 

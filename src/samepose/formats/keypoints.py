@@ -12,6 +12,7 @@ from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile, read_json
 from samepose.formats.openpose import parse_openpose, read_openpose
 from samepose.formats.posefile import pose_bytes, read_posefile
+from samepose.media import irregular
 from samepose.poses import Poses
 
 _KINDS = "a samepose .npz, COCO keypoint JSON, or OpenPose JSON (a file, or the folder of them)"
@@ -28,6 +29,8 @@ def load_poses(path: Path | str) -> KeypointFile:
     path = Path(path)
     if path.is_dir():
         return read_openpose(path)
+    if what := irregular(path):
+        raise FormatError(f"{path}: {what}")
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"PK"

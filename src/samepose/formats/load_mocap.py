@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from samepose.formats.body import to_body
 from samepose.formats.h36m import is_h36m, read_h36m
 from samepose.formats.joint_names import JointMap
 from samepose.formats.motion import MOTION_SUFFIXES, Motion, read_motion, thinned
+from samepose.formats.npz import read_npz
 from samepose.formats.poseset import PoseSet
+from samepose.media.files import left_standing, walk
 from samepose.skeleton import SKELETONS
 
 
@@ -42,7 +43,7 @@ def load_poseset(path: str | Path, joint_map: JointMap | None = None, fps: float
 
 
 def _load_folder(folder: Path, joint_map: JointMap | None, fps: float | None) -> PoseSet:
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MOTION_SUFFIXES and p.is_file())
+    files = walk([folder], frozenset(MOTION_SUFFIXES)).files
     if not files:
         raise FormatError(f"{folder}: holds no {', '.join(MOTION_SUFFIXES)} file; give the folder of "
                           "the motion capture")
@@ -51,6 +52,8 @@ def _load_folder(folder: Path, joint_map: JointMap | None, fps: float | None) ->
     failed: list[tuple[str, str]] = []
     for file in files:
         try:
+            if what := left_standing(file):
+                raise FormatError(f"{file}: {what}")
             motions.append(read_motion(file, fps, joint_map))
         except FormatError as error:
             failed.append((str(file), str(error)))
@@ -78,7 +81,7 @@ def _join(motions: Sequence[Motion], names: Sequence[str], failed: list[tuple[st
 
 
 def _load_npz(path: Path, joint_map: JointMap | None, fps: float | None) -> PoseSet:
-    arrays = _arrays(path)
+    arrays = read_npz(path)
     points, joints = _points_and_joints(path, arrays)
     clip_ids = _column(path, arrays, "clip", path.stem, len(points))
     subject_ids = _column(path, arrays, "subject", path.stem, len(points))
@@ -96,19 +99,6 @@ def _load_npz(path: Path, joint_map: JointMap | None, fps: float | None) -> Pose
     subject_names, subject = _numbered(subject_ids[kept])
     notes = tuple(f"{path.name}: {note}" for note in notes)
     return PoseSet(body, clip, clip_names, subject, subject_names, rate, notes)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array, not an .npz")
-            return {key: file[key] for key in file.files}
-    except FileNotFoundError as error:
-        raise FormatError(f"{path}: does not exist; check the path") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path}: is not a readable .npz pose set without pickle ({str(error).splitlines()[0]}); "
-                          "save points, joints and clip as plain arrays") from error
 
 
 def _points_and_joints(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -136,7 +126,10 @@ def _column(path: Path, arrays: dict[str, np.ndarray], key: str, otherwise: str,
     values = arrays.get(key, np.full(n, otherwise))
     if values.shape != (n,):
         raise FormatError(f"{path}: {key} has shape {values.shape}; expected ({n},), one per pose")
-    return values.astype(str)
+    try:
+        return values.astype(str)
+    except (TypeError, ValueError) as error:  # bytes that are no text
+        raise FormatError(f"{path}: {key} holds neither names nor numbers ({values.dtype}); save it again") from error
 
 
 def _rate(path: Path, arrays: dict[str, np.ndarray]) -> float | None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from struct import Struct
 from typing import Any
-from zlib import error as ZlibError
+from zlib import decompressobj
 
 from samepose.errors import FormatError
+from samepose.media import irregular
+
+_MATRIX, _COMPRESSED = 14, 15
+_KINDS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13, _MATRIX, _COMPRESSED, 16, 17, 18})
+_DEEPEST = 50  # matrices within matrices; MPII's labels have nine
+_LARGEST = 2**30  # bytes of a compressed element unpacked
 
 
 def read_mat(path: Path, variables: tuple[str, ...]) -> dict[str, Any]:
@@ -37,18 +45,58 @@ def load_mat(
         FormatError: missing, damaged or of MATLAB 7.3.
     """
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
+    if what := irregular(path):
+        raise FormatError(f"{path}: {what}")
     try:
         with path.open("rb") as opened:
-            file: dict[str, Any] = loadmat(opened, variable_names=variables, **options)
+            content = opened.read()
+        _check_elements(content)
+        file: dict[str, Any] = loadmat(BytesIO(content), variable_names=variables, **options)
     except FileNotFoundError as error:
         raise FormatError(f"{path}: does not exist; check the path") from error
     except NotImplementedError as error:
         raise FormatError(f"{path}: is a MATLAB 7.3 file{newer}") from error
-    # A damaged file can fail anywhere in the reader.
-    except (MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, EOFError, OverflowError,
-            ZlibError) as error:
+    except Exception as error:  # a damaged file can fail anywhere in the reader
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FormatError(f"{path}: is not a readable MATLAB file ({reason}); get it again") from error
     return file
+
+
+def _check_elements(file: bytes) -> None:
+    """SciPy takes the kind and size of each element as the file states them, and reads beyond its tables.
+
+    Source: "MAT-File Format", MathWorks, chapter 1: an element is its kind, its size and its bytes, filled up to eight,
+    or, of four bytes at most, all in eight; matrices and compressed elements hold further ones.
+
+    Raises:
+        ValueError: an unknown kind, or an element that ends after what holds it.
+        zlib.error: a compressed element is damaged.
+    """
+    byte_order = {b"IM": "<", b"MI": ">"}.get(file[126:128])
+    if byte_order is None or 1 not in file[124:126]:  # MATLAB 4 has another layout, 7.3 is HDF5
+        return
+    tag = Struct(f"{byte_order}II")
+    waiting: list[tuple[memoryview, int]] = [(memoryview(file)[128:], 0)]
+    while waiting:
+        data, depth = waiting.pop()
+        at = 0
+        while at + 8 <= len(data):
+            kind, size = tag.unpack_from(data, at)
+            small = kind >> 16
+            held = data[at + 4 : at + 4 + small] if small else data[at + 8 : at + 8 + size]
+            if (kind & 0xFFFF if small else kind) not in _KINDS or len(held) < (small or size) or small > 4:
+                raise ValueError("an element of it is damaged")
+            if kind in (_MATRIX, _COMPRESSED):
+                if depth == _DEEPEST:
+                    raise ValueError("it is nested too deeply")
+                waiting.append((held if kind == _MATRIX else _unpacked(held), depth + 1))
+            at += 8 if small else 8 + (size if kind == _COMPRESSED else -(-size // 8) * 8)
+
+
+def _unpacked(held: memoryview) -> memoryview:
+    unpacking = decompressobj()
+    data = unpacking.decompress(held, _LARGEST)
+    if unpacking.unconsumed_tail:
+        raise ValueError("it is too large")
+    return memoryview(data)

@@ -18,12 +18,15 @@ from typing import Any, get_args
 import numpy as np
 
 from samepose.errors import FormatError, UsageError
-from samepose.formats.keypointfile import KeypointFile
+from samepose.formats.keypointfile import KeypointFile, checked_names
+from samepose.formats.npz import read_npz
+from samepose.media import one_line
 from samepose.poses import Poses, Unit
 from samepose.skeleton import SKELETONS, Skeleton
 
 _FORMAT, _VERSION = "samepose poses", 1
 _PER_POSE = ("scores", "boxes", "person_scores", "frames", "times", "tracks")
+_FIELDS = ("format", "version", "points", *_PER_POSE, "skeleton", "joints", "unit", "fps", "media")
 
 
 def pose_bytes(file: KeypointFile) -> bytes:
@@ -43,14 +46,9 @@ def read_posefile(path: Path | str) -> KeypointFile:
     Raises:
         FormatError: unreadable, damaged, another program's .npz, or made by a newer samepose.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            fields: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except Exception as error:  # a damaged zip or header raises almost any kind
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{path}: not a readable .npz ({reason}); save the poses again") from error
+    fields: dict[str, Any] = read_npz(path, _FIELDS)
     if str(fields.get("format")) != _FORMAT:
-        raise FormatError(f"{path}: not a samepose pose file (arrays: {', '.join(fields) or 'none'}); see save_poses")
+        raise FormatError(f"{path}: not a samepose pose file, its array `format` does not say so; see save_poses")
     try:
         if int(fields["version"]) > _VERSION:
             raise FormatError(f"{path}: pose file of version {fields['version']}, not {_VERSION}; update samepose")
@@ -61,9 +59,9 @@ def read_posefile(path: Path | str) -> KeypointFile:
             fields["points"], _skeleton(fields), unit=unit,  # type: ignore[arg-type]  # checked above
             fps=None if np.isnan(fps) else fps, **{name: fields[name] for name in _PER_POSE},
         )
-        return KeypointFile(poses, tuple(str(name) for name in fields["media"]))
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise FormatError(f"{path}: damaged pose file ({error}); save the poses again") from error
+        return KeypointFile(poses, checked_names((str(name) for name in fields["media"]), path))
+    except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
+        raise FormatError(f"{path}: damaged pose file ({one_line(error)}); save the poses again") from error
 
 
 def _skeleton(fields: dict[str, Any]) -> Skeleton:

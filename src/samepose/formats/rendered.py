@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from PIL import Image
 
 from samepose.errors import FormatError, MediaError
 from samepose.formats.labelled import LabelledPeople
+from samepose.formats.npz import read_npz
 from samepose.media import one_line
 from samepose.poses import Poses
 from samepose.skeleton import SYNTH22, Skeleton
@@ -41,7 +41,7 @@ class RenderedPeople(LabelledPeople):
         """
         path = self.images[i]
         try:
-            with Image.open(io.BytesIO(self.files[path])) as image:
+            with Image.open(io.BytesIO(self.files[path]), formats=["JPEG"]) as image:
                 return np.asarray(image.convert("RGB"))
         except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
             raise MediaError(f"{path}: the image is damaged ({one_line(error)}); make the set again") from error
@@ -141,7 +141,7 @@ def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
         flat, deep = own.convert(data["joints_2d"], skeleton), own.convert(data["joints_3d"], skeleton)
         seen, inside = (own.convert_scores(data[k].astype(np.float32), skeleton) > 0.5 for k in ("visible", "inside"))
         for i, jpeg in enumerate(_pictures(data)):
-            with Image.open(io.BytesIO(jpeg)) as image:
+            with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
                 pixels = np.array(image.convert("RGB"))
             yield Sample(pixels, flat[i], deep[i], seen[i], inside[i], data["intrinsics"][i], data["shape"][i],
                          int(data["instant"][i]), int(data["camera"][i]), str(data["clip"][i]),
@@ -152,10 +152,8 @@ def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
 def _shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of a shard, each read once; FormatError when they, or what is done with them, show that it is none."""
     try:
-        with np.load(path) as file:
-            data = {name: file[name] for name in file.files}
-        yield data
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        yield read_npz(path)
+    except (FormatError, OSError, ValueError, KeyError, EOFError) as error:
         raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from error
 
 

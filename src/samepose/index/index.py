@@ -143,17 +143,18 @@ class Index:
             UsageError: a path does not exist; poses are 3D, have no name, or there are none for the name.
             StoreError: another model's index, another writer, a full disk; what was finished before is kept.
         """
-        from samepose.media.files import media_files
+        from samepose.media.files import walk
 
         given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
         paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
         if name is not None and not given:
             raise UsageError("`name` is for poses; photos and videos have their own")
-        files, poses = media_files(paths), grouped(given, name) if given else {}
+        found, poses = walk(paths), grouped(given, name) if given else {}
         embedder = self._checked_embedder()
-        with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
-            if files:
-                run.run(run.plan.files(files, self.detector.name, fps), self.detector)
+        with ingestion(self._store, embedder, label, progress, len(found.files) + len(poses)) as run:
+            run.report.left_out = dict(found.left_out)
+            if found.files:
+                run.run(run.plan.files(found.files, self.detector.name, fps), self.detector)
             run.run(run.plan.poses(poses))
             if prune:
                 run.prune([path for path in paths if path.is_dir()])

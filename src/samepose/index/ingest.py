@@ -39,6 +39,7 @@ class Report:
         done, nobody: read, with and without people in them (replaced ones included).
         failed: (path, why) of those that could not be read, now or in an earlier run.
         unchanged: skipped. moved, copied, removed: not read either.
+        left_out: files of folders that are neither photos nor videos by their name: how many, by suffix.
         people: added.
         seconds: of the whole run.
     """
@@ -50,6 +51,7 @@ class Report:
     moved: int = 0
     copied: int = 0
     removed: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     people: int = 0
     seconds: float = 0.0
 

@@ -20,12 +20,17 @@ def local_folder(uri: str) -> Path | None:
     return None if "://" in uri else Path(uri)
 
 
+_RAISED = (OSError, RuntimeError, ValueError, KeyError)  # by the store; KeyError where a table lost its columns
+
+
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Turn what the store raises into a StoreError of one line that names the index and the remedy."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:
+        if not (isinstance(error, _RAISED) or type(error).__name__ == "RustPanic"):  # that class has no place to import
+            raise
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if full:

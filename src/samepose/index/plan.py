@@ -9,6 +9,7 @@ removed from the index.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,7 +131,7 @@ class Plan:
 
     def stored(self, file: Path) -> str:
         """The path as the index stores it."""
-        whole = file.resolve()
+        whole = Path(os.path.realpath(file))  # Path.resolve raises on a link that leads to itself
         return whole.relative_to(self._root).as_posix() if whole.is_relative_to(self._root) else whole.as_posix()
 
     def _file(self, file: Path, mode: str, fps: float | None) -> Step:
@@ -139,7 +140,7 @@ class Plan:
             return Fail(path, "its name is not valid UTF-8; rename it", None, None)
         known = self._by_path.get(path)
         try:
-            stat, kind = file.stat(), kind_of(file)
+            kind, stat = kind_of(file), file.stat()
             rate = None if fps is None or kind != "video" else float(fps)
             new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label)
             if known and known.same_settings(new) and (known.size, known.mtime) == (new.size, new.mtime):
@@ -161,10 +162,13 @@ class Plan:
         return Copy(new, file, twin, known)
 
     def _poses(self, file: Path, poses: Poses) -> Step:
-        path, stat = self.stored(file), file.stat() if file.is_file() else None
+        path, stat = self.stored(file), _stat(file)
+        if path.encode(errors="ignore").decode() != path:
+            return Fail(path, "its name is not valid UTF-8; rename it", None, None)
         new = Medium(0, path, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, poses_hash(poses),
-                     kind_of(file) if stat else "poses", None, "keypoints", "done" if len(poses) else "nobody",
-                     people=len(poses), skeleton=poses.skeleton.name, label=self._label)
+                     (stat and _kind_by_name(file)) or "poses", None, "keypoints",
+                     "done" if len(poses) else "nobody", people=len(poses), skeleton=poses.skeleton.name,
+                     label=self._label)
         known = self._by_path.get(path)
         if known and known.hash == new.hash and known.same_settings(new):
             return Skip(known)
@@ -200,17 +204,30 @@ def kind_of(file: Path) -> str:
     Raises:
         MediaError: it is neither.
     """
+    from samepose.media.files import left_standing
+
+    if what := left_standing(file):
+        raise MediaError(f"{file}: {what}")
+    kind = _kind_by_name(file)
+    if kind is None:
+        raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
+    return kind
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """Of a regular file that may be looked at, else None."""
+    try:
+        return file.stat() if file.is_file() else None
+    except OSError:
+        return None
+
+
+def _kind_by_name(file: Path) -> str | None:
     from samepose.media.image import IMAGE_SUFFIXES
     from samepose.media.video import VIDEO_SUFFIXES
 
-    if file.is_dir():  # see `media_files`
-        raise MediaError(f"{file}: the folder may not be looked into; change its permissions")
     suffix = file.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    if suffix in VIDEO_SUFFIXES:
-        return "video"
-    raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
+    return "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
 
 
 def file_hash(file: Path) -> str:

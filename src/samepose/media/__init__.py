@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from pathlib import Path
 
 from samepose.errors import MediaError
+
+
+def irregular(path: str | Path) -> str | None:
+    """What a path is if it is no regular file, with the remedy; None for a regular file, and where nothing is there.
+
+    To be asked before anything is opened: opening a pipe waits for its writer, and reading a device may never end.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        # A name that leads back to itself is something that is there.
+        return "is a link that leads to itself; remove it" if error.errno == errno.ELOOP else None
+    except ValueError:
+        return "no file can have this name; correct it"
+    kinds = ((stat.S_ISDIR, "directory; name the files in it"), (stat.S_ISFIFO, "pipe; save it as a file first"),
+             (stat.S_ISSOCK, "socket; name a file"), (stat.S_ISREG, None))
+    return next((what and f"is a {what}" for of_kind, what in kinds if of_kind(mode)), "is a device; name a file")
 
 
 def check_readable(path: str | Path) -> Path:
     """The path, when it is a file with something in it.
 
     Raises:
-        MediaError: it is missing, a directory, forbidden or empty.
+        MediaError: it is missing, no regular file, forbidden or empty.
     """
     path = Path(path)
+    if what := irregular(path):
+        raise MediaError(f"{path}: {what}")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError as error:
         raise MediaError(f"{path}: there is no such file; check the path") from error
-    except IsADirectoryError as error:
-        raise MediaError(f"{path}: is a directory; name the files in it") from error
     except PermissionError as error:
         raise MediaError(f"{path}: reading it is not permitted; change its permissions") from error
     except (OSError, ValueError) as error:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from samepose.errors import MediaError
 from samepose.media import check_readable, one_line
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+IMAGE_SUFFIXES = _HEIF_SUFFIXES | {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+
+# Nothing else is opened, whatever a file is named: of what else Pillow knows, EPS runs Ghostscript.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"heim": "HEIF", b"heis": "HEIF",
+               b"mif1": "HEIF", b"msf1": "HEIF"}
+
+# Pillow also logs what is wrong with a file, and Python prints what nobody handles: the error says it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -32,14 +43,16 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     16-bit and float greyscale is scaled to 8 bits, not clipped; transparency is laid over white.
 
     Raises:
-        MediaError: the file is missing, empty, truncated, not an image, or of more than 178 million pixels.
+        MediaError: the file is missing, empty, truncated, not an image of a kind that is read here, or of more than 178
+            million pixels; or it is HEIC and the extra that reads it is not installed.
     """
     path = check_readable(path)
+    formats = _formats(path)
     try:
         with warnings.catch_warnings():
             # Pillow warns from 89 million pixels on: a panorama may have more. It still refuses twice as many.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=formats) as image:
                 image.load()
                 return _to_array(_turn_upright(_to_rgb(image), _orientation(image)))
     except Image.DecompressionBombError as error:
@@ -87,6 +100,31 @@ def resize(
     whole = Image.new("RGB", (image.shape[1], image.shape[0]), None)  # `fromarray` would black it out first
     whole.frombytes(np.ascontiguousarray(image))
     return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """The kinds of image that the file may be; those that only some installations read, where it says that it is one.
+
+    Raises:
+        MediaError: it is of a kind that this installation does not read.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    kind = _ISO_BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
+    if kind and b"avif" in head:  # "mif1" may be either
+        kind = "AVIF"
+    if kind == "AVIF":
+        if not features.check("avif"):
+            raise MediaError(f"{path}: is AVIF, which this Pillow does not read; update it: pip install -U pillow")
+        return ("AVIF",)
+    if kind == "HEIF":
+        try:
+            import pillow_heif
+        except ImportError as error:
+            raise MediaError(f"{path}: is HEIC; to read it, pip install 'samepose[heic]'") from error
+        pillow_heif.register_heif_opener()
+        return ("HEIF",)
+    return _FORMATS
 
 
 def _orientation(image: Image.Image) -> int:

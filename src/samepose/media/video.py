@@ -20,6 +20,10 @@ VIDEO_SUFFIXES = frozenset(
      ".ogv"}
 )
 
+# FFmpeg's names of the containers that are read. Left out is whatever leads to other files or the network: playlists
+# (HLS, DASH), scripts (concat), descriptions (SDP); and those that nobody films in.
+_CONTAINERS = ("mov", "matroska", "webm", "avi", "mpeg", "mpegvideo", "mpegts", "asf", "flv", "ogg")
+_LARGEST = 2**26  # pixels of a frame: twice 8K
 _SAMPLING_SLACK = 1e-3  # seconds: containers round times to the millisecond
 _CUT_SLACK = 0.5  # seconds that may be missing at the end before a video counts as cut
 
@@ -146,24 +150,37 @@ def _last_until(container: Any, stream: Any, seconds: float, seek: bool) -> tupl
     return (*last, True) if last else None
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream; MediaError when there is none."""
+def opened_container(path: str | Path) -> Any:
+    """PyAV's container of a file, which is all that is opened: no other file, and nothing over the network.
+
+    Raises:
+        MediaError: the file is missing, no regular file, or of none of the kinds that are read.
+    """
     import av
 
     path = check_readable(path)
+    only = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
     try:
-        # The whitelist keeps a playlist that poses as a video from reaching for the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        return av.open(f"file:{path}", options=only)
+    except av.ArgumentError as error:  # FFmpeg's word for what is not on the list
+        raise MediaError(f"{path}: is no video of a kind that is read here; convert it to MP4") from error
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         raise MediaError(f"{path}: is not a video that can be read ({_reason(error)}); convert it to MP4") from error
-    with container:
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream; MediaError when there is none."""
+    with opened_container(path) as container:
         streams = [s for s in container.streams.video if not _is_cover(s)]
         if not streams:
             raise MediaError(f"{path}: holds no video, only sound or data; give a video or a photo")
         stream = streams[0]
         if stream.codec_context is None:
             raise MediaError(f"{path}: its video codec is not known here; convert it to H.264 or VP9")
+        if stream.width * float(stream.sample_aspect_ratio or 1) * stream.height > _LARGEST:
+            most = _LARGEST // 10**6
+            raise MediaError(f"{path}: has frames of more than {most} million pixels; make it smaller first")
         stream.thread_type = "AUTO"
         yield container, stream
 

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from samepose.errors import MediaError
 from samepose.files import written
 from samepose.media import one_line
+from samepose.media.video import opened_container
 
 # PyAV's H.264 encoder is GPL: VP9 is free, and browsers play it.
 _SOUND = {".mp4": "aac", ".webm": "libopus"}
@@ -84,9 +85,7 @@ def video_writer(
 
 
 def _has_sound(path: Path) -> bool:
-    import av
-
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+    with opened_container(path) as container:
         return any(stream.codec_context is not None for stream in container.streams.audio)
 
 
@@ -94,7 +93,7 @@ def _sound_packets(stream: Any, path: Path, start: float, end: float) -> Iterato
     """Packets of the sound from `start` to `end`, seconds since the first picture; damaged parts are left out."""
     import av
 
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+    with opened_container(path) as container:
         pictures: Any = container.streams.video[0]
         zero = float((pictures.start_time or 0) * pictures.time_base) + start
         try:

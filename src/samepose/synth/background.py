@@ -12,6 +12,7 @@ from numba import njit
 from PIL import Image, ImageFilter
 
 from samepose.errors import MediaError, UsageError
+from samepose.media.files import walk
 from samepose.media.image import IMAGE_SUFFIXES, read_image
 
 Picture = UInt8[np.ndarray, "side side 3"]
@@ -24,7 +25,7 @@ def photos_in(folder: Path) -> tuple[Path, ...]:
     Raises:
         UsageError: there is none.
     """
-    paths = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()))
+    paths = tuple(p for p in walk([folder], IMAGE_SUFFIXES).files if p.is_file())
     if not paths:
         raise UsageError(f"{folder}: holds no photos to use as backgrounds")
     return paths

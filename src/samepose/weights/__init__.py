@@ -117,7 +117,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads, options.log_severity_level = 1, 3  # errors only
         if self._threads:
-            options.intra_op_num_threads = self._threads
+            options.intra_op_num_threads = min(self._threads, 4 * cores())
         try:
             session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no public base
