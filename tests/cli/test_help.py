@@ -27,7 +27,7 @@ FLAGS = {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore",
         "--distinct", "--report", "--sheet", "--mode",
     },
-    "info": set(), "remove": set(), "label": set(), "doctor": set(),
+    "info": {"--export"}, "remove": {"--yes", "--dry-run"}, "label": {"--import"}, "doctor": set(),
 }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from samepose.formats.keypointfile import KeypointFile
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
+from samepose.index.labels import Restored, restore, written_down
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
-from samepose.index.schema import Medium, person_id, single_people
+from samepose.index.schema import Medium, medium_of, person_id, single_people
 from samepose.index.search import search
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
@@ -220,26 +221,49 @@ class Index:
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
             return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
 
-    def remove(self, patterns: str | Sequence[str]) -> Removed:
+    def labels(self) -> dict[str, Any]:
+        """All labels, to be kept as JSON and given to `restore_labels` of an index of the same media.
+
+        They are kept by path and hash of the file, track and time, not by ids, which change when a file is read anew.
+        """
+        return written_down(self._store)
+
+    def restore_labels(self, labels: Mapping[str, Any]) -> Restored:
+        """Give people the labels that `labels` wrote down; media that these do not name stay as they are.
+
+        Raises:
+            FormatError: these are no labels.
+            StoreError: another process is writing, or the disk is full.
+        """
+        with self._store.writing():
+            return restore(self._store, labels)
+
+    def remove(self, patterns: str | Sequence[str], *, dry_run: bool = False) -> Removed:
         """Forget media by pattern or id (see `select`) with all their people, or single people by id.
 
         The files themselves are not touched.
 
+        Args:
+            dry_run: only say what would be removed.
+
         Raises:
+            UsageError: a pattern is empty.
             StoreError: another process is writing, or the disk is full.
         """
         from samepose.index.upkeep import recover
 
         patterns = _list(patterns)
+        if dry_run:
+            media, people = self._store.catalogue().chosen(patterns, self.root)
+            return Removed(people + len(self._single_people(patterns, media.tolist())), len(media))
         with self._store.writing():
-            people = self._store.count()
-            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            self._store.drop_media(media)
-            single = single_people(patterns)
+            chosen = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
+            single, people = self._single_people(patterns, chosen), self._store.count()
+            self._store.drop_media(chosen)
             if single:
                 self._store.drop_people(single)
                 recover(self._store)  # counts the people left in each medium
-            return Removed(people - self._store.count(), len(media))
+            return Removed(people - self._store.count(), len(chosen))
 
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""
@@ -302,6 +326,11 @@ class Index:
     def file(self, path: str) -> Path:
         """Where the file of a stored path should be."""
         return self.root / path
+
+    def _single_people(self, patterns: list[str], media: list[int]) -> list[int]:
+        """Single people by id who are there, but for those of the media."""
+        ids = {id for id in single_people(patterns) if medium_of(id) not in media}
+        return [id for id in ids if len(self._store.person(id))]
 
     def _excluded(self, id: str | None) -> Excluded | None:
         return None if id is None else Excluded.of(self._store, person_id(id)[1], id)

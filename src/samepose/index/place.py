@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,19 +23,82 @@ def local_folder(uri: str) -> Path | None:
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what the store raises into a StoreError of one line that names the index and the remedy."""
+    """Turn what the store raises into a StoreError of one line that names the index and the remedy.
+
+    Damage is only called so when it is proven, see `damage`. A TypeError or ValueError that is not the store's own is
+    a mistake of this package and goes on as it is.
+    """
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        text = _first_line(error)
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if full:
             raise StoreError(f"{uri}: the disk is full; free some space and do the same again, "
                              "what was indexed so far is kept") from error
         if isinstance(error, PermissionError) or "Permission denied" in str(error):
             raise StoreError(f"{uri}: permission denied; choose a folder you may write to") from error
-        raise StoreError(f"{uri}: the index is damaged or unreadable; restore it, or delete the folder and index "
-                         f"again ({text[:200]})") from error
+        if (broken := damage(local_folder(uri), error)) is not None:
+            raise StoreError(
+                f"{uri}: the index is damaged: {broken}; put a copy of it in its place. Where there is none, save the "
+                "labels with `Index.labels()` if they can still be read, delete the folder and index again"
+            ) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{uri}: cannot be read or written now ({text[:200]}); nothing is known to be lost: "
+                             "check the disk or the connection and try again") from error
+        if isinstance(error, RuntimeError) and type(error) is RuntimeError:
+            raise StoreError(f"{uri}: the store could not do this ({text[:200]}); nothing is known to be lost: "
+                             "try again, and report it if it stays") from error
+        raise
+
+
+def damage(folder: Path | None, error: BaseException) -> str | None:
+    """What in a local index's folder cannot have been left by any writer, None where nothing is seen of that.
+
+    The newest manifest of each table must be whole, and every file that it names must be there and end as Lance's
+    files do. Files that no manifest names prove nothing: a killed writer leaves such. Bytes that are wrong in the
+    middle of a file show only in what the store says of them.
+    """
+    if folder is None or not folder.is_dir():
+        return None
+    for table in (folder / "media.lance", folder / "people.lance"):
+        manifests = list((table / "_versions").glob("*.manifest"))
+        if not manifests:
+            return f"{table.name} has no manifest"
+        newest = min(manifests, key=_age)
+        if not _ends_well(newest):
+            return f"{table.name}/_versions/{newest.name} is cut or overwritten"
+        for name in sorted(set(_DATA_FILE.findall(newest.read_bytes()))):
+            file = table / "data" / name.decode()
+            if not file.exists():
+                return f"{table.name}/data/{file.name} is missing"
+            if not _ends_well(file):
+                return f"{table.name}/data/{file.name} is cut or overwritten"
+    text = _first_line(error)
+    return text[:200] if any(proof in text for proof in _PROOFS) else None
+
+
+_MAGIC = b"LANC"  # at the end of all files of Lance
+_DATA_FILE = re.compile(rb"[0-9a-zA-Z-]{20,}\.lance")
+# What Lance says of bytes that it cannot make sense of, and of nothing else.
+_PROOFS = ("is outside of file", "failed to decode Protobuf", "orrupt file", "checksum mismatch")
+
+
+def _age(manifest: Path) -> int:
+    """Smaller for newer ones: Lance names manifests 2**64 - 1 - version, or by the version itself in old tables."""
+    number = int(manifest.stem) if manifest.stem.isdigit() else 1 << 64
+    return number if number > 1 << 63 else (1 << 64) - number
+
+
+def _ends_well(file: Path) -> bool:
+    with file.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - len(_MAGIC), 0))
+        return stream.read() == _MAGIC
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def connect(uri: str) -> Any:

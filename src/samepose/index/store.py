@@ -114,6 +114,13 @@ class Store:
         with store_errors(self.uri):
             return self.people.search().where(f"media = {medium}").to_arrow().sort_by("id")
 
+    def differently_labelled(self, medium: Medium) -> bool:
+        """True when somebody in the medium has another label than the medium, or none where it has one."""
+        label = medium.label
+        other = "label IS NOT NULL" if label is None else f"(label IS NULL OR label != {_quoted(label)})"
+        with store_errors(self.uri):
+            return bool(self.people.count_rows(f"media = {medium.id} AND {other}"))
+
     def nearest(
         self, vector: str, targets: Float32[np.ndarray, "query coordinate"], columns: list[str], limit: int,
         probes: int | None = None, *, where: str | None = None, scan: bool = False, at_least: int = 1,
@@ -283,6 +290,11 @@ class Store:
                 f"{self.uri}: written in format {have['format']}, this version reads format {FORMAT} and older; "
                 "index the media again into a new folder, or use the version that wrote it"
             )
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def _listed(ids: Collection[int]) -> str:
