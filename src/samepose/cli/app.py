@@ -47,7 +47,8 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
 _ALIASES = {"recognise": ("recognize",)}
 # Arguments of the library whose flag is not their name, and calls for which there is a verb.
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
-_CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`"}
+_CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`",
+          "`Index.labels()`": "`samepose info --export FILE.json`"}
 
 
 def build_app() -> App:

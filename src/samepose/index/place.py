@@ -25,8 +25,8 @@ def local_folder(uri: str) -> Path | None:
 def store_errors(uri: str) -> Iterator[None]:
     """Turn what the store raises into a StoreError of one line that names the index and the remedy.
 
-    Damage is only called so when it is proven, see `damage`. A TypeError or ValueError that is not the store's own is
-    a mistake of this package and goes on as it is.
+    Damage is only called so when it is proven, see `damage`. What is neither that nor of the disk, the network or
+    the store is a mistake of this package and goes on as it is.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def store_errors(uri: str) -> Iterator[None]:
         if isinstance(error, OSError):
             raise StoreError(f"{uri}: cannot be read or written now ({text[:200]}); nothing is known to be lost: "
                              "check the disk or the connection and try again") from error
-        if isinstance(error, RuntimeError) and type(error) is RuntimeError:
+        if type(error) is RuntimeError:  # as LanceDB raises
             raise StoreError(f"{uri}: the store could not do this ({text[:200]}); nothing is known to be lost: "
                              "try again, and report it if it stays") from error
         raise
@@ -55,12 +55,13 @@ def store_errors(uri: str) -> Iterator[None]:
 def damage(folder: Path | None, error: BaseException) -> str | None:
     """What in a local index's folder cannot have been left by any writer, None where nothing is seen of that.
 
-    The newest manifest of each table must be whole, and every file that it names must be there and end as Lance's
+    The newest manifest of each table must be whole, and the files that it names must be there and end as Lance's
     files do. Files that no manifest names prove nothing: a killed writer leaves such. Bytes that are wrong in the
     middle of a file show only in what the store says of them.
     """
     if folder is None or not folder.is_dir():
         return None
+    text = _first_line(error)
     for table in (folder / "media.lance", folder / "people.lance"):
         manifests = list((table / "_versions").glob("*.manifest"))
         if not manifests:
@@ -68,20 +69,25 @@ def damage(folder: Path | None, error: BaseException) -> str | None:
         newest = min(manifests, key=_age)
         if not _ends_well(newest):
             return f"{table.name}/_versions/{newest.name} is cut or overwritten"
-        for name in sorted(set(_DATA_FILE.findall(newest.read_bytes()))):
-            file = table / "data" / name.decode()
-            if not file.exists():
+        # It also names files that its last change replaced; these may be gone, unless the store has asked for one.
+        for file in (table / "data" / name for name in _named(newest)):
+            if not file.exists() and f"data/{file.name}" in text:
                 return f"{table.name}/data/{file.name} is missing"
-            if not _ends_well(file):
+            if file.exists() and not _ends_well(file):
                 return f"{table.name}/data/{file.name} is cut or overwritten"
-    text = _first_line(error)
     return text[:200] if any(proof in text for proof in _PROOFS) else None
 
 
 _MAGIC = b"LANC"  # at the end of all files of Lance
 _DATA_FILE = re.compile(rb"[0-9a-zA-Z-]{20,}\.lance")
 # What Lance says of bytes that it cannot make sense of, and of nothing else.
-_PROOFS = ("is outside of file", "failed to decode Protobuf", "orrupt file", "checksum mismatch")
+_PROOFS = ("is outside file of size", "failed to decode Protobuf", "orrupt file", "checksum mismatch")
+
+
+def _named(manifest: Path) -> list[str]:
+    """The data files that a manifest names; before each name stands its length, which may look like a digit."""
+    found = {m[1:] if m[0] == len(m) - 1 else m for m in _DATA_FILE.findall(manifest.read_bytes())}
+    return sorted(name.decode() for name in found)
 
 
 def _age(manifest: Path) -> int:
