@@ -176,6 +176,13 @@ def test_label_and_remove(run: Shell, media: Path) -> None:
     assert "without a label" in run("label", "*", "").out
 
 
+def test_a_plain_run_reads_as_was_asked_for_before(run: Shell, media: Path) -> None:
+    people = run.json("index", media / "clip.mp4", "--fps", 5, "--mode", "fast")["people"]
+    again = run.json("index", media / "clip.mp4")
+    assert people and (again["unchanged"], again["people"]) == (1, 0)
+    assert run.json("index", media / "clip.mp4", "--fps", 10)["people"] > people
+
+
 @pytest.mark.parametrize("pattern", ["", ".", "./"])
 def test_nothing_is_removed_or_labelled_by_an_empty_pattern(run: Shell, media: Path, pattern: str) -> None:
     run("index", media / "photos", "--label", "drawn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
@@ -13,7 +13,7 @@ from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, pe
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose import KeypointFile, Report
+    from samepose import Index, KeypointFile, Report
 
 
 def index(
@@ -22,14 +22,15 @@ def index(
     label: str | None = None,
     prune: Flag = False,
     re_embed: Flag = False,
-    detector: DetectorName = "movenet",
-    mode: Mode = "balanced",
-    fps: Fps = 10.0,
+    detector: DetectorName | None = None,
+    mode: Mode | None = None,
+    fps: Fps | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Add the people in photos and videos to an index, which is made when there is none.
 
-    Files that are indexed already are skipped, so an interrupted run goes on where it stopped.
+    Files that are indexed already are skipped, so an interrupted run goes on where it stopped. What is said of
+    --detector, --mode and --fps is remembered: movenet, balanced and 10 in a new index.
 
     Args:
         media: Photos, videos, or folders of them.
@@ -40,7 +41,7 @@ def index(
         detector: The network that finds the joints; cpm looks where movenet finds people.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
-    rate = frame_rate(fps)
+    rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)
     if not (media or keypoints or re_embed):
         raise UsageError("name the photos, videos or folders to index, or use --re-embed")
     if prune and keypoints:
@@ -49,7 +50,7 @@ def index(
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
-    target = options.open_index(create=not re_embed, mode=mode, kind=detector)
+    target = _open(options, not re_embed, detector, mode)
     if re_embed:
         with options.progress("person") as progress:
             count = target.re_embed(progress)
@@ -59,6 +60,15 @@ def index(
             return 0
     with options.progress("file") as progress:
         return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
+
+
+def _open(options: Options, create: bool, detector: DetectorName | None, mode: Mode | None) -> Index:
+    """The index; with the detector that was asked for, or else its own."""
+    asked = bool(detector or mode) or (create and not samepose.Index.exists(options.index))
+    return samepose.Index.open(
+        options.index, create=create, embedder=options.embedder(), threads=options.threads,
+        detector=options.detector(mode or "balanced", detector or "movenet") if asked else None,
+    )
 
 
 def _media(media: Sequence[Path], prune: bool) -> Sequence[Path]:
@@ -81,12 +91,14 @@ def _tell(report: Report, options: Options) -> int:
     fine = report.done + report.nobody + report.unchanged + report.moved + report.copied + report.removed
     for path, why in report.failed:
         options.warn(f"{path}: {why}")
-    value = {"index": options.index, **asdict(report),
-             "failed": [{"path": path, "error": why} for path, why in report.failed]}
+    value = {"index": options.index, **asdict(report), **{
+        name: [{"path": path, "error": why} for path, why in getattr(report, name)] for name in ("failed", "lost")}}
+    for path, why in report.lost:
+        options.warn(f"{path}: labels were lost: {why}; label it again")
     counts = [
         (report.done, "with people"), (report.nobody, "without people"), (report.unchanged, "unchanged"),
         (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
-    return 0 if not report.failed else 1 if fine else 3
+    return 0 if not (report.failed or report.lost) else 1 if fine else 3

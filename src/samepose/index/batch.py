@@ -34,6 +34,7 @@ class _Pending:
     medium: Medium
     start: int
     poses: Poses
+    labels: list[str | None] | None
 
 
 class Batch:
@@ -56,10 +57,10 @@ class Batch:
         self._last = time.monotonic()
         self._commits = 0
 
-    def add(self, medium: Medium, poses: Poses) -> int:
-        """The next people of a medium; how many."""
+    def add(self, medium: Medium, poses: Poses, labels: list[str | None] | None = None) -> int:
+        """The next people of a medium, labelled as it is where nothing else is given; how many."""
         start = self._counts.get(medium.id, 0)
-        self._pending.append(_Pending(medium, start, poses))
+        self._pending.append(_Pending(medium, start, poses, labels))
         self._counts[medium.id] = start + len(poses)
         self._people += len(poses)
         if self._people >= _PEOPLE:
@@ -140,7 +141,8 @@ class Batch:
             same = list(run)
             first, n = same[0], sum(len(p.poses) for p in same)
             own = {name: column.slice(at, n) for name, column in vectors.items()}
-            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own))
+            labels = [label for p in same for label in p.labels or [p.medium.label] * len(p.poses)]
+            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own, labels))
             at += n
         return rows
 

@@ -20,6 +20,7 @@ from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
 from samepose.index.schema import Medium, medium_of, person_id, single_people
 from samepose.index.search import search
+from samepose.index.settings import Fps, Settings, detector_named, remember, remembered
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
@@ -45,6 +46,7 @@ class Index:
         self, store: Store, detector: Detector | None, embedder: Embedder | None, threads: int | None
     ) -> None:
         self._store, self._detector, self._embedder, self._threads = store, detector, embedder, threads
+        self._detector_given = detector is not None
 
     @classmethod
     def open(
@@ -63,7 +65,8 @@ class Index:
             uri: a folder, or an address LanceDB takes.
             create: make it when there is none.
             root: of a new index: folder that stored paths are relative to, the working directory by default.
-            detector: finds people in photos and videos; by default MoveNet in its balanced mode.
+            detector: finds people in photos and videos; by default the one that the index was filled by, MoveNet in its
+                balanced mode if it is empty.
             embedder: makes poses comparable; by default the one that comes with samepose. An index holds embeddings
                 of one embedder: another one is refused by `add` and `search`, not here.
             threads: of the default detector and embedder; all cores by default.
@@ -105,9 +108,7 @@ class Index:
     def detector(self) -> Detector:
         """What finds people in photos and videos."""
         if self._detector is None:
-            from samepose.detection.movenet import MoveNet
-
-            self._detector = MoveNet("balanced", self._threads)
+            self._detector = detector_named(remembered(self._store).detector, self._threads)
         return self._detector
 
     @property
@@ -122,7 +123,7 @@ class Index:
         *media: PathLike | Poses | KeypointFile,
         name: PathLike | Sequence[PathLike] | None = None,
         label: str | None = None,
-        fps: float | None = 10.0,
+        fps: Fps = "remembered",
         prune: bool = False,
         progress: Progress = silent,
     ) -> Report:
@@ -133,7 +134,8 @@ class Index:
                 poses in pixels, to be taken as they are.
             name: for poses: path of their photo or video, which need not exist; or one such path for each pose.
             label: for all people of the media named, also of those already indexed.
-            fps: frames per second of videos to look at; None for every frame.
+            fps: frames per second of videos to look at; None for every frame. By default what was asked for last, 10
+                in a new index, and videos that were read at another rate stay as they are.
             prune: forget files that have vanished from the folders named.
             progress: called with media done (a video in parts), media in all, and what was added and is being read.
 
@@ -154,7 +156,11 @@ class Index:
         embedder = self._checked_embedder()
         with ingestion(self._store, embedder, label, progress, len(files) + len(poses)) as run:
             if files:
-                run.run(run.plan.files(files, self.detector.name, fps), self.detector)
+                any_fps = fps == "remembered"
+                rate = remembered(self._store).fps if fps == "remembered" else fps
+                run.run(run.plan.files(files, self.detector.name, rate, any_mode=not self._detector_given,
+                                       any_fps=any_fps), self.detector)
+                remember(self._store, Settings(self.detector.name, rate))
             run.run(run.plan.poses(poses))
             if prune:
                 run.prune([path for path in paths if path.is_dir()])

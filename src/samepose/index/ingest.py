@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from samepose.errors import MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
-from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, why
+from samepose.index.labels import Stretch, given_back, lost_text, of_medium
+from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, passing
 from samepose.index.read import read
 from samepose.index.schema import Medium
 from samepose.poses import Poses
@@ -38,6 +39,7 @@ class Report:
     Attributes:
         done, nobody: read, with and without people in them (replaced ones included).
         failed: (path, why) of those that could not be read, now or in an earlier run.
+        lost: (path, why) of labels of single people that could not be kept when a file was read anew.
         unchanged: skipped. moved, copied, removed: not read either.
         people: added.
         seconds: of the whole run.
@@ -46,6 +48,7 @@ class Report:
     done: int = 0
     nobody: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
     unchanged: int = 0
     moved: int = 0
     copied: int = 0
@@ -109,8 +112,7 @@ class Ingest:
                 self._batch.change(step.medium)
                 self._unchanged(step.medium)
             case Take():
-                self._batch.add(step.medium, step.poses)
-                self.report.people += len(step.poses)
+                self._add(step.medium, [step.poses], self._stretches(step.replaces))
                 self._done(step.medium, step.replaces)
             case Fail():
                 self._failed(step.path, step.why, step.medium, step.replaces)
@@ -130,6 +132,7 @@ class Ingest:
             self._label_later(moved)
         else:
             copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton)
+            self._say_lost(copied.path, self._stretches(replaces), copied.label)
             self._batch.copy(twin, copied)
             self._batch.finish(copied, replaces)
             self._read[copied.id] = copied
@@ -137,19 +140,51 @@ class Ingest:
 
     def _look(self, step: Read, detector: Detector | None) -> None:
         assert detector is not None  # a plan of files comes with one
-        new, path = step.medium, step.medium.path
+        new, path, found = step.medium, step.medium.path, self.report.people
+        known, held = self._stretches(step.replaces), list[Poses]()
         tell = None if self._progress is silent else lambda part: self._tell(part, path)
         try:
             for poses in read(step.file, new, detector, tell):
-                new = replace(new, people=new.people + self._batch.add(new, poses), skeleton=poses.skeleton.name)
-                self.report.people += len(poses)
+                new = replace(new, people=new.people + len(poses), skeleton=poses.skeleton.name)
+                if known:  # whose label is whose shows when all are there
+                    held.append(poses)
+                else:
+                    self._add(new, [poses])
         except (MediaError, OSError) as error:
-            self.report.people -= new.people
+            self.report.people = found
             self._batch.drop(new)
-            reason = why(error, step.file)
-            self._failed(path, reason, failure(new, reason), step.replaces)
+            self._broken_off(step, failure(new, error, step.file), passing(error))
         else:
+            self._add(new, held, known)
             self._done(replace(new, status="done" if new.people else "nobody"), step.replaces)
+
+    def _broken_off(self, step: Read, failed: Medium, again: bool) -> None:
+        """A file could not be read to its end; if it may be the next time, what was found in it earlier stays."""
+        assert failed.error is not None
+        if again and step.replaces and step.replaces.status != "failed":
+            self._failed(failed.path, failed.error, None, None)
+            return
+        self._say_lost(failed.path, self._stretches(step.replaces), failed.label)
+        self._failed(failed.path, failed.error, failed, step.replaces)
+
+    def _stretches(self, replaces: Medium | None) -> tuple[Stretch, ...]:
+        """Labels of single people of a file that is to be replaced; none where all get a new one."""
+        return () if replaces is None or self._label else of_medium(self._store, replaces)
+
+    def _add(self, new: Medium, found: list[Poses], known: Sequence[Stretch] = ()) -> None:
+        """People of a medium; where stretches are known it is all of them, and they get their labels back."""
+        poses = Poses.concatenate(found) if found else None
+        labels = None
+        if known:
+            labels, lost = given_back(known, poses, new.label) if poses is not None else ([], list(known))
+            self._say_lost(new.path, lost, new.label)
+        if poses is not None:
+            self.report.people += self._batch.add(new, poses, labels)
+
+    def _say_lost(self, path: str, lost: Sequence[Stretch], usual: str | None) -> None:
+        gone = [stretch for stretch in lost if stretch.label != usual]
+        if gone:
+            self.report.lost.append((path, lost_text(gone)))
 
     def _done(self, new: Medium, replaces: Medium | None) -> None:
         self._batch.finish(new, replaces)
@@ -166,9 +201,10 @@ class Ingest:
             self._read[row.id] = row
 
     def _unchanged(self, known: Medium) -> None:
-        self.report.unchanged += 1
         if known.status == "failed":
             self.report.failed.append((known.path, f"{known.error} (unchanged since it failed)"))
+        else:
+            self.report.unchanged += 1
         self._label_later(known)
 
     def _label_later(self, medium: Medium) -> None:

@@ -168,7 +168,8 @@ def single_people(texts: Sequence[str]) -> list[int]:
 
 
 def people_batch(
-    medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array]
+    medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array],
+    labels: Sequence[str | None] | None = None,
 ) -> pa.RecordBatch:
     """Rows for the people table.
 
@@ -177,6 +178,7 @@ def people_batch(
         poses: n people, 2D, in pixels.
         schema: of the table.
         vectors: columns of spaces for the same people, see `Space.vectors`; those not given are null.
+        labels: of each; the medium's where they are not given.
     """
     n, joints = len(poses), len(poses.skeleton)
     keypoints = np.concatenate([poses.points, poses.scores[..., None]], axis=2).astype(np.float32)
@@ -192,7 +194,7 @@ def people_batch(
         "box": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), type=_BOX,
                                                  mask=pa.array(np.isnan(poses.boxes).any(axis=1))),
         "keypoints": pa.ListArray.from_arrays(offsets, pa.array(keypoints.ravel())),
-        "label": pa.array([medium.label] * n, pa.string()),
+        "label": pa.array([medium.label] * n if labels is None else labels, pa.string()),
         **vectors,
     }
     return batch_of(columns, n, schema)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ATTEMPTS = 6
+_FACT = "samepose."  # before the names of facts
 _FEW = 1000  # media that are asked for by id, not picked from the whole table
 
 
@@ -69,6 +70,13 @@ class Store:
         """Format, root and spaces, kept with the people table so that they change in one commit with it."""
         with store_errors(self.uri):
             return {k.decode(): v.decode() for k, v in (self.people.schema.metadata or {}).items()}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What may change without a row: how media are read, where they are. Kept with the media table's `id`."""
+        with store_errors(self.uri):
+            kept = self.media.schema.field("id").metadata or {}
+        return {k.decode().removeprefix(_FACT): v.decode() for k, v in kept.items() if k.startswith(_FACT.encode())}
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -248,6 +256,12 @@ class Store:
             return
         merge = self.media.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         self.commit(lambda: merge.execute(rows))
+
+    def put_facts(self, **facts: str) -> None:
+        """Keep facts in one commit; others stay."""
+        if facts.items() - self.facts.items():
+            update = {"path": "id", "metadata": {_FACT + name: value for name, value in facts.items()}}
+            self.commit(lambda: self.media.update_field_metadata(update))
 
     def drop_people(self, ids: Collection[int]) -> None:
         """Delete single people."""
