@@ -141,7 +141,7 @@ def test_bad_file_is_named_remembered_and_stops_nobody(index: Index, tmp_path: P
     assert index.info().status == {"done": 3, "failed": 1}
 
 
-def test_video_that_breaks_off_leaves_no_people(
+def test_video_that_breaks_off_keeps_the_people_before(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import samepose.detection
@@ -156,8 +156,11 @@ def test_video_that_breaks_off_leaves_no_people(
     monkeypatch.setattr(batch, "_PEOPLE", 20)  # part of them is written before the end
     monkeypatch.setattr(samepose.detection, "detect", broken)
     report = add(index, video(tmp_path / "clip.mp4", 1))
-    assert report.failed == [("clip.mp4", "breaks off")]
-    assert (report.people, index.info().people) == (0, 0)
+    assert (report.failed, report.cut, report.done) == ([], [("clip.mp4", "breaks off")], 1)
+    assert (report.people, index.info().people) == (50, 50)
+    (medium,) = index.select()
+    assert (medium.status, medium.people, medium.error) == ("done", 50, "breaks off")
+    assert add(index, tmp_path / "clip.mp4").unchanged == 1
 
 
 def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, counted, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def index(
     label: str | None = None,
     prune: Flag = False,
     re_embed: Flag = False,
+    root: Path | None = None,
     detector: DetectorName | None = None,
     mode: Mode | None = None,
     fps: Fps | None = None,
@@ -38,11 +39,13 @@ def index(
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
         re_embed: Bring an index made with another model up to this one; needs no MEDIA.
+        root: Folder that the paths in the index start at, when the media were moved; of a new index the working
+            directory by default. Needs no MEDIA.
         detector: The network that finds the joints; cpm looks where movenet finds people.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
     rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)
-    if not (media or keypoints or re_embed):
+    if not (media or keypoints or re_embed or root):
         raise UsageError("name the photos, videos or folders to index, or use --re-embed")
     if prune and keypoints:
         raise UsageError("--prune forgets files that have vanished; it does not go with --keypoints")
@@ -50,7 +53,13 @@ def index(
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
-    target = _open(options, not re_embed, detector, mode)
+    target = _open(options, bool(added) and not re_embed, detector, mode, root)
+    if root is not None:
+        files = target.move_root(root)
+        if not (added or re_embed):
+            options.done({"index": options.index, "root": str(target.root), "files": files},
+                         f"{options.index}: paths start at {target.root} now; {counted(files, 'file')} found there")
+            return 0
     if re_embed:
         with options.progress("person") as progress:
             count = target.re_embed(progress)
@@ -62,11 +71,13 @@ def index(
         return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
 
 
-def _open(options: Options, create: bool, detector: DetectorName | None, mode: Mode | None) -> Index:
+def _open(
+    options: Options, create: bool, detector: DetectorName | None, mode: Mode | None, root: Path | None
+) -> Index:
     """The index; with the detector that was asked for, or else its own."""
-    asked = bool(detector or mode) or (create and not samepose.Index.exists(options.index))
+    asked = bool(detector or mode) or not samepose.Index.exists(options.index)
     return samepose.Index.open(
-        options.index, create=create, embedder=options.embedder(), threads=options.threads,
+        options.index, create=create, root=root, embedder=options.embedder(), threads=options.threads,
         detector=options.detector(mode or "balanced", detector or "movenet") if asked else None,
     )
 
@@ -89,16 +100,18 @@ def _keypoints(file: Path, media: Sequence[Path]) -> Sequence[KeypointFile]:
 def _tell(report: Report, options: Options) -> int:
     """Report what was done, and the exit code."""
     fine = report.done + report.nobody + report.unchanged + report.moved + report.copied + report.removed
-    for path, why in report.failed:
+    for path, why in report.failed + report.cut:
         options.warn(f"{path}: {why}")
-    value = {"index": options.index, **asdict(report), **{
-        name: [{"path": path, "error": why} for path, why in getattr(report, name)] for name in ("failed", "lost")}}
+    told = {name: [{"path": path, "error": why} for path, why in getattr(report, name)]
+            for name in ("failed", "cut", "lost")}
+    value = {"index": options.index, **asdict(report), **told}
     for path, why in report.lost:
         options.warn(f"{path}: labels were lost: {why}; label it again")
     counts = [
         (report.done, "with people"), (report.nobody, "without people"), (report.unchanged, "unchanged"),
-        (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"), (len(report.failed), "failed"),
+        (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"),
+        (len(report.cut), "kept in part"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
-    return 0 if not (report.failed or report.lost) else 1 if fine else 3
+    return 0 if not (report.failed or report.cut or report.lost) else 1 if fine else 3

@@ -227,6 +227,25 @@ class Index:
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
             return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
 
+    def move_root(self, root: PathLike) -> int:
+        """Say where the media lie now that are in the index by relative paths; nothing is read or moved.
+
+        An index inside its root is found there again by itself when both are moved together.
+
+        Returns:
+            how many media of the index are there.
+
+        Raises:
+            UsageError: there is no such folder.
+            StoreError: another process is writing, or the disk is full.
+        """
+        folder = Path(root).resolve()
+        if not folder.is_dir():
+            raise UsageError(f"{root}: no such folder")
+        with self._store.writing():
+            self._store.move_root(folder)
+        return sum(self.file(medium.path).exists() for medium in self._store.all_media())
+
     def labels(self) -> dict[str, Any]:
         """All labels, to be kept as JSON and given to `restore_labels` of an index of the same media.
 

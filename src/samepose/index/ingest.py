@@ -18,11 +18,12 @@ from samepose.errors import MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
 from samepose.index.labels import Stretch, given_back, lost_text, of_medium
-from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, passing
+from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, passing, why
 from samepose.index.read import read
-from samepose.index.schema import Medium
+from samepose.index.schema import Medium, number_of, poses_of
 from samepose.poses import Poses
 from samepose.progress import Progress, silent
+from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -39,6 +40,7 @@ class Report:
     Attributes:
         done, nobody: read, with and without people in them (replaced ones included).
         failed: (path, why) of those that could not be read, now or in an earlier run.
+        cut: (path, why) of videos that break off; the people before that are in the index.
         lost: (path, why) of labels of single people that could not be kept when a file was read anew.
         unchanged: skipped. moved, copied, removed: not read either.
         people: added.
@@ -48,6 +50,7 @@ class Report:
     done: int = 0
     nobody: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    cut: list[tuple[str, str]] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
     unchanged: int = 0
     moved: int = 0
@@ -140,26 +143,47 @@ class Ingest:
 
     def _look(self, step: Read, detector: Detector | None) -> None:
         assert detector is not None  # a plan of files comes with one
-        new, path, found = step.medium, step.medium.path, self.report.people
-        known, held = self._stretches(step.replaces), list[Poses]()
+        new, path, before = step.medium, step.medium.path, self._before(step)
+        known, held = () if step.go_on else self._stretches(step.replaces), list[Poses]()
+        new = replace(new, people=0 if before is None else len(before))
+        # What a path had before stays until all is read: such a video is only there whole.
+        parts = new.kind == "video" and (step.go_on or not (step.replaces and step.replaces.people))
         tell = None if self._progress is silent else lambda part: self._tell(part, path)
+        error, added = None, self.report.people
         try:
-            for poses in read(step.file, new, detector, tell):
+            for poses in read(step.file, new, detector, tell, before):
                 new = replace(new, people=new.people + len(poses), skeleton=poses.skeleton.name)
                 if known:  # whose label is whose shows when all are there
                     held.append(poses)
-                else:
-                    self._add(new, [poses])
-        except (MediaError, OSError) as error:
-            self.report.people = found
-            self._batch.drop(new)
-            self._broken_off(step, failure(new, error, step.file), passing(error))
-        else:
+                    continue
+                self._add(new, [poses])
+                if parts:
+                    self._batch.part(new)
+        except (MediaError, OSError) as caught:
+            error = caught
+        if error is None or (new.people and not passing(error)):  # a video that breaks off is kept as far as it goes
             self._add(new, held, known)
-            self._done(replace(new, status="done" if new.people else "nobody"), step.replaces)
+            self._done(replace(new, status="done" if new.people else "nobody",
+                               error=None if error is None else why(error, step.file)), step.replaces)
+        elif not (parts and new.people):  # else its row says that a part was read
+            self.report.people = added
+            self._batch.drop(new)
+            self._unread(step, failure(new, error, step.file), passing(error))
+        else:
+            self.report.failed.append((path, f"{why(error, step.file)} (the next run goes on from there)"))
 
-    def _broken_off(self, step: Read, failed: Medium, again: bool) -> None:
-        """A file could not be read to its end; if it may be the next time, what was found in it earlier stays."""
+    def _before(self, step: Read) -> Poses | None:
+        """Who was found in a video of which a part was read."""
+        if not step.go_on:
+            return None
+        medium, rows = step.medium, self._store.people_of(step.medium.id)
+        self._batch.go_on(medium, max(map(number_of, rows["id"].to_pylist()), default=-1) + 1)
+        if step.replaces and step.replaces.label != medium.label:
+            self._to_label.append(medium.id)
+        return poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])
+
+    def _unread(self, step: Read, failed: Medium, again: bool) -> None:
+        """Nothing of a file could be read; if it may be the next time, what was found in it earlier stays."""
         assert failed.error is not None
         if again and step.replaces and step.replaces.status != "failed":
             self._failed(failed.path, failed.error, None, None)
@@ -189,6 +213,8 @@ class Ingest:
     def _done(self, new: Medium, replaces: Medium | None) -> None:
         self._batch.finish(new, replaces)
         self._read[new.id] = new
+        if new.error is not None:
+            self.report.cut.append((new.path, new.error))
         if new.people:
             self.report.done += 1
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,21 @@ def local_folder(uri: str) -> Path | None:
     if uri.startswith("file://"):
         return Path(uri.removeprefix("file://"))
     return None if "://" in uri else Path(uri)
+
+
+def root_facts(uri: str, root: Path) -> dict[str, str]:
+    """How an index remembers the folder that its paths are relative to: where the index lies in it, by the way there
+    as well, so that both can be moved together."""
+    folder = local_folder(uri)
+    inside = folder is not None and folder.resolve().is_relative_to(root)
+    way = Path(*[".."] * len(folder.resolve().relative_to(root).parts)).as_posix() if folder and inside else ""
+    return {"root": root.as_posix(), "root_from_index": way}
+
+
+def root_of(uri: str, facts: Mapping[str, str], first: str) -> Path:
+    """The folder that stored paths are relative to; `first` is the one of an index that has no such facts."""
+    folder, way = local_folder(uri), facts.get("root_from_index", "")
+    return (folder / way).resolve() if folder is not None and way else Path(facts.get("root", first))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from samepose.errors import MediaError
 from samepose.index.schema import Medium, with_id
 from samepose.poses import Poses
 
+PART = "partial"  # status of a video whose reading was interrupted
 AGAIN = -1  # as the time of a file that is to be read at the next run whatever its own is
 _PASSING = {getattr(errno, name) for name in (  # a system may lack some
     "EACCES", "EPERM", "ENOENT", "EIO", "EBUSY", "EAGAIN", "EINTR", "ETXTBSY", "EMFILE", "ENFILE", "ENOMEM", "ENODEV",
@@ -48,11 +49,13 @@ class Read:
     Attributes:
         medium: its row to be, but for what reading tells.
         replaces: the row that its path had until now.
+        go_on: that row is of the same file, a part of which was read: the rest is wanted.
     """
 
     medium: Medium
     file: Path
     replaces: Medium | None
+    go_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class Plan:
             rate = None if fps is None or kind != "video" else float(fps)
             new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label_of(known))
             if known and self._fits(known, new) and (known.size, known.mtime) == (new.size, new.mtime):
-                return Skip(known)
+                return Skip(known) if known.status != PART else self._rest(file, known, new)
             return self._changed(file, replace(new, hash=file_hash(file)), known)
         except (MediaError, OSError) as error:
             if new is None or (known and known.status != "failed" and passing(error)):  # what was found in it stays
@@ -164,14 +167,19 @@ class Plan:
 
     def _changed(self, file: Path, new: Medium, known: Medium | None) -> Step:
         if known and known.hash == new.hash and self._fits(known, new):
-            return Touch(replace(known, size=new.size, mtime=new.mtime))
+            noted = replace(known, size=new.size, mtime=new.mtime)
+            return Touch(noted) if known.status != PART else self._rest(file, noted, new)
         twin = self._by_hash.get(new.hash)
         new = with_id(new, self._ids)
-        if not twin or not self._fits(twin, new) or twin.status == "failed" or twin.path not in self._by_path:
+        if not twin or not self._fits(twin, new) or twin.status in ("failed", PART) or twin.path not in self._by_path:
             return Read(new, file, known)
         if known is None and not self._there(twin):
             return Move(new, file, twin)
         return Copy(new, file, twin, known)
+
+    def _rest(self, file: Path, known: Medium, new: Medium) -> Read:
+        """Go on with a file of which a part was read, as it was read."""
+        return Read(replace(known, status="done", label=new.label), file, known, go_on=True)
 
     def _poses(self, file: Path, poses: Poses) -> Step:
         path, stat = self.stored(file), file.stat() if file.is_file() else None
@@ -196,7 +204,7 @@ class Plan:
     def _fits(self, known: Medium, new: Medium) -> bool:
         """True when a file was read as it would be now, or in another way that will do."""
         mode = known.mode == new.mode or (self._any_mode and known.mode != "keypoints")
-        return mode and (known.fps == new.fps or self._any_fps)
+        return mode and (known.fps == new.fps or self._any_fps) and (known.mode == new.mode or known.status != PART)
 
     def _label_of(self, known: Medium | None) -> str | None:
         """A file keeps its label when it is read anew, unless another was given."""

@@ -53,7 +53,8 @@ class Medium:
         fps: frames per second a video was read with, None for every frame and for images.
         mode: the detector's name, or "keypoints" where they were given.
         skeleton: of its people, None where there are none.
-        status: "done", "nobody" or "failed", then `error` says why.
+        status: "done", "nobody", "partial" (a video that was not read to its end yet) or "failed"; `error` says why,
+            and of a video that is "done" why it breaks off: the people before that are there.
         people: rows in the people table.
     """
 
@@ -97,6 +98,14 @@ MEDIA = pa.schema([
     pa.field("label", pa.string()),
 ])
 assert MEDIA.names == [f.name for f in fields(Medium)]
+
+
+FACT = "samepose."  # before the names of facts
+
+
+def media_schema(facts: Mapping[str, str]) -> pa.Schema:
+    """The media table: `MEDIA`, and facts that may change without a row, kept with its first column."""
+    return MEDIA.set(0, MEDIA.field(0).with_metadata({FACT + name: value for name, value in facts.items()}))
 
 
 def media_table(media: list[Medium]) -> pa.Table:

@@ -20,9 +20,9 @@ from jaxtyping import Float32
 from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
-from samepose.index.place import connect, exists, local_folder, store_errors
+from samepose.index.place import connect, exists, local_folder, root_facts, root_of, store_errors
 from samepose.index.records import Info
-from samepose.index.schema import FORMAT, MEDIA, Medium, media_of, media_table, people_schema
+from samepose.index.schema import FACT, FORMAT, Medium, media_of, media_schema, media_table, people_schema
 from samepose.index.spaces import Space, from_json
 from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ATTEMPTS = 6
-_FACT = "samepose."  # before the names of facts
 _FEW = 1000  # media that are asked for by id, not picked from the whole table
 
 
@@ -47,7 +46,7 @@ class Store:
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
-        self.root = Path(self.metadata["root"])  # that stored paths are relative to
+        self.root = root_of(uri, self.facts, self.metadata["root"])  # that stored paths are relative to
 
     @classmethod
     def create(cls, uri: str, spaces: Sequence[Space], root: Path) -> Store:
@@ -59,7 +58,8 @@ class Store:
             with write_lock(folder):
                 if not exists(uri):
                     remains = db.list_tables().tables
-                    for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", MEDIA)):
+                    media = media_schema(root_facts(uri, root))
+                    for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", media)):
                         db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
         return cls(uri)  # `media` came last: it marks the index as whole
 
@@ -76,7 +76,7 @@ class Store:
         """What may change without a row: how media are read, where they are. Kept with the media table's `id`."""
         with store_errors(self.uri):
             kept = self.media.schema.field("id").metadata or {}
-        return {k.decode().removeprefix(_FACT): v.decode() for k, v in kept.items() if k.startswith(_FACT.encode())}
+        return {k.decode().removeprefix(FACT): v.decode() for k, v in kept.items() if k.startswith(FACT.encode())}
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -174,7 +174,7 @@ class Store:
             labels = self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"].to_pylist()
             searchable = self.people.count_rows(embedded)
         size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
-        return Info(self.uri, facts["root"], facts["format"], spaces, len(media),
+        return Info(self.uri, self.root.as_posix(), facts["format"], spaces, len(media),
                     dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), self.count(),
                     searchable, dict(Counter(labels)), size)
 
@@ -193,6 +193,8 @@ class Store:
         with write_lock(self.folder):
             upgrade(self)
             recover(self)
+            if "root" not in self.facts:  # of an earlier version
+                self.move_root(self.root)
             yield
             maintain(self)
 
@@ -260,8 +262,13 @@ class Store:
     def put_facts(self, **facts: str) -> None:
         """Keep facts in one commit; others stay."""
         if facts.items() - self.facts.items():
-            update = {"path": "id", "metadata": {_FACT + name: value for name, value in facts.items()}}
+            update = {"path": "id", "metadata": {FACT + name: value for name, value in facts.items()}}
             self.commit(lambda: self.media.update_field_metadata(update))
+
+    def move_root(self, root: Path) -> None:
+        """Stored paths are relative to another folder from now on."""
+        self.put_facts(**root_facts(self.uri, root))
+        self.root = root
 
     def drop_people(self, ids: Collection[int]) -> None:
         """Delete single people."""
