@@ -183,6 +183,29 @@ def test_a_plain_run_reads_as_was_asked_for_before(run: Shell, media: Path) -> N
     assert run.json("index", media / "clip.mp4", "--fps", 10)["people"] > people
 
 
+def test_files_are_listed_with_what_is_amiss(run: Shell, media: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    run("index", media / "photos" / "down.png", "bad.png", code=1)
+    assert [(f["path"].rpartition("/")[2], f["status"], f["people"]) for f in run.json("info", "--files")] == [
+        ("down.png", "done", 1), ("bad.png", "failed", 0)]
+    (bad,) = run.json("info", "--failed")
+    assert bad["path"] == "bad.png" and "not an image" in bad["error"]
+    head, line = run("info", "--failed").out.splitlines()
+    assert head.split() == ["status", "people", "path", "error"] and line.split()[:3] == ["failed", "0", "bad.png"]
+    run("remove", "bad.png")
+    assert run("info", "--failed").out == "" and "no file has failed" in run.err
+
+
+def test_the_root_can_be_told(run: Shell, media: Path, tmp_path: Path) -> None:
+    photo(tmp_path / "old" / "a.png")
+    run("index", "old", "--root", "old", "--index", "ix")
+    (tmp_path / "old").rename("new")
+    assert run.json("index", "--root", "new", "--index", "ix")["files"] == 1
+    assert run.json("info", "--index", "ix")["root"] == (tmp_path / "new").resolve().as_posix()
+    run.fails("index", "--root", "none", "--index", "ix", code=2, says=["none: no such folder"])
+    run.fails("index", "--root", "new", "--index", "nowhere", code=3, says=["no index here"])
+
+
 @pytest.mark.parametrize("pattern", ["", ".", "./"])
 def test_nothing_is_removed_or_labelled_by_an_empty_pattern(run: Shell, media: Path, pattern: str) -> None:
     run("index", media / "photos", "--label", "drawn")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
 
-from samepose.cli.options import DEFAULTS, Flag, Options, check_output, counted, people_text
+from samepose.cli.options import DEFAULTS, Flag, Options, check_output, counted, people_text, table_text
 from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.files import written
 
@@ -20,15 +22,22 @@ if TYPE_CHECKING:
 _MANY = 20  # files that may be removed without asking
 
 
-def info(*, export: Path | None = None, options: Options = DEFAULTS) -> None:
+def info(
+    *, files: Flag = False, failed: Flag = False, export: Path | None = None, options: Options = DEFAULTS
+) -> None:
     """Say what an index holds: files, people, labels, model and size.
 
     Args:
+        files: List all files with their status.
+        failed: List the files that could not be read, wholly or to the end, and why.
         export: Write all labels to this JSON file, for `samepose label --import`.
     """
     index = options.open_index()
     if export is not None:
         _export(index, check_output(export, (".json",)), options)
+        return
+    if files or failed:
+        _list(index, failed, options)
         return
     facts = index.info()
     lines = [
@@ -95,6 +104,25 @@ def label(
                  f"{options.index}: {people_text(people)} "
                  + (f"labelled {name!r}" if name else "without a label now"))
     return 0
+
+
+def _list(index: Index, failed: bool, options: Options) -> None:
+    """Files with their status; all, or those with which something is amiss."""
+    media = [m for m in index.select() if not failed or m.error is not None or m.status == "partial"]
+    value = [{"path": m.path, "status": m.status, "people": m.people, "label": m.label, "error": m.error}
+             for m in media]
+    if options.json:
+        options.result(value, "")
+        return
+    if not media:
+        options.note(f"{options.index}: {'no file has failed' if failed else 'holds no file'}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("status", "people", "path", *(["error"] if any(m.error for m in media) else [])):
+        table.add_column(name, justify="right" if name == "people" else "left", overflow="fold")
+    for m in media:
+        table.add_row(m.status, str(m.people), Text(m.path), *([Text(m.error or "")] if len(table.columns) > 3 else []))
+    options.result(value, table_text(table))
 
 
 def _export(index: Index, file: Path, options: Options) -> None:
