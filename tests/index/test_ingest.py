@@ -160,7 +160,9 @@ def test_video_that_breaks_off_keeps_the_people_before(
     assert (report.people, index.info().people) == (50, 50)
     (medium,) = index.select()
     assert (medium.status, medium.people, medium.error) == ("done", 50, "breaks off")
-    assert add(index, tmp_path / "clip.mp4").unchanged == 1
+    (tmp_path / "copy.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes())
+    again = add(index, tmp_path / "clip.mp4", tmp_path / "copy.mp4")
+    assert (again.unchanged, again.copied, [path for path, _ in again.cut]) == (1, 1, ["clip.mp4", "copy.mp4"])
 
 
 def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, tmp_path: Path) -> None:

@@ -134,7 +134,9 @@ class Ingest:
             self.report.moved += 1
             self._label_later(moved)
         else:
-            copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton)
+            copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton,
+                             error=twin.error)
+            self._say_cut(copied)
             self._say_lost(copied.path, self._stretches(replaces), copied.label)
             self._batch.copy(twin, copied)
             self._batch.finish(copied, replaces)
@@ -205,6 +207,10 @@ class Ingest:
         if poses is not None:
             self.report.people += self._batch.add(new, poses, labels)
 
+    def _say_cut(self, medium: Medium, when: str = "") -> None:
+        if medium.error is not None:
+            self.report.cut.append((medium.path, medium.error + when))
+
     def _say_lost(self, path: str, lost: Sequence[Stretch], usual: str | None) -> None:
         gone = [stretch for stretch in lost if stretch.label != usual]
         if gone:
@@ -213,8 +219,7 @@ class Ingest:
     def _done(self, new: Medium, replaces: Medium | None) -> None:
         self._batch.finish(new, replaces)
         self._read[new.id] = new
-        if new.error is not None:
-            self.report.cut.append((new.path, new.error))
+        self._say_cut(new)
         if new.people:
             self.report.done += 1
         else:
@@ -231,6 +236,7 @@ class Ingest:
             self.report.failed.append((known.path, f"{known.error} (unchanged since it failed)"))
         else:
             self.report.unchanged += 1
+            self._say_cut(known, " (unchanged since)")
         self._label_later(known)
 
     def _label_later(self, medium: Medium) -> None:
