@@ -92,11 +92,22 @@ def rows(index: Index) -> tuple[list[dict], list[dict]]:
     return people.to_pylist(), media.to_pylist()
 
 
+def assert_same(index: Index, other: Index) -> None:
+    """All columns equal; embeddings up to the rounding of matrix products over batches of other sizes."""
+    (people, media), (expected, expected_media) = rows(index), rows(other)
+    assert media == expected_media and len(people) == len(expected)
+    for column in ("rank_keypoints", "variance_keypoints"):
+        mine, theirs = ([person.pop(column) for person in some] for some in (people, expected))
+        np.testing.assert_allclose(np.array(mine), np.array(theirs), atol=1e-5)
+    assert people == expected
+
+
 def impatient() -> None:
     """Commit, merge and build indices all the time, so that a kill hits them."""
     from samepose.index import batch, upkeep
 
     batch._SECONDS, batch._PEOPLE, batch._MEDIA, batch.SMALL_FILES = 0.0, 40, 3, 4
+    batch._PART = 0.05
     upkeep.SMALL_FILES, upkeep.SCALAR_FROM_ROWS, upkeep.IVF_FROM_ROWS, upkeep.UNINDEXED_ROWS = 3, 20, 256, 20
 
 

@@ -73,7 +73,6 @@ BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("bomb.png", bomb, "million pixels"),
     ("empty.mp4", empty, "empty"),
     ("sound.mkv", sound_only, "holds no video"),
-    ("cut.avi", cut, "cut"),
     ("cut.mp4", cut, "not a video that can be read"),
     ("noise.mp4", not_a_video, "not a video that can be read"),
 ]
@@ -112,11 +111,18 @@ def test_alone_or_as_query_it_is_one_line_and_exit_code_3(
     run.fails("search", name, *at, code=3, says=[name])
 
 
-def test_a_good_beginning_of_a_cut_video_is_kept_by_detect(run: Shell, tmp_path: Path) -> None:
+def test_a_good_beginning_of_a_cut_video_is_kept(run: Shell, tmp_path: Path) -> None:
     cut(tmp_path / "cut.avi")
     run("detect", "cut.avi", "--out", "poses.npz", code=1)
-    assert len(load_poses(tmp_path / "poses.npz").poses) > 5
-    assert "copy it again for the rest" in run.err
+    people = len(load_poses(tmp_path / "poses.npz").poses)
+    assert people > 5 and "copy it again for the rest" in run.err
+    told = run.json("index", "cut.avi", code=1)
+    assert (told["people"], told["done"], told["failed"]) == (people, 1, []) and told["cut"][0]["path"] == "cut.avi"
+    assert len(run.err.splitlines()) == 1 and "copy it again for the rest" in run.err
+    again = run.json("index", "cut.avi", code=1)  # said again, and nobody indexed twice
+    assert (again["people"], again["unchanged"]) == (0, 1) and "copy it again for the rest" in run.err
+    assert [f["path"] for f in run.json("info", "--failed")] == ["cut.avi"]
+    run.fails("search", "cut.avi", "--at", 2.9, code=3, says=["cut.avi"])
 
 
 def test_a_link_to_nothing(run: Shell, tmp_path: Path) -> None:

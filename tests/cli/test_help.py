@@ -22,12 +22,13 @@ from samepose.errors import MediaError, StoreError, UsageError
 EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
 FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
-    "index": {"--detector", "--keypoints", "--label", "--prune", "--re-embed", "--fps", "--mode"},
+    "index": {"--detector", "--keypoints", "--label", "--prune", "--re-embed", "--root", "--fps", "--mode"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore",
         "--distinct", "--report", "--sheet", "--mode",
     },
-    "info": set(), "remove": set(), "label": set(), "doctor": set(),
+    "info": {"--export", "--files", "--failed"}, "remove": {"--yes", "--dry-run"}, "label": {"--import"},
+    "doctor": set(),
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import samepose
 from drawn_people import Shell, detector, embedder, photo, video
+from samepose.cli.app import main
 from samepose.cli.search import MIN_SCORE
 from samepose.formats.keypoints import load_poses, save_poses
 
@@ -161,12 +164,85 @@ def test_label_and_remove(run: Shell, media: Path) -> None:
     assert len(found) == 2 and {r["label"] for r in found} == {"pair"}
     assert "label" in run(*words).out.splitlines()[0]
     assert run.json("remove", found[0]["id"]) == {"index": "samepose-index", "people": 1, "files": 0}
-    assert run.json("remove", "*.png") == {"index": "samepose-index", "people": 2, "files": 3}
+    run.fails("remove", "*.png", code=2, says=["3 files and 2 people would be removed", "--yes", "--dry-run"])
+    assert run.json("info")["media"] == 4
+    listed = run.json("remove", "*.png", "--dry-run")
+    assert (listed["files"], len(listed["paths"]), run.json("info")["media"]) == (3, 3, 4)
+    assert run.json("remove", "*.png", "--yes") == {"index": "samepose-index", "people": 2, "files": 3}
     assert run.json("info")["media"] == 1
     run.fails("remove", "*.gif", code=3, says=["samepose-index", "*.gif"])
     run.fails("label", "*.gif", "name", code=3, says=["*.gif"])
     run.fails("label", "*.gif", code=2, says=["last the label"])
     assert "without a label" in run("label", "*", "").out
+
+
+def test_a_plain_run_reads_as_was_asked_for_before(run: Shell, media: Path) -> None:
+    people = run.json("index", media / "clip.mp4", "--fps", 5, "--mode", "fast")["people"]
+    again = run.json("index", media / "clip.mp4")
+    assert people and (again["unchanged"], again["people"]) == (1, 0)
+    assert run.json("index", media / "clip.mp4", "--fps", 10)["people"] > people
+
+
+def test_files_are_listed_with_what_is_amiss(run: Shell, media: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    run("index", media / "photos" / "down.png", "bad.png", code=1)
+    assert [(f["path"].rpartition("/")[2], f["status"], f["people"]) for f in run.json("info", "--files")] == [
+        ("down.png", "done", 1), ("bad.png", "failed", 0)]
+    (bad,) = run.json("info", "--failed")
+    assert bad["path"] == "bad.png" and "not an image" in bad["error"]
+    head, line = run("info", "--failed").out.splitlines()
+    assert head.split() == ["status", "people", "path", "error"] and line.split()[:3] == ["failed", "0", "bad.png"]
+    run("remove", "bad.png")
+    assert run("info", "--failed").out == "" and "no file has failed" in run.err
+
+
+def test_the_root_can_be_told(run: Shell, media: Path, tmp_path: Path) -> None:
+    photo(tmp_path / "old" / "a.png")
+    run("index", "old", "--root", "old", "--index", "ix")
+    (tmp_path / "old").rename("new")
+    assert run.json("index", "--root", "new", "--index", "ix")["files"] == 1
+    assert run.json("info", "--index", "ix")["root"] == (tmp_path / "new").resolve().as_posix()
+    run.fails("index", "--root", "none", "--index", "ix", code=2, says=["none: no such folder"])
+    run.fails("index", "--root", "new", "--index", "nowhere", code=3, says=["no index here"])
+
+
+@pytest.mark.parametrize("pattern", ["", ".", "./"])
+def test_nothing_is_removed_or_labelled_by_an_empty_pattern(run: Shell, media: Path, pattern: str) -> None:
+    run("index", media / "photos", "--label", "drawn")
+    run.fails("remove", pattern, "--yes", code=2, says=["names no file"])
+    run.fails("label", pattern, "x", code=2, says=["names no file"])
+    assert run.json("info")["labels"] == {"drawn": 4}
+
+
+def test_removal_of_much_is_asked_for_on_a_terminal(
+    run: Shell, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    run("index", media / "photos")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    for answer, left in (("\n", 4), ("no\n", 4), ("y\n", 1)):
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+        main(["remove", "*.png"])
+        assert samepose.Index.open("samepose-index").info().media == left
+
+
+def test_labels_are_written_down_and_given_back(run: Shell, media: Path) -> None:
+    run("index", media / "photos", "--label", "drawn")
+    run("label", "two.png", "pair")
+    assert run.json("info", "--export", "labels.json")["files"] == 4
+    run("remove", "*", "--yes")
+    run("index", media / "photos")
+    assert run.json("info")["labels"] == {}
+    assert run.json("label", "--import", "labels.json")["people"] == 4
+    assert run.json("info")["labels"] == {"drawn": 2, "pair": 2}
+    run.fails("label", "--import", "labels.json", "*", code=2, says=["--import"])
+    run.fails("label", "--import", "none.json", code=2, says=["none.json"])
+    Path("labels.json").write_text("[1]")
+    run.fails("label", "--import", "labels.json", code=3, says=["labels.json"])
+    run.fails("info", "--export", "labels.txt", code=2, says=["*.json"])
 
 
 def test_prune_forgets_what_is_gone(run: Shell, tmp_path: Path) -> None:

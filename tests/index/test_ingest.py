@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from index_fakes import FakeDetector, FakeEmbedder, opened, photo, rows, video
-from samepose.errors import StoreError, UsageError
+from samepose.errors import MediaError, StoreError, UsageError
 from samepose.index import Index, Report
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, H36M17
@@ -63,7 +63,7 @@ def test_second_run_reads_and_changes_nothing(index: Index, tmp_path: Path) -> N
     assert (first.done, first.nobody, first.people, len(first.failed)) == (5, 2, 18, 1)
     before, detector, versions = rows(index), FakeDetector(), (index._store.people.version, index._store.media.version)
     again = add(index, tmp_path / "m", detector=detector)
-    assert (again.unchanged, again.done, again.people, detector.calls) == (8, 0, 0, 0)
+    assert (again.unchanged, again.done, again.people, detector.calls) == (7, 0, 0, 0)
     assert again.failed[0][0] == "m/bad.jpg"
     assert rows(index) == before
     assert (index._store.people.version, index._store.media.version) == versions
@@ -110,6 +110,13 @@ def test_other_settings_read_again(index: Index, tmp_path: Path) -> None:
     assert index.info().people == 11
     report = add(index, tmp_path, fps=5.0)
     assert (report.done, report.unchanged, index.info().people) == (1, 1, 6)
+    report = add(index, tmp_path)
+    assert (report.done, report.unchanged, index.info().people) == (0, 2, 6)
+    video(tmp_path / "m/c.mp4", 1, frames=20, rate=20, seed=1)
+    add(index, tmp_path / "m")  # a new one is read as was asked for last
+    assert {m.fps for m in index.clips()} == {5.0}
+    assert index.remove("c.mp4").people == 5
+    (tmp_path / "m/c.mp4").unlink()
     report = add(index, tmp_path, fps=None)
     assert (report.done, report.unchanged, index.info().people) == (1, 1, 21)
     report = add(index, tmp_path, fps=None, detector=FakeDetector("fake-2"))
@@ -130,15 +137,14 @@ def test_bad_file_is_named_remembered_and_stops_nobody(index: Index, tmp_path: P
     assert index.info().status == {"done": 2, "failed": 2}
     photo(tmp_path / "m/b.png", 1, 4)
     report = add(index, tmp_path / "m")
-    assert (report.done, report.unchanged, len(report.failed)) == (1, 3, 1)
+    assert (report.done, report.unchanged, len(report.failed)) == (1, 2, 1)
     assert index.info().status == {"done": 3, "failed": 1}
 
 
-def test_video_that_breaks_off_leaves_no_people(
+def test_video_that_breaks_off_keeps_the_people_before(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import samepose.detection
-    from samepose.errors import MediaError
     from samepose.index import batch
 
     def broken(path: Path, detector: FakeDetector, fps: float | None) -> object:
@@ -150,8 +156,13 @@ def test_video_that_breaks_off_leaves_no_people(
     monkeypatch.setattr(batch, "_PEOPLE", 20)  # part of them is written before the end
     monkeypatch.setattr(samepose.detection, "detect", broken)
     report = add(index, video(tmp_path / "clip.mp4", 1))
-    assert report.failed == [("clip.mp4", "breaks off")]
-    assert (report.people, index.info().people) == (0, 0)
+    assert (report.failed, report.cut, report.done) == ([], [("clip.mp4", "breaks off")], 1)
+    assert (report.people, index.info().people) == (50, 50)
+    (medium,) = index.select()
+    assert (medium.status, medium.people, medium.error) == ("done", 50, "breaks off")
+    (tmp_path / "copy.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes())
+    again = add(index, tmp_path / "clip.mp4", tmp_path / "copy.mp4")
+    assert (again.unchanged, again.copied, [path for path, _ in again.cut]) == (1, 1, ["clip.mp4", "copy.mp4"])
 
 
 def test_prune_forgets_only_what_vanished_from_the_folders_named(index: Index, tmp_path: Path) -> None:
@@ -275,7 +286,7 @@ def test_errors_name_the_index_and_the_remedy(tmp_path: Path) -> None:
         index.row("nonsense")
     for manifest in (tmp_path / "ix/people.lance/_versions").glob("*"):
         manifest.write_bytes(b"damage")
-    with pytest.raises(StoreError, match="damaged or unreadable") as error:
+    with pytest.raises(StoreError, match="the index is damaged") as error:
         Index.open(tmp_path / "ix").info()
     assert "\n" not in str(error.value) and error.value.__cause__ is not None
 
@@ -307,3 +318,70 @@ def test_creation_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> Non
         Index.open(tmp_path / "ix")
     photo(tmp_path / "a.png", 2)
     assert add(opened(tmp_path / "ix"), tmp_path / "a.png").people == 2
+
+
+def test_a_passing_error_is_tried_again_and_costs_nobody(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that the system refuses once is read at the next run; what was found in it before stays meanwhile."""
+    from samepose.index import plan
+
+    def unreadable(file: Path) -> str:
+        raise OSError(5, "Input/output error", str(file))
+
+    known, *_ = (photo(tmp_path / f"m/{name}.png", 2, i) for i, name in enumerate(("known", "new", "gone")))
+    add(index, known)
+    os.utime(known, ns=(1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "file_hash", unreadable)
+        report = add(index, tmp_path / "m")
+    assert [path for path, _ in report.failed] == ["m/gone.png", "m/known.png", "m/new.png"]
+    assert index.info().status == {"done": 1, "failed": 2} and index.info().people == 2
+    report = add(index, tmp_path / "m")
+    assert (report.done, report.unchanged, report.failed) == (2, 1, [])
+
+    def refused(path: Path, *_: object) -> object:
+        raise MediaError(f"{path}: reading it is not permitted") from PermissionError(13, "Permission denied")
+
+    photo(known, 3, 7)
+    photo(tmp_path / "m/late.png", 1, 9)
+    with monkeypatch.context() as patch:
+        patch.setattr("samepose.detection.detect", refused)
+        report = add(index, tmp_path / "m")
+    assert [path for path, _ in report.failed] == ["m/known.png", "m/late.png"] and index.info().people == 6
+    report = add(index, tmp_path / "m")
+    assert (report.done, report.unchanged, report.failed, index.info().people) == (2, 2, [], 8)
+
+
+def test_labels_survive_another_rate_and_an_edit(index: Index, tmp_path: Path) -> None:
+    clip, still = video(tmp_path / "clip.mp4", 2, frames=40, rate=20), photo(tmp_path / "still.png", 2)
+    add(index, clip, still)
+    medium = index.select("clip.mp4")[0]
+    index.label("still.png", "all")
+    index.label([f"{medium.shown}-{n}" for n in range(0, 20, 2)], "first second")
+    chosen = {p["track"] & 7 for p in rows(index)[0] if p["label"] == "first second"}
+    report = add(index, clip, still, fps=None)
+    assert (report.done, report.lost) == (1, [])
+    found = [(p["track"] & 7, p["time"]) for p in rows(index)[0] if p["label"] == "first second"]
+    assert {track for track, _ in found} == chosen and 18 <= len(found) <= 24 and max(t for _, t in found) < 1.2
+    photo(still, 3, 9)
+    add(index, clip, still)
+    assert index.info().labels["all"] == 3
+    index.label(f"{index.select('still.png')[0].shown}-1", "one")
+    photo(still, 0)
+    report = add(index, still)
+    assert [path for path, _ in report.lost] == ["still.png"] and "'one'" in report.lost[0][1]
+
+
+def test_an_index_finds_its_own_detector_again(tmp_path: Path) -> None:
+    from samepose.detection.movenet import MoveNet
+
+    place = tmp_path / "ix"
+    fast = Index.open(place, create=True, root=tmp_path, detector=MoveNet("fast", 1), embedder=FakeEmbedder())
+    fast.add(photo(tmp_path / "a.png", 1))
+    again = Index.open(place, embedder=FakeEmbedder())
+    assert again.detector.name == fast.detector.name
+    assert again.add(tmp_path / "a.png").unchanged == 1
+    opened(tmp_path / "other").add(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="filled by the detector fake-1"):
+        Index.open(tmp_path / "other", embedder=FakeEmbedder()).add(tmp_path / "a.png")

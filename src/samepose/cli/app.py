@@ -53,7 +53,7 @@ _ALIASES = {"recognise": ("recognize",)}
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
 _CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`",
           "`Index.search`": "`samepose search`", "`Clip.part`": "--span",
-          "`Index.open(…)`": "the folder of `samepose index`"}
+          "`Index.open(…)`": "the folder of `samepose index`", "`Index.labels()`": "`samepose info --export FILE.json`"}
 
 
 def build_app() -> App:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.media import found_in, left_out_text
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, people_text
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, counted, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose import KeypointFile, Report
+    from samepose import Index, KeypointFile, Report
 
 
 def index(
@@ -23,14 +23,16 @@ def index(
     label: str | None = None,
     prune: Flag = False,
     re_embed: Flag = False,
-    detector: DetectorName = "movenet",
-    mode: Mode = "balanced",
-    fps: Fps = 10.0,
+    root: Path | None = None,
+    detector: DetectorName | None = None,
+    mode: Mode | None = None,
+    fps: Fps | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Add the people in photos and videos to an index, which is made when there is none.
 
-    Files that are indexed already are skipped, so an interrupted run goes on where it stopped.
+    Files that are indexed already are skipped, so an interrupted run goes on where it stopped. What is said of
+    --detector, --mode and --fps is remembered: movenet, balanced and 10 in a new index.
 
     Args:
         media: Photos, videos, or folders of them.
@@ -38,11 +40,13 @@ def index(
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
         re_embed: Bring an index made with another model up to this one; needs no MEDIA.
+        root: Folder that the paths in the index start at, when the media were moved; of a new index the working
+            directory by default. Needs no MEDIA.
         detector: The network that finds the joints; cpm looks where movenet finds people.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
-    rate = frame_rate(fps)
-    if not (media or keypoints or re_embed):
+    rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)
+    if not (media or keypoints or re_embed or root):
         raise UsageError("name the photos, videos or folders to index, or use --re-embed")
     if prune and keypoints:
         raise UsageError("--prune forgets files that have vanished; it does not go with --keypoints")
@@ -50,7 +54,13 @@ def index(
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
-    target = options.open_index(create=not re_embed, mode=mode, kind=detector)
+    target = _open(options, bool(added) and not re_embed, detector, mode, root)
+    if root is not None:
+        files = target.move_root(root)
+        if not (added or re_embed):
+            options.done({"index": options.index, "root": str(target.root), "files": files},
+                         f"{options.index}: paths start at {target.root} now; {counted(files, 'file')} found there")
+            return 0
     if re_embed:
         with options.progress("person") as progress:
             count = target.re_embed(progress)
@@ -60,6 +70,17 @@ def index(
             return 0
     with options.progress("file") as progress:
         return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
+
+
+def _open(
+    options: Options, create: bool, detector: DetectorName | None, mode: Mode | None, root: Path | None
+) -> Index:
+    """The index; with the detector that was asked for, or else its own."""
+    asked = bool(detector or mode) or not samepose.Index.exists(options.index)
+    return samepose.Index.open(
+        options.index, create=create, root=root, embedder=options.embedder(), threads=options.threads,
+        detector=options.detector(mode or "balanced", detector or "movenet") if asked else None,
+    )
 
 
 def _media(media: Sequence[Path], prune: bool) -> Sequence[Path]:
@@ -80,16 +101,20 @@ def _keypoints(file: Path, media: Sequence[Path]) -> Sequence[KeypointFile]:
 def _tell(report: Report, options: Options) -> int:
     """Report what was done, and the exit code."""
     fine = report.done + report.nobody + report.unchanged + report.moved + report.copied + report.removed
-    for path, why in report.failed:
+    for path, why in report.failed + report.cut:
         options.warn(f"{path}: {why}")
-    value = {"index": options.index, **asdict(report),
-             "failed": [{"path": path, "error": why} for path, why in report.failed]}
+    told = {name: [{"path": path, "error": why} for path, why in getattr(report, name)]
+            for name in ("failed", "cut", "lost")}
+    value = {"index": options.index, **asdict(report), **told}
+    for path, why in report.lost:
+        options.warn(f"{path}: labels were lost: {why}; label it again")
     counts = [
         (report.done, "with people"), (report.nobody, "without people"), (report.unchanged, "unchanged"),
-        (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"), (len(report.failed), "failed"),
+        (report.moved, "moved"), (report.copied, "copied"), (report.removed, "removed"),
+        (len(report.cut), "kept in part"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
     if report.left_out:
         text += f"; {left_out_text(report.left_out)}"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")
-    return 0 if not report.failed else 1 if fine else 3
+    return 0 if not (report.failed or report.cut or report.lost) else 1 if fine else 3

@@ -92,11 +92,23 @@ def default_detector() -> MoveNet:
     return MoveNet("balanced")
 
 
-def _detect_video(path: Path, detector: Detector, fps: float | None) -> Iterator[Detected]:
+def go_on(path: Path, detector: Detector, fps: float | None, before: Poses) -> Iterator[Detected]:
+    """The rest of a video of which `detect`, with the same detector and fps, gave the people `before`.
+
+    Their ids go on too: together it is what one undisturbed `detect` gives.
+    """
+    return _detect_video(path, detector, fps, before)
+
+
+def _detect_video(
+    path: Path, detector: Detector, fps: float | None, before: Poses | None = None
+) -> Iterator[Detected]:
     from samepose.detection.track import Tracker
 
-    tracker = Tracker()
-    for frame, found in _detected(read_frames(path, fps), detector):
+    tracker = Tracker(before)
+    last = int(before.frames.max()) if before is not None and len(before) else -1
+    rest = (frame for frame in read_frames(path, fps) if frame.index > last)
+    for frame, found in _detected(rest, detector):
         poses = tracker.update(found, frame.time)
         n = len(poses)
         yield Detected(

@@ -50,9 +50,15 @@ class _Track:
 class Tracker:
     """Gives people ids 0, 1, 2… in the order in which they appear. Feed it one video, in order."""
 
-    def __init__(self) -> None:
-        self._tracks: list[_Track] = []
-        self._next = 0
+    def __init__(self, before: Poses | None = None) -> None:
+        """Begin, or go on where another one stopped.
+
+        Args:
+            before: what that one gave until then, with `tracks` and `times`; the last seconds decide, and the highest
+                number.
+        """
+        self._tracks = [] if before is None else _recalled(before)
+        self._next = 0 if before is None or not len(before) else int(before.tracks.max()) + 1
 
     def update(self, poses: Poses, time: float) -> Poses:
         """The same poses with `tracks` set.
@@ -81,6 +87,21 @@ class Tracker:
             self._tracks.append(track)
             self._next += 1
         return replace(poses, tracks=ids)
+
+
+def _recalled(before: Poses) -> list[_Track]:
+    """The tracks as they were after these sightings; a track knows no more than its last `_MEMORY` seconds."""
+    lately = before[before.times >= before.times.max() - _FORGET - _MEMORY] if len(before) else before
+    people, tracks = lately.to(COCO17), []
+    middles = _middles(people.hide(below=JOINT_SCORE))
+    for number in np.unique(people.tracks):
+        own = np.flatnonzero(people.tracks == number)
+        own = own[np.argsort(people.times[own], kind="stable")]
+        last = people.times[own[-1]]
+        path = [(float(people.times[i]), float(middles[i][0]), float(middles[i][1]))
+                for i in own if last - people.times[i] <= _MEMORY]
+        tracks.append(_Track(int(number), people[int(own[-1])], path, _velocity(path)))
+    return tracks
 
 
 def _expected(tracks: list[_Track], gone: Float[np.ndarray, " n"]) -> Poses:

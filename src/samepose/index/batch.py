@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from samepose.errors import StoreError
+from samepose.index.plan import PART
 from samepose.index.schema import Medium, in_medium, number_of, people_batch
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.upkeep import SMALL_FILES, optimise
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 _PEOPLE = 4096
 _MEDIA = 4096
+_PART = 30.0  # seconds of work on one video that an interruption may cost
 _EMBED = 256  # people per call of the embedder
 
 
@@ -34,6 +36,7 @@ class _Pending:
     medium: Medium
     start: int
     poses: Poses
+    labels: list[str | None] | None
 
 
 class Batch:
@@ -51,20 +54,33 @@ class Batch:
         self._counts: dict[int, int] = {}  # people so far of media not finished
         self._finished: dict[str, Medium] = {}
         self._changed: dict[int, Medium] = {}
+        self._parts: dict[int, Medium] = {}  # media that are being read, as far as they are
+        self._begun: set[int] = set()  # those of them that have a row already
         self._stale: list[int] = []
         self._replaces = False
         self._last = time.monotonic()
         self._commits = 0
 
-    def add(self, medium: Medium, poses: Poses) -> int:
-        """The next people of a medium; how many."""
+    def add(self, medium: Medium, poses: Poses, labels: list[str | None] | None = None) -> int:
+        """The next people of a medium, labelled as it is where nothing else is given; how many."""
         start = self._counts.get(medium.id, 0)
-        self._pending.append(_Pending(medium, start, poses))
+        self._pending.append(_Pending(medium, start, poses, labels))
         self._counts[medium.id] = start + len(poses)
         self._people += len(poses)
         if self._people >= _PEOPLE:
             self._write_people()
         return len(poses)
+
+    def part(self, medium: Medium) -> None:
+        """So much of a medium was read; what is written of it now and then has a row that says so."""
+        self._parts[medium.id] = replace(medium, status=PART)
+        if time.monotonic() - self._last > _PART:
+            self.flush()
+
+    def go_on(self, medium: Medium, number: int) -> None:
+        """The next people of a medium that has a row as a part are numbered from there."""
+        self._counts[medium.id] = number
+        self._begun.add(medium.id)
 
     def copy(self, source: Medium, target: Medium) -> None:
         """All people of one medium again as those of another."""
@@ -78,12 +94,14 @@ class Batch:
         """Forget the people of a medium that could not be read to its end."""
         self._pending = [p for p in self._pending if p.medium.id != medium.id]
         self._people = sum(len(p.poses) for p in self._pending)
+        self._end(medium)
         if self._counts.pop(medium.id, 0):
             self._stale.append(medium.id)
 
     def finish(self, medium: Medium, replaces: Medium | None) -> None:
         """All people of the medium were added; `replaces` is the row its path had until now."""
         self._counts.pop(medium.id, None)
+        self._end(medium)
         self._finished[medium.path] = medium
         if replaces is not None:
             self._replaces = True
@@ -104,21 +122,30 @@ class Batch:
         self._write_people()
         self._store.put_media(list(self._finished.values()), key="path" if self._replaces else "")
         self._store.put_media(list(self._changed.values()), key="id")
+        self._store.put_media(list(self._parts.values()), key="path")
+        self._begun |= self._parts.keys()
         self._store.drop_people_of(self._stale)
         self._finished, self._changed, self._stale, self._replaces = {}, {}, [], False
         self._last = time.monotonic()
 
     @contextmanager
     def kept_on_error(self) -> Iterator[None]:
-        """When what runs inside is interrupted, write the media that were finished."""
+        """When what runs inside is interrupted, write the media that were finished, and parts."""
         try:
             yield
         except StoreError:
             raise
         except BaseException:
-            self._pending = [p for p in self._pending if p.medium.id not in self._counts]
+            self._pending = [p for p in self._pending if p.medium.id not in self._counts.keys() - self._parts.keys()]
             self.flush()
             raise
+
+    def _end(self, medium: Medium) -> None:
+        """It is no part any more."""
+        self._parts.pop(medium.id, None)
+        if medium.id in self._begun:
+            self._begun.remove(medium.id)
+            self._replaces = True
 
     def _write_people(self) -> None:
         batches = []
@@ -140,7 +167,8 @@ class Batch:
             same = list(run)
             first, n = same[0], sum(len(p.poses) for p in same)
             own = {name: column.slice(at, n) for name, column in vectors.items()}
-            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own))
+            labels = [label for p in same for label in p.labels or [p.medium.label] * len(p.poses)]
+            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own, labels))
             at += n
         return rows
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
+from samepose.errors import UsageError
 from samepose.index.schema import parse_id
 
 
@@ -51,7 +52,14 @@ class Catalogue:
         return self.ids[chosen], int(self.people[chosen].sum())
 
     def select(self, patterns: Sequence[str], root: Path) -> Bool[np.ndarray, " n"]:
-        """Which media a list of patterns and ids means, see `Index.select`."""
+        """Which media a list of patterns and ids means, see `Index.select`.
+
+        Raises:
+            UsageError: a pattern is empty, or nothing but a dot: that would mean everything, and seldom does.
+        """
+        for pattern in patterns:
+            if Path(pattern.strip()) == Path():
+                raise UsageError(f"{pattern!r} names no file; give a pattern such as 'holiday/*', or '*' for all")
         parsed = [parse_id(p) for p in patterns]
         wanted = [p[0] for p in parsed if p and p[1] is None]
         chosen: np.ndarray = np.isin(self.ids, np.array(wanted, np.int64))
@@ -65,7 +73,7 @@ class Catalogue:
 def _regex(pattern: str, root: Path) -> str:
     """The paths that one pattern means, as a regular expression of RE2."""
     text = Path(pattern).as_posix().removeprefix(root.as_posix() + "/")
-    if text in (".", root.as_posix()):
+    if text == root.as_posix():
         return "[^/].*"  # everything under the root
     body = _glob(text)
     return f"{body}(?:/.*)?" if "/" in text else f"(?:.*/)?{body}|{body}/.*"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from samepose.formats.keypointfile import KeypointFile
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
+from samepose.index.labels import Restored, restore, written_down
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
-from samepose.index.schema import Medium, person_id, single_people
+from samepose.index.schema import Medium, medium_of, person_id, single_people
 from samepose.index.search import search
+from samepose.index.settings import Fps, Settings, detector_named, remember, remembered
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
@@ -44,6 +46,7 @@ class Index:
         self, store: Store, detector: Detector | None, embedder: Embedder | None, threads: int | None
     ) -> None:
         self._store, self._detector, self._embedder, self._threads = store, detector, embedder, threads
+        self._detector_given = detector is not None
 
     @classmethod
     def open(
@@ -62,7 +65,8 @@ class Index:
             uri: a folder, or an address LanceDB takes.
             create: make it when there is none.
             root: of a new index: folder that stored paths are relative to, the working directory by default.
-            detector: finds people in photos and videos; by default MoveNet in its balanced mode.
+            detector: finds people in photos and videos; by default the one that the index was filled by, MoveNet in its
+                balanced mode if it is empty.
             embedder: makes poses comparable; by default the one that comes with samepose. An index holds embeddings
                 of one embedder: another one is refused by `add` and `search`, not here.
             threads: of the default detector and embedder; all cores by default.
@@ -104,9 +108,7 @@ class Index:
     def detector(self) -> Detector:
         """What finds people in photos and videos."""
         if self._detector is None:
-            from samepose.detection.movenet import MoveNet
-
-            self._detector = MoveNet("balanced", self._threads)
+            self._detector = detector_named(remembered(self._store).detector, self._threads)
         return self._detector
 
     @property
@@ -121,7 +123,7 @@ class Index:
         *media: PathLike | Poses | KeypointFile,
         name: PathLike | Sequence[PathLike] | None = None,
         label: str | None = None,
-        fps: float | None = 10.0,
+        fps: Fps = "remembered",
         prune: bool = False,
         progress: Progress = silent,
     ) -> Report:
@@ -132,7 +134,8 @@ class Index:
                 poses in pixels, to be taken as they are.
             name: for poses: path of their photo or video, which need not exist; or one such path for each pose.
             label: for all people of the media named, also of those already indexed.
-            fps: frames per second of videos to look at; None for every frame.
+            fps: frames per second of videos to look at; None for every frame. By default what was asked for last, 10
+                in a new index, and videos that were read at another rate stay as they are.
             prune: forget files that have vanished from the folders named.
             progress: called with media done (a video in parts), media in all, and what was added and is being read.
 
@@ -154,7 +157,11 @@ class Index:
         with ingestion(self._store, embedder, label, progress, len(found.files) + len(poses)) as run:
             run.report.left_out = dict(found.left_out)
             if found.files:
-                run.run(run.plan.files(found.files, self.detector.name, fps), self.detector)
+                any_fps = fps == "remembered"
+                rate = remembered(self._store).fps if fps == "remembered" else fps
+                run.run(run.plan.files(found.files, self.detector.name, rate, any_mode=not self._detector_given,
+                                       any_fps=any_fps), self.detector)
+                remember(self._store, Settings(self.detector.name, rate))
             run.run(run.plan.poses(poses))
             if prune:
                 run.prune([path for path in paths if path.is_dir()])
@@ -221,26 +228,68 @@ class Index:
             media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
             return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
 
-    def remove(self, patterns: str | Sequence[str]) -> Removed:
+    def move_root(self, root: PathLike) -> int:
+        """Say where the media lie now that are in the index by relative paths; nothing is read or moved.
+
+        An index inside its root is found there again by itself when both are moved together.
+
+        Returns:
+            how many media of the index are there.
+
+        Raises:
+            UsageError: there is no such folder.
+            StoreError: another process is writing, or the disk is full.
+        """
+        folder = Path(root).resolve()
+        if not folder.is_dir():
+            raise UsageError(f"{root}: no such folder")
+        with self._store.writing():
+            self._store.move_root(folder)
+        return sum(self.file(medium.path).exists() for medium in self._store.all_media())
+
+    def labels(self) -> dict[str, Any]:
+        """All labels, to be kept as JSON and given to `restore_labels` of an index of the same media.
+
+        They are kept by path and hash of the file, track and time, not by ids, which change when a file is read anew.
+        """
+        return written_down(self._store)
+
+    def restore_labels(self, labels: Mapping[str, Any]) -> Restored:
+        """Give people the labels that `labels` wrote down; media that these do not name stay as they are.
+
+        Raises:
+            FormatError: these are no labels.
+            StoreError: another process is writing, or the disk is full.
+        """
+        with self._store.writing():
+            return restore(self._store, labels)
+
+    def remove(self, patterns: str | Sequence[str], *, dry_run: bool = False) -> Removed:
         """Forget media by pattern or id (see `select`) with all their people, or single people by id.
 
         The files themselves are not touched.
 
+        Args:
+            dry_run: only say what would be removed.
+
         Raises:
+            UsageError: a pattern is empty.
             StoreError: another process is writing, or the disk is full.
         """
         from samepose.index.upkeep import recover
 
         patterns = _list(patterns)
+        if dry_run:
+            media, people = self._store.catalogue().chosen(patterns, self.root)
+            return Removed(people + len(self._single_people(patterns, media.tolist())), len(media))
         with self._store.writing():
-            people = self._store.count()
-            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            self._store.drop_media(media)
-            single = single_people(patterns)
+            chosen = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
+            single, people = self._single_people(patterns, chosen), self._store.count()
+            self._store.drop_media(chosen)
             if single:
                 self._store.drop_people(single)
                 recover(self._store)  # counts the people left in each medium
-            return Removed(people - self._store.count(), len(media))
+            return Removed(people - self._store.count(), len(chosen))
 
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""
@@ -303,6 +352,11 @@ class Index:
     def file(self, path: str) -> Path:
         """Where the file of a stored path should be."""
         return self.root / path
+
+    def _single_people(self, patterns: list[str], media: list[int]) -> list[int]:
+        """Single people by id who are there, but for those of the media."""
+        ids = {id for id in single_people(patterns) if medium_of(id) not in media}
+        return [id for id in ids if len(self._store.person(id))]
 
     def _excluded(self, id: str | None) -> Excluded | None:
         return None if id is None else Excluded.of(self._store, person_id(id)[1], id)

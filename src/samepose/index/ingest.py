@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from samepose.errors import MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
-from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, why
+from samepose.index.labels import Stretch, given_back, lost_text, of_medium
+from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, passing, why
 from samepose.index.read import read
-from samepose.index.schema import Medium
+from samepose.index.schema import Medium, number_of, poses_of
 from samepose.poses import Poses
 from samepose.progress import Progress, silent
+from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -38,6 +40,8 @@ class Report:
     Attributes:
         done, nobody: read, with and without people in them (replaced ones included).
         failed: (path, why) of those that could not be read, now or in an earlier run.
+        cut: (path, why) of videos that break off; the people before that are in the index.
+        lost: (path, why) of labels of single people that could not be kept when a file was read anew.
         unchanged: skipped. moved, copied, removed: not read either.
         left_out: files of folders that are neither photos nor videos by their name: how many, by suffix.
         people: added.
@@ -47,6 +51,8 @@ class Report:
     done: int = 0
     nobody: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    cut: list[tuple[str, str]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
     unchanged: int = 0
     moved: int = 0
     copied: int = 0
@@ -111,8 +117,7 @@ class Ingest:
                 self._batch.change(step.medium)
                 self._unchanged(step.medium)
             case Take():
-                self._batch.add(step.medium, step.poses)
-                self.report.people += len(step.poses)
+                self._add(step.medium, [step.poses], self._stretches(step.replaces))
                 self._done(step.medium, step.replaces)
             case Fail():
                 self._failed(step.path, step.why, step.medium, step.replaces)
@@ -131,7 +136,10 @@ class Ingest:
             self.report.moved += 1
             self._label_later(moved)
         else:
-            copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton)
+            copied = replace(step.medium, status=twin.status, people=twin.people, skeleton=twin.skeleton,
+                             error=twin.error)
+            self._say_cut(copied)
+            self._say_lost(copied.path, self._stretches(replaces), copied.label)
             self._batch.copy(twin, copied)
             self._batch.finish(copied, replaces)
             self._read[copied.id] = copied
@@ -139,23 +147,81 @@ class Ingest:
 
     def _look(self, step: Read, detector: Detector | None) -> None:
         assert detector is not None  # a plan of files comes with one
-        new, path = step.medium, step.medium.path
+        new, path, before = step.medium, step.medium.path, self._before(step)
+        known, held = () if step.go_on else self._stretches(step.replaces), list[Poses]()
+        new = replace(new, people=0 if before is None else len(before))
+        # What a path had before stays until all is read: such a video is only there whole.
+        parts = new.kind == "video" and (step.go_on or not (step.replaces and step.replaces.people))
         tell = None if self._progress is silent else lambda part: self._tell(part, path)
+        error, added = None, self.report.people
         try:
-            for poses in read(step.file, new, detector, tell):
-                new = replace(new, people=new.people + self._batch.add(new, poses), skeleton=poses.skeleton.name)
-                self.report.people += len(poses)
-        except (MediaError, OSError) as error:
-            self.report.people -= new.people
+            for poses in read(step.file, new, detector, tell, before):
+                new = replace(new, people=new.people + len(poses), skeleton=poses.skeleton.name)
+                if known:  # whose label is whose shows when all are there
+                    held.append(poses)
+                    continue
+                self._add(new, [poses])
+                if parts:
+                    self._batch.part(new)
+        except (MediaError, OSError) as caught:
+            error = caught
+        if error is None or (new.people and not passing(error)):  # a video that breaks off is kept as far as it goes
+            self._add(new, held, known)
+            self._done(replace(new, status="done" if new.people else "nobody",
+                               error=None if error is None else why(error, step.file)), step.replaces)
+        elif not (parts and new.people):  # else its row says that a part was read
+            self.report.people = added
             self._batch.drop(new)
-            reason = why(error, step.file)
-            self._failed(path, reason, failure(new, reason), step.replaces)
+            self._unread(step, failure(new, error, step.file), passing(error))
         else:
-            self._done(replace(new, status="done" if new.people else "nobody"), step.replaces)
+            self.report.failed.append((path, f"{why(error, step.file)} (the next run goes on from there)"))
+
+    def _before(self, step: Read) -> Poses | None:
+        """Who was found in a video of which a part was read."""
+        if not step.go_on:
+            return None
+        medium, rows = step.medium, self._store.people_of(step.medium.id)
+        self._batch.go_on(medium, max(map(number_of, rows["id"].to_pylist()), default=-1) + 1)
+        if step.replaces and step.replaces.label != medium.label:
+            self._to_label.append(medium.id)
+        return poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])
+
+    def _unread(self, step: Read, failed: Medium, again: bool) -> None:
+        """Nothing of a file could be read; if it may be the next time, what was found in it earlier stays."""
+        assert failed.error is not None
+        if again and step.replaces and step.replaces.status != "failed":
+            self._failed(failed.path, failed.error, None, None)
+            return
+        self._say_lost(failed.path, self._stretches(step.replaces), failed.label)
+        self._failed(failed.path, failed.error, failed, step.replaces)
+
+    def _stretches(self, replaces: Medium | None) -> tuple[Stretch, ...]:
+        """Labels of single people of a file that is to be replaced; none where all get a new one."""
+        return () if replaces is None or self._label else of_medium(self._store, replaces)
+
+    def _add(self, new: Medium, found: list[Poses], known: Sequence[Stretch] = ()) -> None:
+        """People of a medium; where stretches are known it is all of them, and they get their labels back."""
+        poses = Poses.concatenate(found) if found else None
+        labels = None
+        if known:
+            labels, lost = given_back(known, poses, new.label) if poses is not None else ([], list(known))
+            self._say_lost(new.path, lost, new.label)
+        if poses is not None:
+            self.report.people += self._batch.add(new, poses, labels)
+
+    def _say_cut(self, medium: Medium, when: str = "") -> None:
+        if medium.error is not None:
+            self.report.cut.append((medium.path, medium.error + when))
+
+    def _say_lost(self, path: str, lost: Sequence[Stretch], usual: str | None) -> None:
+        gone = [stretch for stretch in lost if stretch.label != usual]
+        if gone:
+            self.report.lost.append((path, lost_text(gone)))
 
     def _done(self, new: Medium, replaces: Medium | None) -> None:
         self._batch.finish(new, replaces)
         self._read[new.id] = new
+        self._say_cut(new)
         if new.people:
             self.report.done += 1
         else:
@@ -168,9 +234,11 @@ class Ingest:
             self._read[row.id] = row
 
     def _unchanged(self, known: Medium) -> None:
-        self.report.unchanged += 1
         if known.status == "failed":
             self.report.failed.append((known.path, f"{known.error} (unchanged since it failed)"))
+        else:
+            self.report.unchanged += 1
+            self._say_cut(known, " (unchanged since)")
         self._label_later(known)
 
     def _label_later(self, medium: Medium) -> None:

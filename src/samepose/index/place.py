@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,23 +24,108 @@ def local_folder(uri: str) -> Path | None:
 _RAISED = (OSError, RuntimeError, ValueError, KeyError)  # by the store; KeyError where a table lost its columns
 
 
+def root_facts(uri: str, root: Path) -> dict[str, str]:
+    """How an index remembers the folder that its paths are relative to: where the index lies in it, by the way there
+    as well, so that both can be moved together."""
+    folder = local_folder(uri)
+    inside = folder is not None and folder.resolve().is_relative_to(root)
+    way = Path(*[".."] * len(folder.resolve().relative_to(root).parts)).as_posix() if folder and inside else ""
+    return {"root": root.as_posix(), "root_from_index": way}
+
+
+def root_of(uri: str, facts: Mapping[str, str], first: str) -> Path:
+    """The folder that stored paths are relative to; `first` is the one of an index that has no such facts."""
+    folder, way = local_folder(uri), facts.get("root_from_index", "")
+    return (folder / way).resolve() if folder is not None and way else Path(facts.get("root", first))
+
+
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what the store raises into a StoreError of one line that names the index and the remedy."""
+    """Turn what the store raises into a StoreError of one line that names the index and the remedy.
+
+    Damage is only called so when it is proven, see `damage`. What is neither that nor of the disk, the network or
+    the store is a mistake of this package and goes on as it is.
+    """
     try:
         yield
     except Exception as error:
-        if not (isinstance(error, _RAISED) or type(error).__name__ == "RustPanic"):  # that class has no place to import
+        panic = type(error).__name__ == "RustPanic"  # that class has no place to import
+        if not (isinstance(error, _RAISED) or panic):
             raise
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        text = _first_line(error)
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if full:
             raise StoreError(f"{uri}: the disk is full; free some space and do the same again, "
                              "what was indexed so far is kept") from error
         if isinstance(error, PermissionError) or "Permission denied" in str(error):
             raise StoreError(f"{uri}: permission denied; choose a folder you may write to") from error
-        raise StoreError(f"{uri}: the index is damaged or unreadable; restore it, or delete the folder and index "
-                         f"again ({text[:200]})") from error
+        if (broken := damage(local_folder(uri), error)) is not None:
+            raise StoreError(
+                f"{uri}: the index is damaged: {broken}; put a copy of it in its place. Where there is none, save the "
+                "labels with `Index.labels()` if they can still be read, delete the folder and index again"
+            ) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{uri}: cannot be read or written now ({text[:200]}); nothing is known to be lost: "
+                             "check the disk or the connection and try again") from error
+        if type(error) in (RuntimeError, KeyError) or panic:  # as LanceDB raises
+            raise StoreError(f"{uri}: the store could not do this ({text[:200]}); nothing is known to be lost: "
+                             "try again, and report it if it stays") from error
+        raise
+
+
+def damage(folder: Path | None, error: BaseException) -> str | None:
+    """What in a local index's folder cannot have been left by any writer, None where nothing is seen of that.
+
+    The newest manifest of each table must be whole, and the files that it names must be there and end as Lance's
+    files do. Files that no manifest names prove nothing: a killed writer leaves such. Bytes that are wrong in the
+    middle of a file show only in what the store says of them.
+    """
+    if folder is None or not folder.is_dir():
+        return None
+    text = _first_line(error)
+    for table in (folder / "media.lance", folder / "people.lance"):
+        manifests = list((table / "_versions").glob("*.manifest"))
+        if not manifests:
+            return f"{table.name} has no manifest"
+        newest = min(manifests, key=_age)
+        if not _ends_well(newest):
+            return f"{table.name}/_versions/{newest.name} is cut or overwritten"
+        # It also names files that its last change replaced; these may be gone, unless the store has asked for one.
+        for file in (table / "data" / name for name in _named(newest)):
+            if not file.exists() and f"data/{file.name}" in text:
+                return f"{table.name}/data/{file.name} is missing"
+            if file.exists() and not _ends_well(file):
+                return f"{table.name}/data/{file.name} is cut or overwritten"
+    return text[:200] if any(proof in text for proof in _PROOFS) else None
+
+
+_MAGIC = b"LANC"  # at the end of all files of Lance
+_DATA_FILE = re.compile(rb"[0-9a-zA-Z-]{20,}\.lance")
+# What Lance says of bytes that it cannot make sense of, and of nothing else.
+_PROOFS = ("is outside file of size", "failed to decode Protobuf", "orrupt file", "checksum mismatch")
+
+
+def _named(manifest: Path) -> list[str]:
+    """The data files that a manifest names; before each name stands its length, which may look like a digit."""
+    found = {m[1:] if m[0] == len(m) - 1 else m for m in _DATA_FILE.findall(manifest.read_bytes())}
+    return sorted(name.decode() for name in found)
+
+
+def _age(manifest: Path) -> int:
+    """Smaller for newer ones: Lance names manifests 2**64 - 1 - version, or by the version itself in old tables."""
+    number = int(manifest.stem) if manifest.stem.isdigit() else 1 << 64
+    return number if number > 1 << 63 else (1 << 64) - number
+
+
+def _ends_well(file: Path) -> bool:
+    with file.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - len(_MAGIC), 0))
+        return stream.read() == _MAGIC
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def connect(uri: str) -> Any:

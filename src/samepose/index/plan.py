@@ -2,12 +2,13 @@
 
 A file is known by its path, size and modification time; when these differ, by its hash (SHA-256). So an unchanged file
 is skipped, a touched one only noted, a moved one renamed, a copy copied. A video read at another `fps`, or a file read
-by another detector, is read anew and its people replaced; a file that failed is tried again when it has changed or was
-removed from the index.
+by another detector, is read anew and its people replaced; a file that failed is tried again when it has changed, and at
+every run when it may have been for a passing reason: a permission, a lock, a disk or network that did not answer.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,13 @@ import numpy as np
 from samepose.errors import MediaError
 from samepose.index.schema import Medium, with_id
 from samepose.poses import Poses
+
+PART = "partial"  # status of a video whose reading was interrupted
+AGAIN = -1  # as the time of a file that is to be read at the next run whatever its own is
+_PASSING = {getattr(errno, name) for name in (  # a system may lack some
+    "EACCES", "EPERM", "ENOENT", "EIO", "EBUSY", "EAGAIN", "EINTR", "ETXTBSY", "EMFILE", "ENFILE", "ENOMEM", "ENODEV",
+    "ENXIO", "ETIMEDOUT", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ECONNRESET", "ECONNREFUSED",
+    "ECONNABORTED", "ENOTCONN", "EDEADLK", "ENOLCK", "ESTALE") if hasattr(errno, name)}
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,13 @@ class Read:
     Attributes:
         medium: its row to be, but for what reading tells.
         replaces: the row that its path had until now.
+        go_on: that row is of the same file, a part of which was read: the rest is wanted.
     """
 
     medium: Medium
     file: Path
     replaces: Medium | None
+    go_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,17 +114,22 @@ class Plan:
     def __init__(self, known: Sequence[Medium], root: Path, label: str | None = None) -> None:
         """Begin with the media known, and the folder that stored paths are relative to."""
         self._root, self._label = root, label
+        self._any_mode = self._any_fps = False
         self._by_path = {m.path: m for m in known}
         self._by_hash = {m.hash: m for m in known}
         self._ids = {m.id for m in known}
 
-    def files(self, files: Sequence[Path], mode: str, fps: float | None) -> Iterator[Step]:
+    def files(
+        self, files: Sequence[Path], mode: str, fps: float | None, *, any_mode: bool = False, any_fps: bool = False
+    ) -> Iterator[Step]:
         """A step for each file, in order.
 
         Args:
             mode: name of the detector that would read them.
             fps: frames per second that videos would be read with, None for every frame.
+            any_mode, any_fps: nobody asked for these; what was read in another way is fine as it is.
         """
+        self._any_mode, self._any_fps = any_mode, any_fps
         for file in files:
             yield self._known_from_now(self._file(file, mode, fps))
 
@@ -142,34 +157,40 @@ class Plan:
         try:
             kind, stat = kind_of(file), file.stat()
             rate = None if fps is None or kind != "video" else float(fps)
-            new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label)
-            if known and known.same_settings(new) and (known.size, known.mtime) == (new.size, new.mtime):
-                return Skip(known)
+            new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label_of(known))
+            if known and self._fits(known, new) and (known.size, known.mtime) == (new.size, new.mtime):
+                return Skip(known) if known.status != PART else self._rest(file, known, new)
             return self._changed(file, replace(new, hash=file_hash(file)), known)
         except (MediaError, OSError) as error:
-            failed = None if new is None else with_id(failure(new, why(error, file)), self._ids)
-            return Fail(path, why(error, file), failed, known)
+            if new is None or (known and known.status != "failed" and passing(error)):  # what was found in it stays
+                return Fail(path, why(error, file), None, None)
+            return Fail(path, why(error, file), with_id(failure(new, error, file), self._ids), known)
 
     def _changed(self, file: Path, new: Medium, known: Medium | None) -> Step:
-        if known and known.hash == new.hash and known.same_settings(new):
-            return Touch(replace(known, size=new.size, mtime=new.mtime))
+        if known and known.hash == new.hash and self._fits(known, new):
+            noted = replace(known, size=new.size, mtime=new.mtime)
+            return Touch(noted) if known.status != PART else self._rest(file, noted, new)
         twin = self._by_hash.get(new.hash)
         new = with_id(new, self._ids)
-        if not twin or not twin.same_settings(new) or twin.status == "failed" or twin.path not in self._by_path:
+        if not twin or not self._fits(twin, new) or twin.status in ("failed", PART) or twin.path not in self._by_path:
             return Read(new, file, known)
         if known is None and not self._there(twin):
             return Move(new, file, twin)
         return Copy(new, file, twin, known)
 
+    def _rest(self, file: Path, known: Medium, new: Medium) -> Read:
+        """Go on with a file of which a part was read, as it was read."""
+        return Read(replace(known, status="done", label=new.label), file, known, go_on=True)
+
     def _poses(self, file: Path, poses: Poses) -> Step:
         path, stat = self.stored(file), _stat(file)
         if path.encode(errors="ignore").decode() != path:
             return Fail(path, "its name is not valid UTF-8; rename it", None, None)
+        known = self._by_path.get(path)
         new = Medium(0, path, stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0, poses_hash(poses),
                      (stat and _kind_by_name(file)) or "poses", None, "keypoints",
                      "done" if len(poses) else "nobody", people=len(poses), skeleton=poses.skeleton.name,
-                     label=self._label)
-        known = self._by_path.get(path)
+                     label=self._label_of(known))
         if known and known.hash == new.hash and known.same_settings(new):
             return Skip(known)
         return Take(with_id(new, self._ids), poses, known)
@@ -184,13 +205,35 @@ class Plan:
             self._ids.add(medium.id)
         return step
 
+    def _fits(self, known: Medium, new: Medium) -> bool:
+        """True when a file was read as it would be now, or in another way that will do."""
+        mode = known.mode == new.mode or (self._any_mode and known.mode != "keypoints")
+        return mode and (known.fps == new.fps or self._any_fps) and (known.mode == new.mode or known.status != PART)
+
+    def _label_of(self, known: Medium | None) -> str | None:
+        """A file keeps its label when it is read anew, unless another was given."""
+        return self._label or (known.label if known else None)
+
     def _there(self, medium: Medium) -> bool:
         return (self._root / medium.path).exists()
 
 
-def failure(medium: Medium, reason: str) -> Medium:
-    """The row that remembers that a file cannot be read; without a hash, so that touching it is enough to try again."""
-    return replace(medium, status="failed", error=reason, people=0, skeleton=None, hash="")
+def failure(medium: Medium, error: Exception, file: Path) -> Medium:
+    """The row that remembers that a file cannot be read; without a hash, so that touching it is enough to try again.
+
+    After a passing error it has no time either: it is tried again at the next run.
+    """
+    mtime = AGAIN if passing(error) else medium.mtime
+    return replace(medium, status="failed", error=why(error, file), people=0, skeleton=None, hash="", mtime=mtime)
+
+
+def passing(error: BaseException | None) -> bool:
+    """True when the system, not the file, was the reason: it may be otherwise the next time."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _PASSING:
+            return True
+        error = error.__cause__
+    return False
 
 
 def why(error: Exception, file: Path) -> str:

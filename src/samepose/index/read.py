@@ -14,21 +14,24 @@ if TYPE_CHECKING:
 
 
 def read(
-    file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None
+    file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None,
+    before: Poses | None = None,
 ) -> Iterator[Poses]:
     """The people of each moment at which there are any.
 
     Args:
         medium: how to read it: `kind` and `fps`.
         tell: called with the part of a video that is done, 0 to 1.
+        before: everyone found in a video earlier, when it was not read to its end; only who comes after is given.
 
     Raises:
         MediaError: the file cannot be read; with a video that is cut, after its good frames.
     """
-    from samepose.detection import detect
+    from samepose.detection import detect, go_on
 
     duration = _duration(file) if medium.kind == "video" and tell else None
-    for _, poses in detect(file, detector, medium.fps):
+    fps = medium.fps
+    for _, poses in detect(file, detector, fps) if before is None else go_on(file, detector, fps, before):
         if len(poses):
             yield poses
             if duration and tell:

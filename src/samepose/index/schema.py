@@ -53,7 +53,8 @@ class Medium:
         fps: frames per second a video was read with, None for every frame and for images.
         mode: the detector's name, or "keypoints" where they were given.
         skeleton: of its people, None where there are none.
-        status: "done", "nobody" or "failed", then `error` says why.
+        status: "done", "nobody", "partial" (a video that was not read to its end yet) or "failed"; `error` says why,
+            and of a video that is "done" why it breaks off: the people before that are there.
         people: rows in the people table.
     """
 
@@ -97,6 +98,14 @@ MEDIA = pa.schema([
     pa.field("label", pa.string()),
 ])
 assert MEDIA.names == [f.name for f in fields(Medium)]
+
+
+FACT = "samepose."  # before the names of facts
+
+
+def media_schema(facts: Mapping[str, str]) -> pa.Schema:
+    """The media table: `MEDIA`, and facts that may change without a row, kept with its first column."""
+    return MEDIA.set(0, MEDIA.field(0).with_metadata({FACT + name: value for name, value in facts.items()}))
 
 
 def media_table(media: list[Medium]) -> pa.Table:
@@ -168,7 +177,8 @@ def single_people(texts: Sequence[str]) -> list[int]:
 
 
 def people_batch(
-    medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array]
+    medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array],
+    labels: Sequence[str | None] | None = None,
 ) -> pa.RecordBatch:
     """Rows for the people table.
 
@@ -177,6 +187,7 @@ def people_batch(
         poses: n people, 2D, in pixels.
         schema: of the table.
         vectors: columns of spaces for the same people, see `Space.vectors`; those not given are null.
+        labels: of each; the medium's where they are not given.
     """
     n, joints = len(poses), len(poses.skeleton)
     keypoints = np.concatenate([poses.points, poses.scores[..., None]], axis=2).astype(np.float32)
@@ -192,7 +203,7 @@ def people_batch(
         "box": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), type=_BOX,
                                                  mask=pa.array(np.isnan(poses.boxes).any(axis=1))),
         "keypoints": pa.ListArray.from_arrays(offsets, pa.array(keypoints.ravel())),
-        "label": pa.array([medium.label] * n, pa.string()),
+        "label": pa.array([medium.label] * n if labels is None else labels, pa.string()),
         **vectors,
     }
     return batch_of(columns, n, schema)

@@ -20,9 +20,9 @@ from jaxtyping import Float32
 from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
-from samepose.index.place import connect, exists, local_folder, store_errors
+from samepose.index.place import connect, exists, local_folder, root_facts, root_of, store_errors
 from samepose.index.records import Info
-from samepose.index.schema import FORMAT, MEDIA, Medium, media_of, media_table, people_schema
+from samepose.index.schema import FACT, FORMAT, Medium, media_of, media_schema, media_table, people_schema
 from samepose.index.spaces import Space, from_json
 from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
 
@@ -46,7 +46,7 @@ class Store:
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
-        self.root = Path(self.metadata["root"])  # that stored paths are relative to
+        self.root = root_of(uri, self.facts, self.metadata["root"])  # that stored paths are relative to
 
     @classmethod
     def create(cls, uri: str, spaces: Sequence[Space], root: Path) -> Store:
@@ -58,7 +58,8 @@ class Store:
             with write_lock(folder):
                 if not exists(uri):
                     remains = db.list_tables().tables
-                    for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", MEDIA)):
+                    media = media_schema(root_facts(uri, root))
+                    for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", media)):
                         db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
         return cls(uri)  # `media` came last: it marks the index as whole
 
@@ -69,6 +70,13 @@ class Store:
         """Format, root and spaces, kept with the people table so that they change in one commit with it."""
         with store_errors(self.uri):
             return {k.decode(): v.decode() for k, v in (self.people.schema.metadata or {}).items()}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What may change without a row: how media are read, where they are. Kept with the media table's `id`."""
+        with store_errors(self.uri):
+            kept = self.media.schema.field("id").metadata or {}
+        return {k.decode().removeprefix(FACT): v.decode() for k, v in kept.items() if k.startswith(FACT.encode())}
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -113,6 +121,13 @@ class Store:
         """The rows of all people of a medium, by number."""
         with store_errors(self.uri):
             return self.people.search().where(f"media = {medium}").to_arrow().sort_by("id")
+
+    def differently_labelled(self, medium: Medium) -> bool:
+        """True when somebody in the medium has another label than the medium, or none where it has one."""
+        label = medium.label
+        other = "label IS NOT NULL" if label is None else f"(label IS NULL OR label != {_quoted(label)})"
+        with store_errors(self.uri):
+            return bool(self.people.count_rows(f"media = {medium.id} AND {other}"))
 
     def nearest(
         self, vector: str, targets: Float32[np.ndarray, "query coordinate"], columns: list[str], limit: int,
@@ -159,7 +174,7 @@ class Store:
             labels = self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"].to_pylist()
             searchable = self.people.count_rows(embedded)
         size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
-        return Info(self.uri, facts["root"], facts["format"], spaces, len(media),
+        return Info(self.uri, self.root.as_posix(), facts["format"], spaces, len(media),
                     dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), self.count(),
                     searchable, dict(Counter(labels)), size)
 
@@ -178,6 +193,8 @@ class Store:
         with write_lock(self.folder):
             upgrade(self)
             recover(self)
+            if "root" not in self.facts:  # of an earlier version
+                self.move_root(self.root)
             yield
             maintain(self)
 
@@ -242,6 +259,17 @@ class Store:
         merge = self.media.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         self.commit(lambda: merge.execute(rows))
 
+    def put_facts(self, **facts: str) -> None:
+        """Keep facts in one commit; others stay."""
+        if facts.items() - self.facts.items():
+            update = {"path": "id", "metadata": {FACT + name: value for name, value in facts.items()}}
+            self.commit(lambda: self.media.update_field_metadata(update))
+
+    def move_root(self, root: Path) -> None:
+        """Stored paths are relative to another folder from now on."""
+        self.put_facts(**root_facts(self.uri, root))
+        self.root = root
+
     def drop_people(self, ids: Collection[int]) -> None:
         """Delete single people."""
         if ids:
@@ -283,6 +311,11 @@ class Store:
                 f"{self.uri}: written in format {have['format']}, this version reads format {FORMAT} and older; "
                 "index the media again into a new folder, or use the version that wrote it"
             )
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def _listed(ids: Collection[int]) -> str:

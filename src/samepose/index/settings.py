@@ -1,0 +1,60 @@
+"""How the media of an index are read: remembered with it, so that nobody has to say it again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from samepose.errors import UsageError
+
+if TYPE_CHECKING:
+    from samepose.detection import Detector
+    from samepose.index.store import Store
+
+Fps = float | None | Literal["remembered"]
+_ALL = "all"  # as a fact: every frame
+_DEFAULT_FPS = 10.0
+
+
+class Settings(NamedTuple):
+    """The detector's name, None where nothing was read yet; and frames per second of videos, None for every frame."""
+
+    detector: str | None
+    fps: float | None
+
+
+def remembered(store: Store) -> Settings:
+    """What was asked for last; in an index that does not tell, how most of its media were read."""
+    facts = store.facts
+    if "detector" in facts and "fps" in facts:
+        return Settings(facts["detector"], None if facts["fps"] == _ALL else float(facts["fps"]))
+    media = [m for m in store.all_media() if m.mode != "keypoints"]
+    modes = Counter(m.mode for m in media).most_common(1)
+    rates = Counter(m.fps for m in media if m.kind == "video").most_common(1)
+    return Settings(modes[0][0] if modes else None, rates[0][0] if rates else _DEFAULT_FPS)
+
+
+def remember(store: Store, settings: Settings) -> None:
+    """Keep them; only inside `Store.writing`."""
+    store.put_facts(detector=settings.detector or "", fps=_ALL if settings.fps is None else repr(settings.fps))
+
+
+def detector_named(name: str | None, threads: int | None) -> Detector:
+    """The shipped detector of a name; MoveNet in its balanced mode for None.
+
+    Raises:
+        UsageError: it is none that comes with samepose.
+    """
+    from samepose.detection.cpm import CPM, SHIPPED
+    from samepose.detection.movenet import Mode, MoveNet
+
+    if not name:
+        return MoveNet("balanced", threads)
+    for mode in get_args(Mode):
+        if name.startswith(f"movenet-{mode}-"):
+            return MoveNet(mode, threads)
+        for kind in SHIPPED if f"-{mode}-" in name else ():
+            made = CPM(kind, mode, flip=mode == "accurate", threads=threads)
+            if made.name == name:
+                return made
+    raise UsageError(f"the index was filled by the detector {name}; give it as `detector`, or another one on purpose")
