@@ -51,7 +51,9 @@ def search(
         label: Only people of this label.
         time_from: Only from this second of a video on.
         time_to: Only up to this second of a video.
-        ignore: Parts of the body that shall not matter, such as left_arm,legs.
+        ignore: Parts of the body that shall not matter: left_arm, right_arm, arms, left_leg, right_leg, legs, head,
+            lower_body, or joints such as left_knee; some with commas. 7 of 13 joints must be left: not so without the
+            upper_body, or without arms and legs at once.
         distinct: Seconds of a video that count as one find.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).

@@ -197,13 +197,17 @@ class Index:
             MediaError, FormatError: the query cannot be read, or nobody is in it.
             StoreError: the index cannot be read, is of another model, or has no person of the id.
         """
-        from samepose.query.query import embed_query, resolve_query
+        from samepose.index.ignoring import Ignoring
+        from samepose.query.query import check_ignored, embed_query, resolve_query
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
         embedder = self._checked_embedder()
-        asked = resolve_query(query, self, at=at, person=person, ignore=parts(ignore))
+        ignored = parts(ignore)
+        check_ignored(ignored, embedder)
+        asked = resolve_query(query, self, at=at, person=person, ignore=ignored)
+        ignoring = Ignoring(self._store, embedder, asked.ignored) if asked.ignored else None
         excluded = self._excluded(asked.exclude_id)
-        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
+        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded, ignoring)
         return Hits(asked, hits, self.root)
 
     def label(self, patterns: str | Sequence[str], name: str | None) -> int:

@@ -15,6 +15,7 @@ from samepose.index.spaces import Space
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from samepose.index.ignoring import Ignoring
     from samepose.matching.embeddings import Embeddings, Matching
 
 
@@ -28,6 +29,7 @@ class Question:
         mirrored: for each query, is it of the mirrored pose?
         k, distinct, min_score: see `SearchOptions`.
         hidden: media to pass over.
+        ignoring: joints that shall not matter; the queries are without them.
     """
 
     COLUMNS = ("id", "track", "time")
@@ -41,6 +43,19 @@ class Question:
     min_score: float
     excluded: Excluded | None
     hidden: Int[np.ndarray, " medium"]
+    ignoring: Ignoring | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the people table, what ranking needs."""
+        ignoring = () if self.ignoring is None else self.ignoring.COLUMNS
+        return [*self.COLUMNS, *self.space.columns, *ignoring]
+
+    def probability(self, rows: pa.Table) -> Float[np.ndarray, "query n"]:
+        """That each of the queries matches each of the rows; -1: they do not compare."""
+        if self.ignoring is not None:
+            return self.ignoring.probability(self.queries, self.mirrored, rows, self.space)
+        return self.matching.probability(self.queries, self.space.embeddings(rows))
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ def rank(question: Question, rows: pa.Table) -> Candidates:
     if not len(rows):
         none = np.zeros(0)
         return Candidates(none.astype(int), none.astype(int), none.astype(int), none, none, none > 0, 0.0)
-    scores = question.matching.probability(question.queries, question.space.embeddings(rows))
+    scores = question.probability(rows)
     score, mirrored = scores.max(axis=0), question.mirrored[scores.argmax(axis=0)]
     distance = np.asarray(rows["_distance"])
     tail = float(score[distance >= np.quantile(distance, 0.75)].max())
