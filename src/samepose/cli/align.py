@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, Person, check_output, needs
 
 if TYPE_CHECKING:
     from samepose import Alignment
@@ -23,6 +23,7 @@ def align(
     open_ends: Flag = False,
     mirror: Mirror = "off",
     fps: Fps = 30.0,
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     out: Path | None = None,
     plot: Path | None = None,
@@ -40,6 +41,7 @@ def align(
         person_b: Track id of the person in B.
         open_ends: Align only what both show: either may begin earlier and end later.
         mirror: Take B mirrored: also (if it is nearer so) or only.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
         out: Write a video of both side by side at A's pace (.mp4, .webm).
         plot: Write a picture of all distances and the path (.png; needs samepose[eval]).
@@ -51,8 +53,8 @@ def align(
     if plot is not None:
         with needs("eval"):
             import matplotlib  # noqa: F401
-    rate = frame_rate(fps)
-    clips = options.clip(a, person_a, mode, rate), options.clip(b, person_b, mode, rate)
+    rate, look = frame_rate(fps), options.looking(mode, detector)
+    clips = options.clip(a, person_a, look, rate), options.clip(b, person_b, look, rate)
     found = samepose.align(*clips, mirror=mirror, open_ends=open_ends)
     with options.progress("frame") as progress:
         for path in filter(None, (csv, plot, out)):

@@ -36,7 +36,7 @@ def detect(
     Args:
         media: Photos, videos, or folders of them.
         out: Save the poses, as .npz (everything) or .json (COCO results).
-        detector: The network that finds the joints; cpm looks where movenet finds people.
+        detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
         draw: Folder for pictures with the skeletons drawn in.
     """

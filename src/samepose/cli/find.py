@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted, table_text
+from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, Person, counted, table_text
 from samepose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def find(
     person: Person = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
     mirror: Mirror = "off",
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> int:
@@ -42,13 +43,15 @@ def find(
         person: Track id of the person in the example; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored move.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
     places = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
               for text in dict.fromkeys(where or [options.index])]
-    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
+    look = options.looking(mode, detector)
+    wanted = options.clip(example, person, look, _FPS).part(*seconds_of(span))
     with options.progress("clip") as progress:
-        found = samepose.find(wanted, places, k=k, mirror=mirror, detector=lambda: options.detector(mode),
+        found = samepose.find(wanted, places, k=k, mirror=mirror, detector=look,
                               embedder=options.embedder(), progress=progress)
     failed = [as_flags(why) for why in found.failed]
     for failure in failed:
@@ -67,6 +70,7 @@ def count(
     person: Person = None,
     in_person: Person = None,
     mirror: Mirror = "off",
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> None:
@@ -82,10 +86,12 @@ def count(
         person: Track id of the person in the example; the most prominent by default.
         in_person: Track id of the person in the clip; the most prominent by default.
         mirror: Also, or only, count the mirrored move.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
-    clip = options.clip(where, in_person, mode, _FPS)
+    look = options.looking(mode, detector)
+    wanted = options.clip(example, person, look, _FPS).part(*seconds_of(span))
+    clip = options.clip(where, in_person, look, _FPS)
     found = samepose.count(wanted, clip, mirror=mirror)
     value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
              "count": len(found), "repetitions": [s.to_json() for s in found]}

@@ -37,7 +37,7 @@ def index(
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
         re_embed: Bring an index made with another model up to this one; needs no MEDIA.
-        detector: The network that finds the joints; cpm looks where movenet finds people.
+        detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
     rate = frame_rate(fps)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
+from samepose.errors import UsageError
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
-DetectorName = Literal["movenet", "cpm"]
+DETECTORS = ("movenet", "cpm", "cpm-synthetic")
+DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
+                                             "others look where movenet finds people, and cpm is for research only.")]
+_RESEARCH_ONLY = ("cpm",)  # see weights/CPM.md
 Mirror = Literal["off", "also", "only"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -53,11 +58,20 @@ class Options:
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
 
     def detector(self, mode: Mode, kind: DetectorName = "movenet") -> Detector:
-        """The people detector. CPM looks at mirror images too when it is to be accurate."""
+        """The people detector. CPM looks at mirror images too when it is to be accurate.
+
+        Raises:
+            UsageError: it is none that is shipped, and no file.
+        """
         self.limit_threads()
-        if kind == "cpm":
-            return samepose.CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        return samepose.MoveNet(mode, self.threads)
+        if kind == "movenet":
+            return samepose.MoveNet(mode, self.threads)
+        if kind not in DETECTORS and not Path(kind).is_file():
+            raise UsageError(f"--detector is {kind}; use {', '.join(DETECTORS)}, or an .onnx file that is there")
+        if kind in _RESEARCH_ONLY:
+            self.note(f"{kind} has learned from photographs that are for research only; cpm-synthetic and movenet are "
+                      "free of them")
+        return samepose.CPM(kind, mode, flip=mode == "accurate", threads=self.threads)
 
     def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""
@@ -72,10 +86,14 @@ class Options:
         return samepose.Index.open(self.index, create=create, detector=self.detector(mode, kind),
                                    embedder=self.embedder(), threads=self.threads)
 
-    def clip(self, text: str, person: int | None, mode: Mode, fps: float | None) -> Clip:
+    def looking(self, mode: Mode, kind: DetectorName = "movenet") -> Callable[[], Detector]:
+        """What loads the people detector when it is first needed, once."""
+        return cache(lambda: self.detector(mode, kind))
+
+    def clip(self, text: str, person: int | None, detector: Callable[[], Detector], fps: float | None) -> Clip:
         """One person of a video, a pose file, or a file of the index."""
         self.note(f"looking for people in {text}")
-        return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
+        return samepose.Clip.open(text, person=person, index=self.open_index, detector=detector,
                                   embedder=self.embedder(), fps=fps)
 
     def result(self, value: Any, text: str) -> None:
@@ -164,8 +182,6 @@ def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:
     Raises:
         UsageError: another suffix, or a folder that does not exist.
     """
-    from samepose.errors import UsageError
-
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{path}: name it *{' or *'.join(suffixes)}")
     if not path.parent.is_dir():

@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, Mode, Options
+from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def recognise(
     examples: Path,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 3,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> int:
@@ -38,18 +39,20 @@ def recognise(
         examples: Folder with a sub-folder of clips for each action.
         k: How many of the nearest examples to show.
         person: Track id of the person in the clips; the most prominent by default, as in the examples.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
     if not clips:
         raise UsageError("name the clips to recognise")
+    look = options.looking(mode, detector)
     results, failed = [], []
     with options.progress("clip") as progress:
-        known = samepose.Recogniser.open(examples, detector=lambda: options.detector(mode), embedder=options.embedder(),
+        known = samepose.Recogniser.open(examples, detector=look, embedder=options.embedder(),
                                          progress=progress)
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = options.clip(text, person, mode, _FPS)
+                clip = options.clip(text, person, look, _FPS)
                 results.append((text, clip.person, known.recognise(clip, k)))
             except SameposeError as error:
                 failed.append(as_flags(str(error)))

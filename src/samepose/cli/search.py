@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output, table_text
+from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, check_output, table_text
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
@@ -33,6 +33,7 @@ def search(
     time_to: Annotated[Seconds | None, Parameter(name="--to")] = None,
     ignore: str = "",
     distinct: Seconds = 0.5,
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     report: Path | None = None,
     sheet: Path | None = None,
@@ -55,6 +56,7 @@ def search(
             lower_body, or joints such as left_knee; some with commas. 7 of 13 joints must be left: not so without the
             upper_body, or without arms and legs at once.
         distinct: Seconds of a video that count as one find.
+        detector: The network that finds the joints in the query.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
         sheet: Write one picture of the query and the finds (.png).
@@ -62,7 +64,7 @@ def search(
     for path, suffix in ((report, ".html"), (sheet, ".png")):
         if path is not None:
             check_output(path, (suffix,))
-    index = options.open_index(mode=mode)
+    index = options.open_index(mode=mode, kind=detector)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
         time_to=time_to, distinct=distinct, min_score=min_score,
