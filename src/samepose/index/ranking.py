@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
+from samepose.index.copies import Copies
 from samepose.index.filter import Excluded
 from samepose.index.schema import medium_of
 from samepose.index.spaces import Space
@@ -29,6 +30,7 @@ class Question:
         mirrored: for each query, is it of the mirrored pose?
         k, distinct, min_score: see `SearchOptions`.
         hidden: media to pass over.
+        copies: pictures to pass over at the query's moment.
         ignoring: joints that shall not matter; the queries are without them.
     """
 
@@ -43,6 +45,7 @@ class Question:
     min_score: float
     excluded: Excluded | None
     hidden: Int[np.ndarray, " medium"]
+    copies: Copies | None = None
     ignoring: Ignoring | None = None
 
     @property
@@ -100,6 +103,8 @@ def rank(question: Question, rows: pa.Table) -> Candidates:
     keep = (score >= question.min_score) & ~np.isin(medium_of(id), question.hidden)
     if (out := question.excluded) is not None:
         keep &= (id != out.id) & ~((track == out.track) & (np.abs(time - out.time) <= question.distinct))
+    if question.copies is not None:
+        keep &= ~question.copies.show(medium_of(id), time, question.distinct)
     order = np.lexsort((id, -score))
     order = order[keep[order]]
     order = order[np.sort(np.unique(id[order], return_index=True)[1])]  # found by both queries: once

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from samepose.index.hits import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
@@ -99,7 +100,7 @@ height="{card.picture.shape[0]}">{rank}{badge}</figure>
 
 def _score(score: float) -> str:
     bar = f'<span class="bar"><span style="width:{100 * score:.1f}%"></span></span>'
-    return f'<p class="score"><b>{score:.2f}</b>{bar}</p>'
+    return f'<p class="score"><b>{score:.2f}</b>{bar}<span>{in_words(score)}</span></p>'
 
 
 def _when(when: str) -> str:
