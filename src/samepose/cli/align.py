@@ -54,7 +54,9 @@ def align(
         with needs("eval"):
             import matplotlib  # noqa: F401
     rate, look = frame_rate(fps), options.looking(mode, detector)
-    clips = options.clip(a, person_a, look, rate), options.clip(b, person_b, look, rate)
+    first = options.source(a, look, rate)
+    second = first if a == b else options.source(b, look, rate)  # both are there before either is read
+    clips = options.clip(first, person_a), options.clip(second, person_b)
     found = samepose.align(*clips, mirror=mirror, open_ends=open_ends)
     with options.progress("frame") as progress:
         for path in filter(None, (csv, plot, out)):

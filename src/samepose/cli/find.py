@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -11,10 +11,12 @@ from cyclopts.validators import Number
 import samepose
 from samepose.cli.app import as_flags
 from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, Person, counted, table_text
-from samepose.errors import UsageError
+from samepose.errors import SameposeError, UsageError
+from samepose.query.source import Source
+from samepose.sequences.finding import targets as expanded
 
 if TYPE_CHECKING:
-    from samepose import Clip, Sighting
+    from samepose import Clip, Detector, Sighting
 
 _FPS = 10.0  # frames per second of a video: as many moments as moves are compared at
 
@@ -46,10 +48,12 @@ def find(
         detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    places = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
-              for text in dict.fromkeys(where or [options.index])]
-    look = options.looking(mode, detector)
-    wanted = options.clip(example, person, look, _FPS).part(*seconds_of(span))
+    part, look = seconds_of(span), options.looking(mode, detector)
+    targets = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
+               for text in dict.fromkeys(where or [options.index])]
+    places = _opened(expanded(targets), look, options)
+    twice = next((place for place in places if isinstance(place, Source) and place.name == example), None)
+    wanted = options.clip(twice or _example(example, person, part, look, options), person).part(*part)
     with options.progress("clip") as progress:
         found = samepose.find(wanted, places, k=k, mirror=mirror, detector=look,
                               embedder=options.embedder(), progress=progress)
@@ -89,9 +93,11 @@ def count(
         detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    look = options.looking(mode, detector)
-    wanted = options.clip(example, person, look, _FPS).part(*seconds_of(span))
-    clip = options.clip(where, in_person, look, _FPS)
+    part, look = seconds_of(span), options.looking(mode, detector)
+    source = options.source(where, look, _FPS)
+    shown = source if example == where else _example(example, person, part, look, options)
+    wanted = options.clip(shown, person).part(*part)
+    clip = options.clip(source, in_person)
     found = samepose.count(wanted, clip, mirror=mirror)
     value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
              "count": len(found), "repetitions": [s.to_json() for s in found]}
@@ -99,6 +105,33 @@ def count(
     lines += [f"  {n:3d}  {p.start:7.2f}–{p.end:.2f} s  score {p.score:.2f}{'  mirrored' if p.mirrored else ''}"
               for n, p in enumerate((s.place for s in found), 1)]
     options.result(value, "\n".join(lines))
+
+
+def _opened(targets: list[Any], look: Callable[[], Detector], options: Options) -> list[Any]:
+    """Where to look, each a source or an index; one that is not there stays a name, for `find` to tell.
+
+    Raises:
+        SameposeError: none of them is there; known before anything is read.
+    """
+    places: list[Any] = []
+    missing: list[SameposeError] = []
+    for target in targets:
+        try:
+            places.append(options.source(target, look, _FPS) if isinstance(target, str) else target)
+        except SameposeError as error:
+            places.append(target)
+            missing.append(error)
+    if len(missing) == len(places):
+        raise missing[0]
+    return places
+
+
+def _example(
+    text: str, person: int | None, part: tuple[float | None, float | None], look: Callable[[], Detector],
+    options: Options,
+) -> Source:
+    """What shows the move; of a video no more than the part is read, from its start where a track is named."""
+    return options.source(text, look, _FPS, part if person is None else (None, part[1]))
 
 
 def seconds_of(span: str) -> tuple[float | None, float | None]:

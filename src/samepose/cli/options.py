@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from samepose import Clip, Detector, Index, PrVipeEmbedder
+    from samepose.query.source import Source
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
@@ -90,11 +91,19 @@ class Options:
         """What loads the people detector when it is first needed, once."""
         return cache(lambda: self.detector(mode, kind))
 
-    def clip(self, text: str, person: int | None, detector: Callable[[], Detector], fps: float | None) -> Clip:
-        """One person of a video, a pose file, or a file of the index."""
-        self.note(f"looking for people in {text}")
-        return samepose.Clip.open(text, person=person, index=self.open_index, detector=detector,
-                                  embedder=self.embedder(), fps=fps)
+    def source(
+        self, text: str, detector: Callable[[], Detector], fps: float | None,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> Source:
+        """A video, of which only the span is read, a pose file, or a file of the index, which must be there."""
+        from samepose.query.kinds import open_source
+
+        return open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
+
+    def clip(self, source: Source, person: int | None) -> Clip:
+        """One person of a source."""
+        self.note(f"looking for people in {source.name}")
+        return samepose.Clip.open(source, person=person, embedder=self.embedder())
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""

@@ -52,7 +52,7 @@ def recognise(
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = options.clip(text, person, look, _FPS)
+                clip = options.clip(options.source(text, look, _FPS), person)
                 results.append((text, clip.person, known.recognise(clip, k)))
             except SameposeError as error:
                 failed.append(as_flags(str(error)))
