@@ -24,6 +24,10 @@ def clip_with(move: Move, seed: int, seconds: float = 1.6) -> Clip:
     return clip_of(moves((move, seconds), seed=seed), embedder(), rate=RATE, name=f"clip {seed}")
 
 
+def lie(phase: np.ndarray) -> np.ndarray:
+    return stand(phase)[..., ::-1] * np.array([1, -1]) + np.array([0, 400.0])
+
+
 def known() -> Recogniser:
     return Recogniser({action: [clip_with(move, n, 1.3 + 0.2 * n) for n in range(3)]
                        for action, move in (("jack", jack), ("knee", knee))})
@@ -40,6 +44,16 @@ def test_the_cut_off_parts_own_from_other_actions() -> None:
     assert fit.name(np.array([2.0, 3, 6, 6]), actions)[0] == "a"
     assert fit.name(np.array([9.0, 9, 3.4, 6]), actions)[0] == "b"
     assert fit.name(np.array([4.0, 4, 9, 9]), actions)[0] is None
+
+
+def test_a_right_name_withheld_costs_three_strangers_named() -> None:
+    """Own actions at 1 to 4; at 2 to 5 what the others would be named: below 3.5 a quarter would be withheld."""
+    distance = np.full((8, 8), 9.0)
+    for n, (own, other) in enumerate(((1, 3.0), (1, 3), (2, 4.5), (2, 4.5), (4, 6), (4, 6), (1, 7), (1, 7))):
+        distance[n, n ^ 1] = own
+        distance[n, (n + 2) % 8] = other
+    actions = list("aabbccdd")
+    assert 4 <= Fit.of(distance, actions).cutoff < 6  # an own action at 4 is named, at the cost of those at 3 and 4.5
 
 
 def test_the_confidence_is_the_share_of_the_nearest() -> None:
@@ -74,9 +88,6 @@ def test_moves_are_named_and_others_are_not() -> None:
         assert named.action == action and named.confidence > 0.5
         assert [n.action for n in named.neighbours] == [action] * 3
         assert named.neighbours[0].distance <= named.neighbours[1].distance
-
-    def lie(phase: np.ndarray) -> np.ndarray:
-        return stand(phase)[..., ::-1] * np.array([1, -1]) + np.array([0, 400.0])
 
     named = recogniser.recognise(clip_with(lie, 9))
     assert named.action is None and named.neighbours[0].distance > (recogniser.fit.cutoff or 0)
@@ -155,3 +166,13 @@ def test_people_who_cross_are_told_apart_by_their_tracks(run: Shell) -> None:
     for track, action in ((0, "jack"), (1, "knee")):
         told = run.json("recognise", "crossing.npz", "--examples", "moves", "--person", track)["results"][0]
         assert told["action"] == action and told["person"] == track
+
+
+def test_accept_names_the_nearest_however_far(run: Shell) -> None:
+    saved(Path("lying.npz"), moves((lie, 2), seed=3))
+    words = ["recognise", "lying.npz", "--examples", "moves"]
+    told = run.json(*words)["results"][0]
+    nearest = told["neighbours"][0]
+    assert told["action"] is None
+    assert f"none of these; nearest to {nearest['action']}, at {nearest['distance']:.2f}" in run(*words).out
+    assert run.json(*words, "--accept")["results"][0]["action"] == nearest["action"]
