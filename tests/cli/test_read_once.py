@@ -61,3 +61,9 @@ def test_of_another_file_only_the_span_is_read(run: Shell, look: Counting) -> No
 def test_a_missing_input_is_noticed_before_anything_is_read(run: Shell, look: Counting, words: list[str]) -> None:
     run.fails(*words, code=3, says=["missing.mp4"])
     assert look.calls == 0
+
+
+def test_the_person_taken_is_named_and_distances_are_put_in_words(run: Shell, look: Counting) -> None:
+    out = run("align", "a.mp4", "b.mp4").out
+    assert "a.mp4: person 0 of 1" in run.err and "b.mp4: person 0 of 1" in run.err
+    assert "mean distance" in out and out.count("the same pose") > 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, Person, check_output, needs
+from samepose.index.hits import in_words
 
 if TYPE_CHECKING:
     from samepose import Alignment
@@ -32,7 +34,8 @@ def align(
 ) -> None:
     """Align two performances of a movement, from any camera angles, and show where they differ.
 
-    Angles are those seen in the picture: they depend on the camera, the distance does not.
+    A distance is -log of the probability of the same pose: up to 0.2 very likely the same, to 0.7 likely, to 1.4
+    perhaps. Angles are those seen in the picture: they depend on the camera, the distance does not.
 
     Args:
         a: A video, a pose file, or the path or id of a file in the index.
@@ -64,16 +67,23 @@ def align(
     options.result({**found.to_json(), "a": a, "b": b}, summary(found))
 
 
+def distance_in_words(distance: float) -> str:
+    """How likely poses at a distance (-log of the matching probability) are the same, as a search would say it."""
+    return f"{in_words(math.exp(-distance))} the same pose"
+
+
 def summary(found: Alignment) -> str:
     """For people."""
     times = found.times
     lines = [
         f"{len(times):,} pairs of moments: A {times[0, 0]:.2f}–{times[-1, 0]:.2f} s with "
         f"B {times[0, 1]:.2f}–{times[-1, 1]:.2f} s{', B mirrored' if found.mirrored else ''}; "
-        f"mean distance {found.path.mean:.2f}, A at {found.pace:.2f} times the pace of B",
+        f"mean distance {found.path.mean:.2f}, {distance_in_words(found.path.mean)}; "
+        f"A at {found.pace:.2f} times the pace of B",
         "most different:",
     ]
     for m in found.worst():
         joint = "" if m.joint is None else f"  {m.joint.replace('_', ' ')} {m.degrees:.0f}° apart in the picture"
-        lines.append(f"  A {m.time_a:7.2f} s  B {m.time_b:7.2f} s  distance {m.distance:5.2f}{joint}")
+        words = distance_in_words(m.distance)
+        lines.append(f"  A {m.time_a:7.2f} s  B {m.time_b:7.2f} s  distance {m.distance:5.2f}, {words}{joint}")
     return "\n".join(lines)

@@ -36,7 +36,8 @@ def find(
     """Find a move in long clips or in an index, whatever the camera angle, at half to twice the pace.
 
     Everyone in the clips is looked at. Finds of one person never overlap. The score is how likely it is the move, from
-    0 to 1; 0.5 and more is what `samepose count` would count.
+    0 to 1; 0.5 and more is what `samepose count` would count. The distance tells apart what scores alike: it is the
+    mean -log of the probability of the same pose, up to 0.2 very likely the same, to 0.7 likely, to 1.4 perhaps.
 
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move.
@@ -163,13 +164,14 @@ def _table(found: Sequence[Sighting]) -> str:
 
     mirrored = any(f.place.mirrored for f in found)
     table = Table(box=None, pad_edge=False)
-    for name in ("#", "score", "start", "end", "person"):
+    for name in ("#", "score", "distance", "start", "end", "person"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("path", overflow="fold")
     for name in ["mirrored"] * mirrored:
         table.add_column(name)
     for n, f in enumerate(found, 1):
         place = f.place
-        cells = [str(n), f"{place.score:.3f}", f"{place.start:.2f} s", f"{place.end:.2f} s", str(f.person), f.path]
+        cells = [str(n), f"{place.score:.3f}", f"{place.distance:.2f}",
+                 f"{place.start:.2f} s", f"{place.end:.2f} s", str(f.person), f.path]
         table.add_row(*map(Text, [*cells, *(["yes" if place.mirrored else ""] * mirrored)]))
     return table_text(table)

@@ -101,9 +101,13 @@ class Options:
         return open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
 
     def clip(self, source: Source, person: int | None) -> Clip:
-        """One person of a source."""
+        """One person of a source; says who it is."""
         self.note(f"looking for people in {source.name}")
-        return samepose.Clip.open(source, person=person, embedder=self.embedder())
+        clip = samepose.Clip.open(source, person=person, embedder=self.embedder())
+        there = len(set(source.people.tracks.tolist()))
+        how = " (most prominent)" if person is None and there > 1 else ""
+        self.note(f"{source.name}: person {clip.person} of {there}{how}")
+        return clip
 
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""

@@ -118,7 +118,7 @@ def find(
             except SameposeError as error:
                 failed.append(error)
 
-    best = heapq.nlargest(k, found(), key=lambda sighting: sighting.place.score)
+    best = heapq.nlargest(k, found(), key=lambda sighting: (sighting.place.score, -sighting.place.distance))
     if failed and len(failed) == len(places):
         more = f" (and {len(failed) - 1} more that cannot be searched)" if len(failed) > 1 else ""
         raise type(failed[0])(f"{failed[0]}{more}") from failed[0]
