@@ -46,16 +46,6 @@ def test_the_cut_off_parts_own_from_other_actions() -> None:
     assert fit.name(np.array([4.0, 4, 9, 9]), actions)[0] is None
 
 
-def test_a_right_name_withheld_costs_three_strangers_named() -> None:
-    """Own actions at 1 to 4; at 2 to 5 what the others would be named: below 3.5 a quarter would be withheld."""
-    distance = np.full((8, 8), 9.0)
-    for n, (own, other) in enumerate(((1, 3.0), (1, 3), (2, 4.5), (2, 4.5), (4, 6), (4, 6), (1, 7), (1, 7))):
-        distance[n, n ^ 1] = own
-        distance[n, (n + 2) % 8] = other
-    actions = list("aabbccdd")
-    assert 4 <= Fit.of(distance, actions).cutoff < 6  # an own action at 4 is named, at the cost of those at 3 and 4.5
-
-
 def test_the_confidence_is_the_share_of_the_nearest() -> None:
     fit = Fit(cutoff=3.0, spread=2.0)
     action, confidence = fit.name(np.array([1.0, 1.5, 2.0]), ["a", "a", "b"])

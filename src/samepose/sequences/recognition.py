@@ -3,8 +3,7 @@
 The distance of two clips is the mean along their alignment, each frame distance the least of the four combinations of
 original and mirrored. The paper names the action of the nearest clip. Ours: how far is too far, and how sure it is.
 Both come from the examples alone, each held against all others. As near as to its own action a clip should be; as near
-as to the other actions it would be, were its own not among the examples. The cut-off parts these two at the least cost:
-people mostly show a clip of one of the actions, so a right name withheld weighs three times a stranger named.
+as to the other actions it would be, were its own not among the examples. The cut-off parts these two best.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _MOST_FITTED = 300  # examples that are held against each other: 45,000 pairs, some 20 s
 _SPREADS = np.geomspace(0.05, 20, 60)  # that are tried
 _POSES = (".npz", ".json")
-_WITHHELD = 3.0  # cost of "none" for a clip whose nearest example is right, in units of a name for none of the actions
 _SPREAD = 1.0  # where the examples do not tell
 
 
@@ -96,9 +94,7 @@ class Fit:
         apart = ~np.eye(len(names), dtype=bool)
         own = np.where(same & apart, distance, np.inf).min(axis=1, initial=np.inf)
         other = np.where(~same, distance, np.inf).min(axis=1, initial=np.inf)
-        right = np.isfinite(own) & (own <= other)  # of a name that would be wrong nothing is lost by withholding it
-        withheld = own[right] if right.any() else own[np.isfinite(own)]
-        return cls(_cutoff(withheld, other[np.isfinite(other)]), _spread(distance, names, own))
+        return cls(_cutoff(own[np.isfinite(own)], other[np.isfinite(other)]), _spread(distance, names, own))
 
     def name(self, distance: Float[np.ndarray, " n"], actions: Sequence[str]) -> tuple[str | None, float]:
         """The action of a clip by its distances to the examples, or None, and the confidence in it.
@@ -277,9 +273,8 @@ def _cutoff(own: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> flo
         return float(other.min())
     values = np.unique(np.concatenate([own, other]))  # two clips next to each other have one distance
     middles = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
-    middles = np.append(middles, values[-1])  # nobody refused
-    cost = _WITHHELD * (own > middles[:, None]).mean(axis=1) + (other <= middles[:, None]).mean(axis=1)
-    return float(np.median(middles[cost == cost.min()]))
+    right = (own <= middles[:, None]).mean(axis=1) + (other > middles[:, None]).mean(axis=1)
+    return float(np.median(middles[right == right.max()]))
 
 
 def _spread(
