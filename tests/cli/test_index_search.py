@@ -265,3 +265,23 @@ def test_scores_are_put_in_words(run: Shell, media: Path, filled: Path) -> None:
         at_least = sum(score >= least for least in (0.25, 0.5, 0.8))
         expected = ("unlikely", "perhaps", "likely", "very likely")[at_least]
         assert word is not None and word[0] == expected
+
+
+def test_finds_are_exported_and_the_command_says_where(run: Shell, media: Path, filled: Path, tmp_path: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 0, "-k", 50]
+    run(*words, "--csv", "finds.csv", "--report", "page.html", "--copy-to", "finds")
+    for text in ("wrote finds.csv", "wrote page.html", "to finds"):
+        assert text in run.err
+    found = list(dict.fromkeys(line.split(",")[2] for line in Path("finds.csv").read_text().splitlines()[1:]))
+    copies = sorted(Path("finds").iterdir(), key=lambda path: int(path.name.partition("-")[0]))
+    assert [copy.name.partition("-")[2] for copy in copies] == [Path(path).name for path in found]
+    assert [copy.read_bytes() for copy in copies] == [(media / path).read_bytes() for path in found]
+    page = Path("page.html").read_text()
+    assert f'href="{(media / "clip.mp4").as_uri()}#t=' in page
+    assert f'href="{(media / "photos/down.png").as_uri()}"' in page
+
+
+def test_a_filter_that_matches_nothing_says_so(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled]
+    assert "--where winter/* matches no file of the index" in run(*words, "--where", "winter/*").err
+    assert "nobody in the index has the label jmup" in run(*words, "--label", "jmup").err

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, check_output, table_text
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, check_output, counted, table_text
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
@@ -38,6 +38,8 @@ def search(
     mode: Mode = "balanced",
     report: Path | None = None,
     sheet: Path | None = None,
+    csv: Path | None = None,
+    copy_to: Path | None = None,
     options: Options = DEFAULTS,
 ) -> None:
     """Find the people of an index in the same pose as a query, whatever the camera angle.
@@ -65,8 +67,10 @@ def search(
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
         sheet: Write one picture of the query and the finds (.png).
+        csv: Write a table of the finds (.csv).
+        copy_to: Folder to copy the photos and videos found to, named by their rank.
     """
-    for path, suffix in ((report, ".html"), (sheet, ".png")):
+    for path, suffix in ((report, ".html"), (sheet, ".png"), (csv, ".csv")):
         if path is not None:
             check_output(path, (suffix,))
     index = options.open_index(mode=mode, kind=detector)
@@ -74,19 +78,29 @@ def search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
         time_to=time_to, distinct=distinct, min_score=min_score, copies=copies,
     )
-    for path in filter(None, (report, sheet)):
+    for path in filter(None, (report, sheet, csv)):
         hits.write(path)
+        options.note(f"wrote {path}")
+    if copy_to is not None:
+        copied, missing = hits.copy_to(copy_to)
+        options.note(f"copied {counted(len(copied), 'file')} to {copy_to}")
+        for file in missing:
+            options.warn(f"{file}: is not there; it was moved or removed since it was indexed")
     if not options.json:
         options.note(f"query: {hits.query.describe()}")
         if not hits:
-            options.note(f"nothing found{_why_nothing(index, min_score, copies)}")
+            options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label)}")
     if hits or options.json:
         options.result(hits.to_json(), _table(hits) if hits else "")
 
 
-def _why_nothing(index: Index, min_score: float, copies: bool) -> str:
+def _why_nothing(index: Index, min_score: float, copies: bool, where: str | None, label: str | None) -> str:
     if not index.info().people:
         return "; the index is empty"
+    if where is not None and not index.select(where):
+        return f"; --where {where} matches no file of the index"
+    if label is not None and label not in index.info().labels:
+        return f"; nobody in the index has the label {label}"
     besides = "" if copies else " besides the query's own picture, which --copies shows,"
     if not min_score:
         return besides.rstrip(",")

@@ -91,9 +91,12 @@ def _card(card: Card) -> str:
         f'<p class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in card.facts)}</p>' if card.facts else "",
         f'<p class="id">{escape(card.id)}</p>' if card.id else "",
     ]
+    image = (f'<img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" '
+             f'height="{card.picture.shape[0]}">')
+    if card.link:
+        image = f'<a href="{escape(card.link)}">{image}</a>'
     return f"""<article>
-<figure><img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" \
-height="{card.picture.shape[0]}">{rank}{badge}</figure>
+<figure>{image}{rank}{badge}</figure>
 {"".join(line for line in lines if line)}
 </article>"""
 
