@@ -73,7 +73,6 @@ def test_every_verb_has_a_line_in_the_help_and_a_help_of_its_own(run: Shell) -> 
     (["search", "a.jpg", "--colour"], "--colour"),
     (["info", "--threads", "0"], "--threads"),
     (["detect"], "name the photos"),
-    (["detect", "a.jpg", "--detector", "yolo"], "--detector"),
     (["detect", "a.jpg", "--fps", "0"], "--fps"),
     (["detect", "a.jpg", "--fps", "nan"], "--fps"),
     (["detect", "a.jpg", "--out", "poses.csv"], "*.npz or *.json"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,13 @@ def test_quiet_and_environment(run: Shell, media: Path, monkeypatch: pytest.Monk
     assert run.err == ""
     assert Path("elsewhere").is_dir() and not Path("samepose-index").exists()
     assert "1 person" in run("info", "--index", "elsewhere").out.replace("people:         1,", "1 person")
-    assert run("search", media / "photos" / "down.png", "--quiet").out.count("down.png") == 1
+    assert run("search", media / "photos" / "down.png", "--copies", "--quiet").out.count("down.png") == 1
     assert run.err == ""
 
 
 def test_search_finds_the_picture_itself_first(run: Shell, media: Path, filled: Path) -> None:
-    found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 3, "--where", "photos/*",
-                     "--min-score", 0)
+    found = run.json("search", media / "photos" / "out.jpg", "--copies", "--index", filled, "-k", 3,
+                     "--where", "photos/*", "--min-score", 0)
     assert list(found) == ["query", "results"]
     best = found["results"][0]
     assert list(best) == ["id", "score", "path", "time", "span", "frame", "person", "box", "mirrored", "label"]
@@ -74,12 +75,13 @@ def test_search_finds_the_picture_itself_first(run: Shell, media: Path, filled: 
 
 
 def test_search_prints_a_table_and_says_who_was_asked_for(run: Shell, media: Path, filled: Path) -> None:
-    run("search", media / "photos" / "two.png", "--index", filled, "-k", 2, "--where", "photos/*")
+    run("search", media / "photos" / "two.png", "--copies", "--index", filled, "-k", 2, "--where", "photos/*")
     assert run.err.strip() == f"query: {media / 'photos' / 'two.png'}, person 0 of 2 (most prominent)"
     head, first, _ = run.out.splitlines()
-    assert head.split() == ["#", "score", "path", "time", "person", "id"]
+    assert head.split() == ["#", "score", "match", "path", "time", "person", "id"]
     assert first.split()[0] == "1" and "two.png" in first
-    run("search", media / "photos" / "two.png", "--index", filled, "--person", 1, "--ignore", "left_arm,nose")
+    run("search", media / "photos" / "two.png", "--copies", "--index", filled, "--person", 1,
+        "--ignore", "left_arm,nose")
     assert "person 1 of 2, without left_elbow, left_wrist, nose" in run.err
 
 
@@ -90,7 +92,8 @@ def test_the_ignored_joints_do_not_matter(run: Shell, media: Path, filled: Path,
     for name, points in (("as-is", poses.points), ("moved", moved)):
         save_poses(tmp_path / f"{name}.npz", type(poses).of(points, poses.skeleton, scores=poses.scores))
     results = {
-        (name, ignore): [r["score"] for r in run.json("search", f"{name}.npz", "--index", filled, *ignore)["results"]]
+        (name, ignore): [
+            r["score"] for r in run.json("search", f"{name}.npz", "--copies", "--index", filled, *ignore)["results"]]
         for name in ("as-is", "moved") for ignore in ((), ("--ignore", "left_arm"))
     }
     assert results["as-is", ("--ignore", "left_arm")] == results["moved", ("--ignore", "left_arm")]
@@ -99,20 +102,20 @@ def test_the_ignored_joints_do_not_matter(run: Shell, media: Path, filled: Path,
 
 def test_search_by_video_needs_a_time_and_takes_track_ids(run: Shell, media: Path, filled: Path) -> None:
     clip = media / "clip.mp4"
-    run.fails("search", clip, "--index", filled, code=2, says=[str(clip), "say with --at"])
-    found = run.json("search", clip, "--at", 0.5, "--index", filled, "-k", 1, "--where", "*.mp4")
+    run.fails("search", clip, "--copies", "--index", filled, code=2, says=[str(clip), "say with --at"])
+    found = run.json("search", clip, "--copies", "--at", 0.5, "--index", filled, "-k", 1, "--where", "*.mp4")
     best = found["results"][0]
     assert best["span"][0] <= best["time"] <= best["span"][1]
     assert abs(best["time"] - 0.5) < 0.6
-    tracked = run.json("search", clip, "--at", 0.5, "--person", 0, "--index", filled, "-k", 1)
+    tracked = run.json("search", clip, "--copies", "--at", 0.5, "--person", 0, "--index", filled, "-k", 1)
     assert tracked["query"]["person"] == 0 and tracked["query"]["time"] == pytest.approx(0.5)
     message = run.fails("search", clip, "--at", 0.5, "--person", 5, "--index", filled, code=2, says=["person 5"])
     assert "there is 0" in message
-    run.fails("search", clip, "--at", 60, "--index", filled, code=3, says=[str(clip), "earlier time"])
+    run.fails("search", clip, "--copies", "--at", 60, "--index", filled, code=3, says=[str(clip), "earlier time"])
 
 
 def test_search_by_id_leaves_itself_out(run: Shell, media: Path, filled: Path) -> None:
-    own = run.json("search", media / "photos" / "down.png", "--index", filled, "-k", 1)["results"][0]["id"]
+    own = run.json("search", media / "photos" / "down.png", "--copies", "--index", filled, "-k", 1)["results"][0]["id"]
     found = run.json("search", own, "--index", filled, "-k", 20)
     assert own not in [r["id"] for r in found["results"]] and found["results"]
     assert found["query"]["id"] == own and found["query"]["image"].endswith("down.png")
@@ -125,20 +128,20 @@ def test_search_by_id_leaves_itself_out(run: Shell, media: Path, filled: Path) -
 
 def test_filters(run: Shell, media: Path, filled: Path) -> None:
     def paths(*options: object) -> set[str]:
-        found = run.json("search", media / "photos" / "out.jpg", "--index", filled, "-k", 50,
+        found = run.json("search", media / "photos" / "out.jpg", "--copies", "--index", filled, "-k", 50,
                          "--min-score", 0, *options)
         return {r["path"] for r in found["results"]}
 
     assert paths("--where", "*.png") == {"photos/down.png", "photos/two.png"}
     assert paths("--from", 0.2, "--to", 0.4) == {"clip.mp4"}
-    words = ["search", media / "photos" / "out.jpg", "--index", filled, "-k", 50, "--min-score"]
+    words = ["search", media / "photos" / "out.jpg", "--copies", "--index", filled, "-k", 50, "--min-score"]
     near = run.json(*words, 0, "--where", "*.mp4")
     each = run.json(*words, 0, "--where", "*.mp4", "--distinct", 0)
     assert len(each["results"]) > len(near["results"])
 
 
 def test_what_hardly_matches_is_left_out_unless_asked_for(run: Shell, media: Path, filled: Path) -> None:
-    words = ["search", media / "photos" / "out.jpg", "--index", filled, "-k", 50]
+    words = ["search", media / "photos" / "out.jpg", "--copies", "--index", filled, "-k", 50]
     every, likely = (run.json(*words, *more)["results"] for more in (("--min-score", 0), ()))
     assert [r["id"] for r in likely] == [r["id"] for r in every if r["score"] >= MIN_SCORE]
     assert 0 < len(likely) < len(every)
@@ -148,18 +151,19 @@ def test_what_hardly_matches_is_left_out_unless_asked_for(run: Shell, media: Pat
 
 def test_mirror_says_which_hits_are_mirrored(run: Shell, media: Path, filled: Path) -> None:
     query = media / "photos" / "out.jpg"
-    only = run.json("search", query, "--index", filled, "--mirror", "only")["results"]
+    only = run.json("search", query, "--copies", "--index", filled, "--mirror", "only")["results"]
     assert only and all(r["mirrored"] for r in only)
-    assert {r["mirrored"] for r in run.json("search", query, "--index", filled)["results"]} == {False}
-    both = run.json("search", query, "--index", filled, "--mirror", "also", "-k", 1, "--where", "photos/*")["results"]
+    assert {r["mirrored"] for r in run.json("search", query, "--copies", "--index", filled)["results"]} == {False}
+    both = run.json("search", query, "--copies", "--index", filled, "--mirror", "also", "-k", 1,
+                    "--where", "photos/*")["results"]
     assert both[0]["path"] == "photos/out.jpg" and both[0]["mirrored"] is False
-    assert "mirrored" in run("search", query, "--index", filled, "--mirror", "only").out.splitlines()[0]
+    assert "mirrored" in run("search", query, "--copies", "--index", filled, "--mirror", "only").out.splitlines()[0]
 
 
 def test_label_and_remove(run: Shell, media: Path) -> None:
     run("index", media / "photos")
     assert run.json("label", "two.png", "pair")["people"] == 2
-    words = ["search", media / "photos" / "down.png", "--label", "pair", "--min-score", 0]
+    words = ["search", media / "photos" / "down.png", "--copies", "--label", "pair", "--min-score", 0]
     found = run.json(*words)["results"]
     assert len(found) == 2 and {r["label"] for r in found} == {"pair"}
     assert "label" in run(*words).out.splitlines()[0]
@@ -291,7 +295,8 @@ def test_indexing_a_keypoint_file_equals_indexing_the_media(run: Shell, media: P
     report = run.json("index", "--keypoints", "poses.npz", "--index", "given")
     assert report["people"] == run.json("info", "--index", "seen")["people"] and report["seconds"] > 0
     query = media / "photos" / "two.png"
-    seen, given = (run.json("search", query, "--index", name, "-k", 30)["results"] for name in ("seen", "given"))
+    seen, given = (run.json("search", query, "--copies", "--index", name, "-k", 30)["results"]
+                   for name in ("seen", "given"))
     assert [(r["path"], r["score"], r["time"]) for r in seen] == [(r["path"], r["score"], r["time"]) for r in given]
 
 
@@ -302,14 +307,14 @@ def test_keypoint_names_are_looked_up_in_the_media(run: Shell, media: Path, tmp_
         person["file_name"] = Path(person["file_name"]).name
     (tmp_path / "poses.json").write_text(json.dumps(people))
     run("index", media / "photos", "--keypoints", "poses.json")
-    found = run.json("search", media / "photos" / "out.jpg", "--min-score", 0)["results"]
+    found = run.json("search", media / "photos" / "out.jpg", "--copies", "--min-score", 0)["results"]
     assert [Path(r["path"]).is_file() for r in found] == [True, True]
 
 
 def test_keypoints_of_a_clip_as_query(run: Shell, media: Path, filled: Path) -> None:
     run("detect", media / "clip.mp4", "--out", "clip.npz", "--fps", 5)
     run.fails("search", "clip.npz", "--index", filled, code=2, says=["clip.npz", "5 moments", "say with --at"])
-    found = run.json("search", "clip.npz", "--at", 0.43, "--index", filled, "-k", 1)
+    found = run.json("search", "clip.npz", "--copies", "--at", 0.43, "--index", filled, "-k", 1)
     assert found["query"]["time"] == pytest.approx(0.4) and found["query"]["image"] == str(media / "clip.mp4")
     run.fails("search", "clip.npz", "--at", 0.4, "--person", 3, "--index", filled, code=2, says=["person 3"])
 
@@ -318,3 +323,41 @@ def _image(path: Path) -> object:
     from PIL import Image
 
     return Image.open(path)
+
+
+def test_the_querys_own_picture_is_left_out_unless_asked_for(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 0, "-k", 50]
+    assert "photos/out.jpg" not in {r["path"] for r in run.json(*words)["results"]}
+    assert "photos/out.jpg" in {r["path"] for r in run.json(*words, "--copies")["results"]}
+    assert "nothing found besides the query's own picture, which --copies shows" in run(
+        *words, "--where", "out.jpg").err
+
+
+def test_scores_are_put_in_words(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 0, "-k", 50, "--copies"]
+    scores = [r["score"] for r in run.json(*words)["results"]]
+    said = [re.search("very likely|unlikely|likely|perhaps", line) for line in run(*words).out.splitlines()[1:]]
+    for score, word in zip(scores, said, strict=True):
+        at_least = sum(score >= least for least in (0.25, 0.5, 0.8))
+        expected = ("unlikely", "perhaps", "likely", "very likely")[at_least]
+        assert word is not None and word[0] == expected
+
+
+def test_finds_are_exported_and_the_command_says_where(run: Shell, media: Path, filled: Path, tmp_path: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled, "--min-score", 0, "-k", 50]
+    run(*words, "--csv", "finds.csv", "--report", "page.html", "--copy-to", "finds")
+    for text in ("wrote finds.csv", "wrote page.html", "to finds"):
+        assert text in run.err
+    found = list(dict.fromkeys(line.split(",")[2] for line in Path("finds.csv").read_text().splitlines()[1:]))
+    copies = sorted(Path("finds").iterdir(), key=lambda path: int(path.name.partition("-")[0]))
+    assert [copy.name.partition("-")[2] for copy in copies] == [Path(path).name for path in found]
+    assert [copy.read_bytes() for copy in copies] == [(media / path).read_bytes() for path in found]
+    page = Path("page.html").read_text()
+    assert f'href="{(media / "clip.mp4").as_uri()}#t=' in page
+    assert f'href="{(media / "photos/down.png").as_uri()}"' in page
+
+
+def test_a_filter_that_matches_nothing_says_so(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "photos" / "out.jpg", "--index", filled]
+    assert "--where winter/* matches no file of the index" in run(*words, "--where", "winter/*").err
+    assert "nobody in the index has the label jmup" in run(*words, "--label", "jmup").err

@@ -188,7 +188,7 @@ def test_find_in_pose_files_best_first(run: Shell, tmp_path: Path) -> None:
     assert [r["score"] for r in found["results"]] == sorted((r["score"] for r in found["results"]), reverse=True)
     assert best["score"] > LIKELY > found["results"][1]["score"] and len(found["results"]) == 3
     head, first, *_ = run("find", "move.npz", "--span", "1:", "--in", "b.npz", "--quiet").out.splitlines()
-    assert head.split() == ["#", "score", "start", "end", "person", "path"]
+    assert head.split() == ["#", "score", "distance", "start", "end", "person", "path"]
     assert first.split()[-2:] == ["1", "b.npz"] and run.err == ""
 
 

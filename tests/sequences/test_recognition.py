@@ -24,6 +24,10 @@ def clip_with(move: Move, seed: int, seconds: float = 1.6) -> Clip:
     return clip_of(moves((move, seconds), seed=seed), embedder(), rate=RATE, name=f"clip {seed}")
 
 
+def lie(phase: np.ndarray) -> np.ndarray:
+    return stand(phase)[..., ::-1] * np.array([1, -1]) + np.array([0, 400.0])
+
+
 def known() -> Recogniser:
     return Recogniser({action: [clip_with(move, n, 1.3 + 0.2 * n) for n in range(3)]
                        for action, move in (("jack", jack), ("knee", knee))})
@@ -74,9 +78,6 @@ def test_moves_are_named_and_others_are_not() -> None:
         assert named.action == action and named.confidence > 0.5
         assert [n.action for n in named.neighbours] == [action] * 3
         assert named.neighbours[0].distance <= named.neighbours[1].distance
-
-    def lie(phase: np.ndarray) -> np.ndarray:
-        return stand(phase)[..., ::-1] * np.array([1, -1]) + np.array([0, 400.0])
 
     named = recogniser.recognise(clip_with(lie, 9))
     assert named.action is None and named.neighbours[0].distance > (recogniser.fit.cutoff or 0)
@@ -155,3 +156,13 @@ def test_people_who_cross_are_told_apart_by_their_tracks(run: Shell) -> None:
     for track, action in ((0, "jack"), (1, "knee")):
         told = run.json("recognise", "crossing.npz", "--examples", "moves", "--person", track)["results"][0]
         assert told["action"] == action and told["person"] == track
+
+
+def test_accept_names_the_nearest_however_far(run: Shell) -> None:
+    saved(Path("lying.npz"), moves((lie, 2), seed=3))
+    words = ["recognise", "lying.npz", "--examples", "moves"]
+    told = run.json(*words)["results"][0]
+    nearest = told["neighbours"][0]
+    assert told["action"] is None
+    assert f"none of these; nearest to {nearest['action']}, at {nearest['distance']:.2f}" in run(*words).out
+    assert run.json(*words, "--accept")["results"][0]["action"] == nearest["action"]

@@ -19,6 +19,7 @@ from samepose.files import written
 if TYPE_CHECKING:
     from samepose import Detector, Frame, Poses
 
+_JOINT_SCORE = 0.25  # a joint that scores less is not seen
 Fps = Annotated[float | Literal["all"], Parameter(help="Frames per second of videos to look at.")]
 
 
@@ -29,6 +30,7 @@ def detect(
     mode: Mode = "balanced",
     fps: Fps = 10.0,
     draw: Path | None = None,
+    csv: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Find people and their joints in photos and videos.
@@ -38,14 +40,18 @@ def detect(
     Args:
         media: Photos, videos, or folders of them.
         out: Save the poses, as .npz (everything) or .json (COCO results).
-        detector: The network that finds the joints; cpm looks where movenet finds people.
+        detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
         draw: Folder for pictures with the skeletons drawn in.
+        csv: Write the angles at the joints of everyone in each picture (.csv): degrees as they appear in the picture,
+            flexion 0 where the limb is straight, elevation 0 where the arm lies along the trunk.
     """
     if not media:
         raise UsageError("name the photos, videos or folders to look at")
     if out is not None:
         options.output(out, (".npz", ".json"), *media)
+    if csv is not None:
+        options.output(csv, (".csv",), *media)
     rate, found = frame_rate(fps), found_in(media)
     files = found.files
     drawing = None if draw is None else _Drawing(draw, files, options)
@@ -58,9 +64,11 @@ def detect(
     finally:  # also when interrupted: what was found so far is kept
         if out is not None:
             run.save(out)
+        if csv is not None:
+            run.save_angles(csv)
     for failure in run.failed:
         options.warn(failure)
-    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, out))
+    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, (out, csv)))
     return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
 
 
@@ -115,12 +123,28 @@ class _Run:
         """Write the poses."""
         samepose.save_poses(out, self.all(), self.media)
 
-    def summary(self, files: int, left_out: Mapping[str, int], out: Path | None) -> str:
+    def save_angles(self, path: Path) -> None:
+        """A row for each person in each picture; empty where there is no time, or a joint is not seen."""
+        import csv
+
+        from samepose.geometry.angles import SPORTS, sports_angles
+
+        poses = self.all().hide(below=_JOINT_SCORE)
+        with written(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("path", "frame", "time", "person", *SPORTS))
+            for n, (medium, angles) in enumerate(zip(self.media, sports_angles(poses).tolist())):
+                numbers = ("" if math.isnan(v) else f"{v:.2f}" for v in angles)
+                time = float(poses.times[n])
+                table.writerow((medium, int(poses.frames[n]), "" if math.isnan(time) else f"{time:.3f}",
+                                int(poses.tracks[n]), *numbers))
+
+    def summary(self, files: int, left_out: Mapping[str, int], saved: Sequence[Path | None]) -> str:
         """One line."""
         text = f"{people_text(self.count)} in {counted(len(self.poses), 'picture')} of "
         text += counted(files, "file") + (f", {len(self.failed)} failed" if self.failed else "")
         text += f", {left_out_text(left_out)}" if left_out else ""
-        text += f"; saved {out}" if out else ""
+        text += "".join(f"; saved {path}" for path in saved if path)
         return text + (f"; drawn in {self.drawing.folder}" if self.drawing else "")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options
+from samepose.cli.options import DEFAULTS, Flag, Options
 from samepose.errors import SameposeError, UsageError
 from samepose.files import written
 
@@ -24,7 +24,7 @@ Scale = Annotated[list[float] | None, Parameter(negative="")]
 def keypoints(
     *,
     data: Path,
-    detector: DetectorName = "cpm",
+    detector: Literal["movenet", "cpm"] = "cpm",
     weights: str | None = None,
     scales: Scale = None,
     flip: Flag = False,
@@ -79,7 +79,9 @@ def keypoints(
     return 1 if found.unreadable else 0
 
 
-def _looker(detector: DetectorName, weights: str | None, scales: Scale, flip: bool, options: Options) -> Looker:
+def _looker(
+    detector: Literal["movenet", "cpm"], weights: str | None, scales: Scale, flip: bool, options: Options
+) -> Looker:
     from samepose.detection.cpm import CPM
     from samepose.detection.movenet import MoveNet
     from samepose.evaluation.keypoint_run import Looker

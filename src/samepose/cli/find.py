@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -10,12 +10,14 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted
+from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, Person, counted
 from samepose.cli.text import seconds, table_text
-from samepose.errors import UsageError
+from samepose.errors import SameposeError, UsageError
+from samepose.query.source import Source
+from samepose.sequences.finding import targets as expanded
 
 if TYPE_CHECKING:
-    from samepose import Clip, Sighting
+    from samepose import Clip, Detector, Sighting
 
 _FPS = 10.0  # frames per second of a video: as many moments as moves are compared at
 
@@ -28,13 +30,15 @@ def find(
     person: Person = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
     mirror: Mirror = "off",
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> int:
     """Find a move in long clips or in an index, whatever the camera angle, at half to twice the pace.
 
     Everyone in the clips is looked at. Finds of one person never overlap. The score is how likely it is the move, from
-    0 to 1; 0.5 and more is what `samepose count` would count.
+    0 to 1; 0.5 and more is what `samepose count` would count. The distance tells apart what scores alike: it is the
+    mean -log of the probability of the same pose, up to 0.2 very likely the same, to 0.7 likely, to 1.4 perhaps.
 
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move.
@@ -43,13 +47,17 @@ def find(
         person: Track id of the person in the example; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored move.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    places = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
-              for text in dict.fromkeys(where or [options.index])]
-    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
+    part, look = seconds_of(span), options.looking(mode, detector)
+    targets = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
+               for text in dict.fromkeys(where or [options.index])]
+    places = _opened(expanded(targets), look, options)
+    twice = next((place for place in places if isinstance(place, Source) and place.name == example), None)
+    wanted = options.clip(twice or _example(example, person, part, look, options), person).part(*part)
     with options.progress("clip") as progress:
-        found = samepose.find(wanted, places, k=k, mirror=mirror, detector=lambda: options.detector(mode),
+        found = samepose.find(wanted, places, k=k, mirror=mirror, detector=look,
                               embedder=options.embedder(), progress=progress)
     failed = [as_flags(why) for why in found.failed]
     for failure in failed:
@@ -68,6 +76,7 @@ def count(
     person: Person = None,
     in_person: Person = None,
     mirror: Mirror = "off",
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> None:
@@ -83,10 +92,14 @@ def count(
         person: Track id of the person in the example; the most prominent by default.
         in_person: Track id of the person in the clip; the most prominent by default.
         mirror: Also, or only, count the mirrored move.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
-    wanted = options.clip(example, person, mode, _FPS).part(*seconds_of(span))
-    clip = options.clip(where, in_person, mode, _FPS)
+    part, look = seconds_of(span), options.looking(mode, detector)
+    source = options.source(where, look, _FPS)
+    shown = source if example == where else _example(example, person, part, look, options)
+    wanted = options.clip(shown, person).part(*part)
+    clip = options.clip(source, in_person)
     found = samepose.count(wanted, clip, mirror=mirror)
     value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
              "count": len(found), "repetitions": [s.to_json() for s in found]}
@@ -94,6 +107,33 @@ def count(
     lines += [f"  {n:3d}  {p.start:7.2f}–{p.end:.2f} s  score {p.score:.2f}{'  mirrored' if p.mirrored else ''}"
               for n, p in enumerate((s.place for s in found), 1)]
     options.result(value, "\n".join(lines))
+
+
+def _opened(targets: list[Any], look: Callable[[], Detector], options: Options) -> list[Any]:
+    """Where to look, each a source or an index; one that is not there stays a name, for `find` to tell.
+
+    Raises:
+        SameposeError: none of them is there; known before anything is read.
+    """
+    places: list[Any] = []
+    missing: list[SameposeError] = []
+    for target in targets:
+        try:
+            places.append(options.source(target, look, _FPS) if isinstance(target, str) else target)
+        except SameposeError as error:
+            places.append(target)
+            missing.append(error)
+    if len(missing) == len(places):
+        raise missing[0]
+    return places
+
+
+def _example(
+    text: str, person: int | None, part: tuple[float | None, float | None], look: Callable[[], Detector],
+    options: Options,
+) -> Source:
+    """What shows the move; of a video no more than the part is read, from its start where a track is named."""
+    return options.source(text, look, _FPS, part if person is None else (None, part[1]))
 
 
 def seconds_of(span: str) -> tuple[float | None, float | None]:
@@ -126,13 +166,14 @@ def _table(found: Sequence[Sighting]) -> str:
 
     mirrored = any(f.place.mirrored for f in found)
     table = Table(box=None, pad_edge=False)
-    for name in ("#", "score", "start", "end", "person"):
+    for name in ("#", "score", "distance", "start", "end", "person"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("path", overflow="fold")
     for name in ["mirrored"] * mirrored:
         table.add_column(name)
     for n, f in enumerate(found, 1):
         place = f.place
-        cells = [str(n), f"{place.score:.3f}", f"{place.start:.2f} s", f"{place.end:.2f} s", str(f.person), f.path]
+        cells = [str(n), f"{place.score:.3f}", f"{place.distance:.2f}",
+                 f"{place.start:.2f} s", f"{place.end:.2f} s", str(f.person), f.path]
         table.add_row(*map(Text, [*cells, *(["yes" if place.mirrored else ""] * mirrored)]))
     return table_text(table)

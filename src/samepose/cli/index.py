@@ -42,7 +42,7 @@ def index(
         re_embed: Bring an index made with another model up to this one; needs no MEDIA.
         root: Folder that the paths in the index start at, when the media were moved; of a new index the working
             directory by default. Needs no MEDIA.
-        detector: The network that finds the joints; cpm looks where movenet finds people.
+        detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
     rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)

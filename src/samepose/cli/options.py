@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,14 +18,19 @@ from cyclopts.validators import Number
 import samepose
 from samepose.cli.app import as_flags, shortened
 from samepose.cli.text import shown
+from samepose.errors import UsageError
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
     from samepose import Clip, Detector, Index, PrVipeEmbedder
+    from samepose.query.source import Source
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
-DetectorName = Literal["movenet", "cpm"]
+DETECTORS = ("movenet", "cpm", "cpm-synthetic")
+DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
+                                             "others look where movenet finds people, and cpm is for research only.")]
+_RESEARCH_ONLY = ("cpm",)  # see weights/CPM.md
 Mirror = Literal["off", "also", "only"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -58,11 +64,20 @@ class Options:
             object.__setattr__(self, "threads", min(self.threads, 4 * (os.cpu_count() or 1)))
 
     def detector(self, mode: Mode, kind: DetectorName = "movenet") -> Detector:
-        """The people detector. CPM looks at mirror images too when it is to be accurate."""
+        """The people detector. CPM looks at mirror images too when it is to be accurate.
+
+        Raises:
+            UsageError: it is none that is shipped, and no file.
+        """
         self.limit_threads()
-        if kind == "cpm":
-            return samepose.CPM(mode=mode, flip=mode == "accurate", threads=self.threads)
-        return samepose.MoveNet(mode, self.threads)
+        if kind == "movenet":
+            return samepose.MoveNet(mode, self.threads)
+        if kind not in DETECTORS and not Path(kind).is_file():
+            raise UsageError(f"--detector is {kind}; use {', '.join(DETECTORS)}, or an .onnx file that is there")
+        if kind in _RESEARCH_ONLY:
+            self.note(f"{kind} has learned from photographs that are for research only; cpm-synthetic and movenet are "
+                      "free of them")
+        return samepose.CPM(kind, mode, flip=mode == "accurate", threads=self.threads)
 
     def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""
@@ -77,11 +92,27 @@ class Options:
         return samepose.Index.open(self.index, create=create, detector=self.detector(mode, kind),
                                    embedder=self.embedder(), threads=self.threads)
 
-    def clip(self, text: str, person: int | None, mode: Mode, fps: float | None) -> Clip:
-        """One person of a video, a pose file, or a file of the index."""
-        self.note(f"looking for people in {text}")
-        return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
-                                  embedder=self.embedder(), fps=fps)
+    def looking(self, mode: Mode, kind: DetectorName = "movenet") -> Callable[[], Detector]:
+        """What loads the people detector when it is first needed, once."""
+        return cache(lambda: self.detector(mode, kind))
+
+    def source(
+        self, text: str, detector: Callable[[], Detector], fps: float | None,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> Source:
+        """A video, of which only the span is read, a pose file, or a file of the index, which must be there."""
+        from samepose.query.kinds import open_source
+
+        return open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
+
+    def clip(self, source: Source, person: int | None) -> Clip:
+        """One person of a source; says who it is."""
+        self.note(f"looking for people in {source.name}")
+        clip = samepose.Clip.open(source, person=person, embedder=self.embedder())
+        there = len(set(source.people.tracks.tolist()))
+        how = " (most prominent)" if person is None and there > 1 else ""
+        self.note(f"{source.name}: person {clip.person} of {there}{how}")
+        return clip
 
     def output(self, path: Path, suffixes: tuple[str, ...], *inputs: str | Path, hits: int = 0) -> Path:
         """The path of a file to write, checked before any work is done, see `check_outputs`.

@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, Mode, Options
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options
 from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
@@ -25,6 +25,8 @@ def recognise(
     examples: Path,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 3,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    accept: Flag = False,
+    detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     options: Options = DEFAULTS,
 ) -> int:
@@ -32,26 +34,30 @@ def recognise(
 
     Nothing is trained: to teach an action, put clips of it in a sub-folder of that name. A pose file beside a video of
     the same name is read in its place; `samepose detect CLIP.mp4 --out CLIP.npz` makes one, and saves looking for
-    people again. "none" is what lies farther from all examples than they mostly lie from their own action.
+    people again. "none of these" is what lies farther from all examples than the cut-off that the examples
+    set; --accept names it too.
 
     Args:
         clips: Videos, pose files, or paths or ids of files in the index.
         examples: Folder with a sub-folder of clips for each action.
         k: How many of the nearest examples to show.
         person: Track id of the person in the clips; the most prominent by default, as in the examples.
+        accept: Always name the action of the nearest example, however far away it is.
+        detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
     """
     if not clips:
         raise UsageError("name the clips to recognise")
+    look = options.looking(mode, detector)
     results, failed = [], []
     with options.progress("clip") as progress:
-        known = samepose.Recogniser.open(examples, detector=lambda: options.detector(mode), embedder=options.embedder(),
+        known = samepose.Recogniser.open(examples, detector=look, embedder=options.embedder(),
                                          progress=progress)
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = options.clip(text, person, mode, _FPS)
-                results.append((text, clip.person, known.recognise(clip, k)))
+                clip = options.clip(options.source(text, look, _FPS), person)
+                results.append((text, clip.person, known.recognise(clip, k, accept=accept)))
             except SameposeError as error:
                 failed.append(as_flags(str(error)))
     left_out = [as_flags(why) for why in known.left_out]
@@ -68,6 +74,8 @@ def recognise(
 
 
 def _text(path: str, named: Named) -> str:
-    lines = [f"{shown(path)}: {shown(named.action or 'none of these')} (confidence {named.confidence:.2f})"]
+    nearest = named.neighbours[0]
+    name = named.action or f"none of these; nearest to {nearest.action}, at {nearest.distance:.2f}"
+    lines = [f"{shown(path)}: {shown(name)} (confidence {named.confidence:.2f})"]
     lines += [f"  {n.distance:6.2f}  {shown(n.action):<16} {shown(n.path)}" for n in named.neighbours]
     return "\n".join(lines)

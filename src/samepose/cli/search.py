@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
 
 if TYPE_CHECKING:
@@ -33,12 +33,19 @@ def search(
     time_to: Annotated[Seconds | None, Parameter(name="--to")] = None,
     ignore: str = "",
     distinct: Seconds = 0.5,
+    detector: DetectorName = "movenet",
+    copies: Flag = False,
     mode: Mode = "balanced",
     report: Path | None = None,
     sheet: Path | None = None,
+    csv: Path | None = None,
+    copy_to: Path | None = None,
     options: Options = DEFAULTS,
 ) -> None:
     """Find the people of an index in the same pose as a query, whatever the camera angle.
+
+    The score is how probable it is that both are the same 3D pose, from 0 to 1: from 0.8 on very likely, from 0.5
+    likely, from 0.25 perhaps. It is seldom 1, even for the same picture: a picture does not tell all of a pose.
 
     Args:
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
@@ -51,44 +58,67 @@ def search(
         label: Only people of this label.
         time_from: Only from this second of a video on.
         time_to: Only up to this second of a video.
-        ignore: Parts of the body that shall not matter, such as left_arm,legs.
+        ignore: Parts of the body that shall not matter: left_arm, right_arm, arms, left_leg, right_leg, legs, head,
+            lower_body, or joints such as left_knee; some with commas. 7 of 13 joints must be left: not so without the
+            upper_body, or without arms and legs at once.
         distinct: Seconds of a video that count as one find.
+        copies: Also show the query's own picture and exact copies of its file.
+        detector: The network that finds the joints in the query.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
         sheet: Write a picture of the query and the finds (.png); of 60 finds each where there are more, in x-2.png, …
+        csv: Write a table of the finds (.csv).
+        copy_to: Folder to copy the photos and videos found to, named by their rank.
     """
-    if report is not None:
-        options.output(report, (".html",), query)
+    for path, suffix in ((report, ".html"), (csv, ".csv")):
+        if path is not None:
+            options.output(path, (suffix,), query)
     if sheet is not None:
         options.output(sheet, (".png",), query, hits=k)
-    index = options.open_index(mode=mode)
+    index = options.open_index(mode=mode, kind=detector)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
-        time_to=time_to, distinct=distinct, min_score=min_score,
+        time_to=time_to, distinct=distinct, min_score=min_score, copies=copies,
     )
-    for path in filter(None, (report, sheet)):
+    for path in filter(None, (report, sheet, csv)):
         hits.write(path)
+        options.note(f"wrote {path}")
+    if copy_to is not None:
+        copied, missing = hits.copy_to(copy_to)
+        options.note(f"copied {counted(len(copied), 'file')} to {copy_to}")
+        for file in missing:
+            options.warn(f"{file}: is not there; it was moved or removed since it was indexed")
     if not options.json:
         options.note(f"query: {hits.query.describe()}")
         if not hits:
-            options.note(f"nothing found{_why_nothing(index, min_score)}")
+            options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label)}")
     if hits or options.json:
         options.result(hits.to_json(), _table(hits) if hits else "")
 
 
-def _why_nothing(index: Index, min_score: float) -> str:
+def _why_nothing(index: Index, min_score: float, copies: bool, where: str | None, label: str | None) -> str:
     if not index.info().people:
         return "; the index is empty"
-    return f" with a probability of {min_score:g} or more; --min-score 0 shows what comes nearest" if min_score else ""
+    if where is not None and not index.select(where):
+        return f"; --where {where} matches no file of the index"
+    if label is not None and label not in index.info().labels:
+        return f"; nobody in the index has the label {label}"
+    besides = "" if copies else " besides the query's own picture, which --copies shows,"
+    if not min_score:
+        return besides.rstrip(",")
+    return f"{besides} with a probability of {min_score:g} or more; --min-score 0 shows what comes nearest"
 
 
 def _table(hits: Sequence[Hit]) -> str:
     from rich.table import Table
     from rich.text import Text
 
+    from samepose.index.hits import in_words
+
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
+    table.add_column("match", no_wrap=True)
     table.add_column("path", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("person", justify="right")
@@ -100,7 +130,7 @@ def _table(hits: Sequence[Hit]) -> str:
         table.add_column(name)
     table.add_column("id", no_wrap=True)
     for n, hit in enumerate(hits):
-        cells = [str(n + 1), f"{hit.score:.3f}", hit.path, _time(hit), str(hit.person),
+        cells = [str(n + 1), f"{hit.score:.3f}", in_words(hit.score), hit.path, _time(hit), str(hit.person),
                  *(values[n] for values in shown.values()), hit.id]
         table.add_row(*(Text(cell) for cell in cells))  # Text: a path may hold what looks like markup
     return table_text(table)

@@ -55,13 +55,17 @@ class Detected(NamedTuple):
     poses: Poses
 
 
-def detect(path: str | Path, detector: Detector | None = None, fps: float | None = TRACKING_FPS) -> Iterator[Detected]:
+def detect(
+    path: str | Path, detector: Detector | None = None, fps: float | None = TRACKING_FPS,
+    start: float | None = None, end: float | None = None,
+) -> Iterator[Detected]:
     """The people of a photo, or of each sampled frame of a video, with the picture they were found in.
 
     Args:
         path: of the photo or video.
         detector: MoveNet in its balanced mode by default.
         fps: frames per second of a video to look at; None = all.
+        start, end: seconds of a video between which to look; ids of tracks count from there.
 
     Raises:
         MediaError: the file cannot be read; with a video that is cut, after its good frames.
@@ -72,7 +76,7 @@ def detect(path: str | Path, detector: Detector | None = None, fps: float | None
         image = read_image(path)
         yield Detected(Frame(0, math.nan, image), in_photo(image, detector or default_detector()))
     elif suffix in VIDEO_SUFFIXES:
-        yield from _detect_video(path, detector or default_detector(), fps)
+        yield from _detect_video(path, detector or default_detector(), fps, start, end)
     else:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise MediaError(f"{path}: {suffix or 'no suffix'} is neither a photo's nor a video's suffix; use {known}")
@@ -97,17 +101,18 @@ def go_on(path: Path, detector: Detector, fps: float | None, before: Poses) -> I
 
     Their ids go on too: together it is what one undisturbed `detect` gives.
     """
-    return _detect_video(path, detector, fps, before)
+    return _detect_video(path, detector, fps, before=before)
 
 
 def _detect_video(
-    path: Path, detector: Detector, fps: float | None, before: Poses | None = None
+    path: Path, detector: Detector, fps: float | None, start: float | None = None, end: float | None = None,
+    before: Poses | None = None,
 ) -> Iterator[Detected]:
     from samepose.detection.track import Tracker
 
     tracker = Tracker(before)
     last = int(before.frames.max()) if before is not None and len(before) else -1
-    rest = (frame for frame in read_frames(path, fps) if frame.index > last)
+    rest = (frame for frame in read_frames(path, fps, start, end) if frame.index > last)
     for frame, found in _detected(rest, detector):
         poses = tracker.update(found, frame.time)
         n = len(poses)

@@ -26,3 +26,14 @@ def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
             cross, dot = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)
             out[:, k] = np.degrees(np.arctan2(np.abs(cross), dot))
     return out
+
+
+# As sports science names and counts them: flexion is 0 where the limb is straight, elevation 0 where the arm hangs.
+SPORTS = tuple(f"{joint}_{'elevation' if 'shoulder' in joint else 'flexion'}" for joint in ANGLES)
+
+
+def sports_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
+    """Degrees 0..180 in the picture of each of `SPORTS`, without sign; NaN where a joint is not seen."""
+    raised = np.array(["elevation" in name for name in SPORTS])
+    angles = joint_angles(poses)
+    return np.where(raised, angles, 180 - angles)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 _CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y0", "x1", "y1", "mirrored", "label")
 _SUFFIXES = (".html", ".png", ".csv", ".json")
+
+
+_WORDS = ((0.8, "very likely"), (0.5, "likely"), (0.25, "perhaps"), (0.0, "unlikely"))  # from this probability on
+
+
+def in_words(score: float) -> str:
+    """A matching probability in words: how likely it is that both are the same 3D pose."""
+    return next(word for least, word in _WORDS if score >= least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +141,33 @@ class Hits(Sequence[Hit]):
 
         write = write_sections if suffix == ".html" else write_sheet_sections
         write(path, [Section(self.query, self)], self.root, title=title)
+
+    def copy_to(self, folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+        """Copy each photo and video found into a folder, once, with its best rank before its name.
+
+        Nothing is replaced: a file that is there under the name is kept as it is.
+
+        Returns:
+            the copies, and the files that are not there any more.
+
+        Raises:
+            UsageError: the folder is a file.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is no folder; give another name")
+        folder.mkdir(parents=True, exist_ok=True)
+        copied, missing, width = [], [], len(str(len(self)))
+        for rank, file in enumerate(dict.fromkeys(hit.file for hit in self), 1):
+            if not file.is_file():
+                missing.append(file)
+                continue
+            target = folder / f"{rank:0{width}d}-{file.name}"
+            if not target.exists():
+                with written(target) as part:
+                    shutil.copyfile(file, part)
+            copied.append(target)
+        return copied, missing
 
     def _csv(self) -> str:
         text = io.StringIO()

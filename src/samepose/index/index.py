@@ -182,6 +182,7 @@ class Index:
         time_to: float | None = None,
         distinct: float = 0.5,
         min_score: float = 0.0,
+        copies: bool = True,
     ) -> Hits:
         """The likeliest matches of a pose, best first, whatever the camera angle.
 
@@ -199,19 +200,27 @@ class Index:
             time_from, time_to: only between these seconds of a clip, inclusive; leaves out images.
             distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
             min_score: leave out what matches with a lower probability.
+            copies: also find the people of the very picture that the query was taken from, and of exact copies of its
+                file; of a video, those within `distinct` of its moment.
 
         Raises:
             UsageError: no such query, or an argument out of its range.
             MediaError, FormatError: the query cannot be read, or nobody is in it.
             StoreError: the index cannot be read, is of another model, or has no person of the id.
         """
-        from samepose.query.query import embed_query, resolve_query
+        from samepose.index.copies import Copies
+        from samepose.index.ignoring import Ignoring
+        from samepose.query.query import check_ignored, embed_query, resolve_query
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
         embedder = self._checked_embedder()
-        asked = resolve_query(query, self, at=at, person=person, ignore=parts(ignore))
+        ignored = parts(ignore)
+        check_ignored(ignored, embedder)
+        asked = resolve_query(query, self, at=at, person=person, ignore=ignored)
+        ignoring = Ignoring(self._store, embedder, asked.ignored) if asked.ignored else None
         excluded = self._excluded(asked.exclude_id)
-        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded)
+        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded,
+                      None if copies else Copies.of(self._store, asked), ignoring)
         return Hits(asked, hits, self.root)
 
     def label(self, patterns: str | Sequence[str], name: str | None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
+from samepose.index.copies import Copies
 from samepose.index.filter import Excluded
 from samepose.index.schema import medium_of
 from samepose.index.spaces import Space
@@ -15,6 +16,7 @@ from samepose.index.spaces import Space
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from samepose.index.ignoring import Ignoring
     from samepose.matching.embeddings import Embeddings, Matching
 
 
@@ -28,6 +30,8 @@ class Question:
         mirrored: for each query, is it of the mirrored pose?
         k, distinct, min_score: see `SearchOptions`.
         hidden: media to pass over.
+        copies: pictures to pass over at the query's moment.
+        ignoring: joints that shall not matter; the queries are without them.
     """
 
     COLUMNS = ("id", "track", "time")
@@ -41,6 +45,20 @@ class Question:
     min_score: float
     excluded: Excluded | None
     hidden: Int[np.ndarray, " medium"]
+    copies: Copies | None = None
+    ignoring: Ignoring | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the people table, what ranking needs."""
+        ignoring = () if self.ignoring is None else self.ignoring.COLUMNS
+        return [*self.COLUMNS, *self.space.columns, *ignoring]
+
+    def probability(self, rows: pa.Table) -> Float[np.ndarray, "query n"]:
+        """That each of the queries matches each of the rows; -1: they do not compare."""
+        if self.ignoring is not None:
+            return self.ignoring.probability(self.queries, self.mirrored, rows, self.space)
+        return self.matching.probability(self.queries, self.space.embeddings(rows))
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,7 @@ def rank(question: Question, rows: pa.Table) -> Candidates:
     if not len(rows):
         none = np.zeros(0)
         return Candidates(none.astype(int), none.astype(int), none.astype(int), none, none, none > 0, 0.0)
-    scores = question.matching.probability(question.queries, question.space.embeddings(rows))
+    scores = question.probability(rows)
     score, mirrored = scores.max(axis=0), question.mirrored[scores.argmax(axis=0)]
     distance = np.asarray(rows["_distance"])
     tail = float(score[distance >= np.quantile(distance, 0.75)].max())
@@ -85,6 +103,8 @@ def rank(question: Question, rows: pa.Table) -> Candidates:
     keep = (score >= question.min_score) & ~np.isin(medium_of(id), question.hidden)
     if (out := question.excluded) is not None:
         keep &= (id != out.id) & ~((track == out.track) & (np.abs(time - out.time) <= question.distinct))
+    if question.copies is not None:
+        keep &= ~question.copies.show(medium_of(id), time, question.distinct)
     order = np.lexsort((id, -score))
     order = order[keep[order]]
     order = order[np.sort(np.unique(id[order], return_index=True)[1])]  # found by both queries: once

@@ -10,6 +10,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Int
 
 from samepose.errors import StoreError
+from samepose.index.copies import Copies
 from samepose.index.filter import Excluded, Filter
 from samepose.index.hits import Hit
 from samepose.index.options import SearchOptions
@@ -23,6 +24,7 @@ from samepose.skeleton import SKELETONS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from samepose.index.ignoring import Ignoring
     from samepose.index.store import Store
     from samepose.matching.embeddings import Embeddings, Matching
 
@@ -31,7 +33,8 @@ _COLUMNS = ["id", "frame", "score", "box", "keypoints", "label"]
 
 
 def search(
-    store: Store, query: Embeddings, matching: Matching, options: SearchOptions, excluded: Excluded | None = None
+    store: Store, query: Embeddings, matching: Matching, options: SearchOptions, excluded: Excluded | None = None,
+    copies: Copies | None = None, ignoring: Ignoring | None = None,
 ) -> list[Hit]:
     """The likeliest matches of a pose, best first.
 
@@ -39,6 +42,8 @@ def search(
         query: embeddings of the pose and of the mirrored pose, in this order, by the embedder of the index.
         matching: that embedder's.
         excluded: a person to leave out with what would be folded into it: "more like this".
+        copies: pictures to leave out.
+        ignoring: joints that shall not matter; the query's embeddings are without them.
 
     Raises:
         StoreError: the index cannot be read.
@@ -50,7 +55,7 @@ def search(
         if filter.rows == 0:
             return []
         question = Question(store.space(KEYPOINTS), matching, queries, mirrored, options.k, options.distinct,
-                            options.min_score, excluded, hidden)
+                            options.min_score, excluded, hidden, copies, ignoring)
         found = best(store, question, filter)
         try:
             return _hits(store, found)

@@ -112,6 +112,11 @@ class Store:
             rows = media_of((query.where(f"id IN ({_listed(ids or (-1,))})") if few else query).to_arrow())
         return rows if ids is None else [m for m in rows if m.id in ids]
 
+    def media_of_size(self, size: int) -> list[Medium]:
+        """Rows of the media table of files of so many bytes."""
+        with store_errors(self.uri):
+            return media_of(self.media.search().where(f"size = {size}").to_arrow())
+
     def person(self, id: int) -> pa.Table:
         """The row of one person; none where there is no such person."""
         with store_errors(self.uri):

@@ -76,7 +76,9 @@ def probe(path: str | Path) -> VideoInfo:
     raise MediaError(f"{path}: holds no frame that can be decoded; copy or export it again")
 
 
-def read_frames(path: str | Path, fps: float | None = 10.0) -> Iterator[Frame]:
+def read_frames(
+    path: str | Path, fps: float | None = 10.0, start: float | None = None, end: float | None = None
+) -> Iterator[Frame]:
     """Frames in the order they are shown, decoded as they are asked for.
 
     Sampled by time, so that a variable frame rate does no harm: after each instant k / fps the first frame is
@@ -84,6 +86,8 @@ def read_frames(path: str | Path, fps: float | None = 10.0) -> Iterator[Frame]:
 
     Args:
         fps: frames per second to give at most; None gives every frame.
+        start, end: seconds, both included; the same frames as without them, of those between. What lies before is not
+            decoded where the file can be entered there; then the `index` of frames is the time times the mean rate.
 
     Raises:
         UsageError: fps is not positive.
@@ -92,14 +96,21 @@ def read_frames(path: str | Path, fps: float | None = 10.0) -> Iterator[Frame]:
     """
     if fps is not None and not (fps > 0 and math.isfinite(fps)):
         raise UsageError(f"`fps` is {fps}; expected a positive number, or None for every frame")
+    low, high = start or 0.0, math.inf if end is None else end + _SAMPLING_SLACK
     with _opened(path) as (container, stream):
-        due, index, time = -math.inf, -1, 0.0
+        entered = low > 0 and _enter(path, container, stream, low)
+        rate = _rate(stream) or 0.0
+        index, time = -1, 0.0
+        due = -math.inf if low <= 0 else low if fps is None else math.ceil((low - _SAMPLING_SLACK) * fps) / fps
+        due -= _SAMPLING_SLACK
         for index, (time, raw) in enumerate(_decoded(container, stream)):
+            if time > high:
+                return
+            if time < due:
+                continue
             if fps is not None:
-                if time < due:
-                    continue
                 due = (math.floor((time + _SAMPLING_SLACK) * fps) + 1) / fps - _SAMPLING_SLACK
-            yield Frame(index, time, _upright(raw, stream))
+            yield Frame(round(time * rate) if entered else index, time, _upright(raw, stream))
         if index < 0:
             raise MediaError(f"{path}: holds no frame that can be decoded; copy or export it again")
         _check_whole(path, container, stream, time)
@@ -130,14 +141,34 @@ def frame_at(path: str | Path, seconds: float) -> Frame:
     return Frame(round(time * rate), time, _upright(raw, stream))
 
 
+def _enter(path: str | Path, container: Any, stream: Any, seconds: float) -> bool:
+    """Go to the last key frame at or before a time; False, and the file is at its start, where it has none known."""
+    import av
+
+    with _opened(path) as (trial, trial_stream):
+        try:
+            _seek(trial, trial_stream, seconds)
+            first = next(_decoded(trial, trial_stream), None)
+        except av.FFmpegError:
+            first = None
+    if first is None or first[0] > seconds + _SAMPLING_SLACK:
+        return False
+    _seek(container, stream, seconds)
+    return True
+
+
+def _seek(container: Any, stream: Any, seconds: float) -> None:
+    target = round((seconds + _SAMPLING_SLACK) / stream.time_base) + (stream.start_time or 0)
+    container.seek(target, stream=stream, backward=True)
+
+
 def _last_until(container: Any, stream: Any, seconds: float, seek: bool) -> tuple[float, Any, bool] | None:
     """Time and picture of the last frame at or before `seconds`, and whether the video ended there."""
     import av
 
     if seek:
         try:
-            target = round((seconds + _SAMPLING_SLACK) / stream.time_base) + (stream.start_time or 0)
-            container.seek(target, stream=stream, backward=True)
+            _seek(container, stream, seconds)
         except av.FFmpegError:
             return None
     last = None

@@ -33,6 +33,7 @@ def open_source(
     index: Any = None,
     detector: Detector | Callable[[], Detector] | None = None,
     fps: float | None = FPS,
+    span: tuple[float | None, float | None] = (None, None),
 ) -> Source:
     """What the user named; nothing is decoded yet.
 
@@ -42,6 +43,7 @@ def open_source(
         index: an `Index`, or what opens it; called when it is needed.
         detector: a detector, or what loads it; called when it is needed. The index's, or MoveNet, by default.
         fps: frames per second of a video to look at for `track`; None = all.
+        span: seconds of a video between which to look for `track`; ids of tracks count from its beginning.
 
     Raises:
         UsageError: nothing of these, or neither a file nor one in the index.
@@ -50,7 +52,7 @@ def open_source(
     """
     find = _found_by(detector, index)
     if isinstance(what, (str, os.PathLike)):
-        return _named(os.fspath(what), index, find, fps)
+        return _named(os.fspath(what), index, find, fps, span)
     if isinstance(what, np.ndarray):
         if what.dtype != np.uint8 or what.ndim != 3 or what.shape[2] != 3:
             raise UsageError(f"pixels are {what.dtype} {what.shape}; expected uint8 (height, width, 3), RGB")
@@ -74,7 +76,9 @@ def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses]]:
             yield n / len(clips), medium.path, track, poses
 
 
-def _named(text: str, index: Any, find: Callable[[], Detector], fps: float | None) -> Source:
+def _named(
+    text: str, index: Any, find: Callable[[], Detector], fps: float | None, span: tuple[float | None, float | None]
+) -> Source:
     from samepose.media.image import IMAGE_SUFFIXES
     from samepose.media.video import VIDEO_SUFFIXES
 
@@ -88,7 +92,7 @@ def _named(text: str, index: Any, find: Callable[[], Detector], fps: float | Non
     if suffix in IMAGE_SUFFIXES:
         return Photo(text, path, None, find)
     if suffix in VIDEO_SUFFIXES:
-        return Video(path, find, fps)
+        return Video(path, find, fps, span)
     raise MediaError(f"{text}: is no photo, video or keypoint file by its name; give one of these, or an id")
 
 
@@ -164,9 +168,12 @@ class Photo(Source):
 class Video(Source):
     """A video. A moment without `person` decodes only what leads to it; one with `person`, all before it too."""
 
-    def __init__(self, path: Path, detector: Callable[[], Detector], fps: float | None) -> None:
+    def __init__(
+        self, path: Path, detector: Callable[[], Detector], fps: float | None,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> None:
         super().__init__(str(path))
-        self._path, self._detector, self._fps = path, detector, fps
+        self._path, self._detector, self._fps, self._span = path, detector, fps, span
 
     @property
     def video(self) -> Path | None:
@@ -177,7 +184,11 @@ class Video(Source):
         from samepose.detection import detect
         from samepose.skeleton import COCO17
 
-        found = [poses for _, poses in detect(self._path, self._detector(), self._fps) if len(poses)]
+        found = [poses for _, poses in detect(self._path, self._detector(), self._fps, *self._span) if len(poses)]
+        if not found and self._span != (None, None):
+            low, high = self._span
+            until = "" if high is None else f" to {high:g} s"
+            raise UsageError(f"{self.name}: nobody is found from {low or 0:g} s{until}")
         return Poses.concatenate(found) if found else Poses.empty(COCO17)
 
     def moment(self, at: float | None = None, person: int | None = None) -> Query:

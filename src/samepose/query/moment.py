@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
-from samepose.errors import SameposeError
+from samepose.errors import SameposeError, UsageError
 from samepose.poses import Poses
 from samepose.skeleton import BODY13
 
@@ -77,6 +77,22 @@ class Query:
         }
 
 
+def without_joints(poses: Poses, joints: Sequence[str]) -> Poses:
+    """The poses with joints hidden, also those of BODY13 for which other joints would stand."""
+    hidden = poses.hide(joints)
+    body = hidden.to(BODY13)
+    derived = [BODY13.index(joint) for joint in joints if joint in BODY13.joints]
+    return body.hide(joints) if body.visible[:, derived].any() else hidden
+
+
+def check_ignored(joints: Sequence[str], embedder: Embedder) -> None:
+    """UsageError when nobody, with all other joints in view, could be embedded without these."""
+    left = len(set(BODY13.joints) - set(joints))
+    if left < embedder.min_joints:
+        raise UsageError(f"`ignore` leaves {left} of {len(BODY13)} joints and {embedder.min_joints} are needed; "
+                         "ignore less")
+
+
 def embed_query(query: Query, embedder: Embedder) -> Embeddings:
     """Embeddings (2, dim) of the pose and of its mirror image, in this order.
 
@@ -87,9 +103,7 @@ def embed_query(query: Query, embedder: Embedder) -> Embeddings:
     """
     from samepose.matching.embeddings import Embeddings
 
-    pose, body = query.pose, query.pose.to(BODY13)
-    if any(body.visible[0, BODY13.index(joint)] for joint in query.ignored if joint in BODY13.joints):
-        pose = body.hide(query.ignored)  # else another joint would stand for one that shall not matter
+    pose = without_joints(query.pose, query.ignored)
     if not embedder.searchable(pose)[0]:
         seen = int(pose.hide(below=embedder.joint_score).to(BODY13).visible.sum())
         raise SameposeError(

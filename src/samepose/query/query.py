@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from samepose.query.kinds import open_source
-from samepose.query.moment import Query, embed_query
+from samepose.query.moment import Query, check_ignored, embed_query
 from samepose.query.source import Sighted
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.poses import Poses
 
-__all__ = ["Query", "embed_query", "resolve_query"]
+__all__ = ["Query", "check_ignored", "embed_query", "resolve_query"]
 
 
 def resolve_query(

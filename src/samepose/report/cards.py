@@ -70,6 +70,7 @@ class Card:
         when: time in the video, and the span of a hit; "" for an image.
         facts: label, person, note, in that order, where there are any.
         id: of a hit, "" for a query.
+        link: to the photo, or to the moment of the video; "" where there is no file.
     """
 
     picture: UInt8[np.ndarray, "height width 3"]
@@ -82,6 +83,7 @@ class Card:
     facts: tuple[str, ...]
     mirrored: bool = False
     id: str = ""
+    link: str = ""
 
 
 def _query_card(query: Query, size: int) -> Card:
@@ -102,7 +104,14 @@ def _hit_card(hit: Hit, note: str, root: Path, size: int) -> Card:
     facts = (note, hit.label or "", f"person {hit.person}")
     path = PurePath(hit.path)
     return Card(picture, problem, None, hit.score, path.name, _folder(path), when, tuple(f for f in facts if f),
-                hit.mirrored, hit.id)
+                hit.mirrored, hit.id, _link(root / hit.path, hit.time))
+
+
+def _link(file: Path, time: float | None) -> str:
+    """Address of a file, for a browser; of a video that plays from the time on (Media Fragments, W3C 2012)."""
+    if not file.is_file():
+        return ""
+    return file.resolve().as_uri() + ("" if time is None else f"#t={time:.2f}")
 
 
 def clock(seconds: float) -> str:

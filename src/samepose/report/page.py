@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from samepose.index.hits import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
@@ -90,16 +91,19 @@ def _card(card: Card) -> str:
         f'<p class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in card.facts)}</p>' if card.facts else "",
         f'<p class="id">{escape(card.id)}</p>' if card.id else "",
     ]
+    image = (f'<img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" '
+             f'height="{card.picture.shape[0]}">')
+    if card.link:
+        image = f'<a href="{escape(card.link)}">{image}</a>'
     return f"""<article>
-<figure><img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" \
-height="{card.picture.shape[0]}">{rank}{badge}</figure>
+<figure>{image}{rank}{badge}</figure>
 {"".join(line for line in lines if line)}
 </article>"""
 
 
 def _score(score: float) -> str:
     bar = f'<span class="bar"><span style="width:{100 * score:.1f}%"></span></span>'
-    return f'<p class="score"><b>{score:.2f}</b>{bar}</p>'
+    return f'<p class="score"><b>{score:.2f}</b>{bar}<span>{in_words(score)}</span></p>'
 
 
 def _when(when: str) -> str:

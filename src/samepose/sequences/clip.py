@@ -15,7 +15,7 @@ from samepose.errors import SameposeError, UsageError
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.poses import Poses
 from samepose.query.kinds import FPS, open_source
-from samepose.query.source import about
+from samepose.query.source import Source, about
 from samepose.skeleton import BODY13
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Clip:
     @classmethod
     def open(
         cls,
-        what: str | os.PathLike[str] | Poses,
+        what: str | os.PathLike[str] | Poses | Source,
         *,
         person: int | None = None,
         index: Any = None,
@@ -85,7 +85,7 @@ class Clip:
 
         Args:
             what: a path; where there is no such file, path or id of a file in the index, whose video is not read
-                again; or 2D poses in pixels.
+                again; or 2D poses in pixels. What `open_source` made of one of these is read once for all its clips.
             person: track id, by default who stands out most over all the clip.
             index: an `Index`, or what opens it when it is needed.
             detector: for photos and videos, or what loads it when it is needed; the index's or MoveNet by default.
@@ -100,7 +100,7 @@ class Clip:
         """
         from samepose.embed import shipped
 
-        source = open_source(what, index=index, detector=detector, fps=fps)
+        source = what if isinstance(what, Source) else open_source(what, index=index, detector=detector, fps=fps)
         poses = source.track(person)
         name = "" if isinstance(what, Poses) else source.name
         return clip_of(poses, embedder or getattr(index, "embedder", None) or shipped(), name=name, video=source.video)

@@ -15,7 +15,7 @@ from samepose.errors import SameposeError, UsageError
 from samepose.poses import Mirror, Poses, check_mirror
 from samepose.progress import Progress, silent
 from samepose.query.kinds import indexed_clips, open_source
-from samepose.query.source import about
+from samepose.query.source import Source, about
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.subsequence import RATE, Example, Place
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
 
-Target = Any  # an Index, a Clip, or the path of a video, a pose file, or a folder of either
+Target = Any  # an Index, a Clip, a Source, or the path of a video, a pose file, or a folder of either
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def find(
             except SameposeError as error:
                 failed.append(error)
 
-    best = heapq.nlargest(k, found(), key=lambda sighting: sighting.place.score)
+    best = heapq.nlargest(k, found(), key=lambda sighting: (sighting.place.score, -sighting.place.distance))
     if failed and len(failed) == len(places):
         more = f" (and {len(failed) - 1} more that cannot be searched)" if len(failed) > 1 else ""
         raise type(failed[0])(f"{failed[0]}{more}") from failed[0]
@@ -178,8 +178,8 @@ def _everyone(
     from samepose.embed import shipped
 
     embedder = embedder or getattr(target, "embedder", None) or shipped()
-    if isinstance(target, (str, os.PathLike)):
-        source = open_source(target, detector=detector, fps=RATE)
+    if isinstance(target, (str, os.PathLike, Source)):
+        source = target if isinstance(target, Source) else open_source(target, detector=detector, fps=RATE)
         people: Iterable[tuple[float, str, int, Poses]] = (
             (0.0, source.name, track, poses) for track, poses in source.tracks())
     else:

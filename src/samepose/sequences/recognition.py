@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,15 +190,19 @@ class Recogniser:
         """How many examples each action has."""
         return dict(Counter(action for action, _ in self.examples))
 
-    def recognise(self, clip: Clip, k: int = 3) -> Named:
+    def recognise(self, clip: Clip, k: int = 3, *, accept: bool = False) -> Named:
         """Name the action of a clip, and its k nearest examples.
+
+        Args:
+            accept: name the action of the nearest example, however far away it is.
 
         Raises:
             UsageError: the person is seen too briefly, or the clip was embedded by another model.
         """
         clip = _enough(clip)
         distance = np.array([clip_distance(clip, example) for _, example in self.examples])
-        action, confidence = self.fit.name(distance, [action for action, _ in self.examples])
+        fit = replace(self.fit, cutoff=None) if accept else self.fit
+        action, confidence = fit.name(distance, [action for action, _ in self.examples])
         order = np.argsort(distance, kind="stable")[:k]
         nearest = (Neighbour(self.examples[i][0], self.examples[i][1].name, float(distance[i])) for i in order)
         return Named(action, confidence, tuple(nearest))

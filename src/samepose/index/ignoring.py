@@ -1,0 +1,99 @@
+"""Search where some joints shall not matter: the people of a shortlist are embedded anew without these joints.
+
+What an index holds are embeddings of all joints, and a query without arms is nearer to people whose arms are hidden
+than to its own row. Seen through the same mask, two sightings of a pose embed alike again. What the mask does to a
+variance it does to everybody's, and it says nothing about whether two poses are the same in what is left; so that
+part is taken off, by the median over the shortlist of the variance with all joints over that without. And nobody
+counts as surer than the query: else whoever is surer, but poses a little differently, would come before one who poses
+exactly so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from samepose.index.schema import medium_of
+from samepose.index.spaces import Space, flat
+from samepose.matching.embeddings import Embeddings
+from samepose.poses import Poses
+from samepose.query.moment import without_joints
+from samepose.skeleton import SKELETONS, mirrored_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from samepose.embed import Embedder
+    from samepose.index.store import Store
+
+_LEAST = 1e-12  # variance; points have none
+
+
+@dataclass(frozen=True, eq=False)
+class Ignoring:
+    """Some joints of everybody left out.
+
+    Attributes:
+        store: whose people they are.
+        embedder: the one of the index.
+        joints: names of those that shall not matter.
+    """
+
+    store: Store
+    embedder: Embedder
+    joints: tuple[str, ...]
+
+    COLUMNS = ("keypoints",)
+
+    def probability(
+        self, queries: Embeddings, mirrored: Bool[np.ndarray, " query"], rows: pa.Table, space: Space
+    ) -> Float[np.ndarray, "query n"]:
+        """That people match in the joints that are left; -1 for those with too few of them.
+
+        Args:
+            queries: embedded without the joints.
+            mirrored: for each, is it of the mirrored pose? Then it is the other side's joints that people are without.
+            rows: people, with their columns of the space and `COLUMNS`.
+        """
+        other_side = tuple(map(mirrored_name, self.joints))
+        return np.concatenate([self._scores(queries[n : n + 1], other_side if mirrored[n] else self.joints, rows, space)
+                               for n in range(len(queries))])
+
+    def _scores(
+        self, query: Embeddings, joints: tuple[str, ...], rows: pa.Table, space: Space
+    ) -> Float[np.ndarray, "1 n"]:
+        scores = np.full((1, len(rows)), -1.0)
+        seen, masked = self._embedded(rows, joints, space)
+        if not seen.any():
+            return scores
+        whole = space.embeddings(rows.filter(seen)).var.sum(axis=1)
+        freed = np.float32(min(np.median(whole / np.maximum(masked.var.sum(axis=1), _LEAST)), 1))
+        candidates = Embeddings(masked.mean, np.maximum(masked.var, query.var) * freed)
+        asked = Embeddings(query.mean, query.var * freed)
+        scores[:, seen] = self.embedder.matching.probability(asked, candidates)
+        return scores
+
+    def _embedded(
+        self, rows: pa.Table, joints: tuple[str, ...], space: Space
+    ) -> tuple[Bool[np.ndarray, " n"], Embeddings]:
+        """Who has joints enough without those ignored, and the embeddings of these people."""
+        media = medium_of(np.asarray(rows["id"]))
+        known = {id: skeleton for id, (_, skeleton) in self.store.catalogue().find(set(media.tolist())).items()}
+        skeletons = np.array([known.get(id) or "" for id in media.tolist()])
+        seen = np.zeros(len(rows), bool)
+        mean, var = np.zeros((2, len(rows), space.dimensions), np.float32)
+        for name in sorted(set(skeletons.tolist()) - {""}):
+            at, skeleton = np.flatnonzero(skeletons == name), SKELETONS[name]
+            keypoints = flat(rows["keypoints"].take(at)).reshape(len(at), len(skeleton), 3)
+            poses = Poses.of(keypoints[..., :2], skeleton, scores=keypoints[..., 2])
+            poses = without_joints(poses, joints)
+            enough = self.embedder.searchable(poses)
+            at = at[enough]
+            seen[at] = True
+            if len(at):
+                embedded = self.embedder.embed(poses[enough])
+                mean[at], var[at] = embedded.mean, embedded.var
+        return seen, Embeddings(mean[seen], var[seen])
