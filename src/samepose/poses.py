@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,12 @@ from samepose.skeleton import Skeleton
 
 Unit = Literal["pixel", "metre", "normalised"]
 Mirror = Literal["off", "also", "only"]  # also, or only, take poses mirrored
+
+
+def check_mirror(mirror: str) -> None:
+    """`UsageError` unless it is a `Mirror`."""
+    if mirror not in get_args(Mirror):
+        raise UsageError(f"`mirror` is {mirror!r}; expected off, also or only")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from cyclopts import Group
 
 from drawn_people import Shell, share_networks
 from samepose.cli import app
-from samepose.cli.options import Options, check_output, counted, people_text
+from samepose.cli.options import Options, counted, people_text
 from samepose.errors import MediaError, StoreError, UsageError
 
 EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
@@ -172,10 +172,10 @@ def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:
-    assert check_output(tmp_path / "a.PNG", (".png",)) == tmp_path / "a.PNG"
+    assert Options().output(tmp_path / "a.PNG", (".png",)) == tmp_path / "a.PNG"
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
-        check_output(tmp_path / "folder.png", (".png",))
+        Options().output(tmp_path / "folder.png", (".png",))
     assert (counted(1, "file"), counted(1200, "file")) == ("1 file", "1,200 files")
     assert (people_text(1), people_text(0)) == ("1 person", "0 people")
 

@@ -77,7 +77,7 @@ def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: p
     run("train", "prvipe", "--data", "motion.npz", "--out", "run", *TINY, "--steps", 2)
     made_up(Path("others.npz"), ("cmu-02", "eve", "fay", "ann"), each=15)
     Path("new.txt").write_text("eve\nfay\n")
-    words = ["export", "run", "--calibrate", "others.npz", "--out", "m.onnx", "--held-out"]
+    words = ["export", "run", "--calibrate", "others.npz", "--out", "m.onnx", "--force", "--held-out"]
     found = run.json(*words, "new.txt")["calibration"]
     shown, plain = PrVipeEmbedder.load("m.onnx").matching, load_model(Path("run"))
     assert (shown.slope, shown.offset) == (found["slope"], found["offset"]) and shown.slope != 1
@@ -88,8 +88,8 @@ def test_a_model_is_calibrated_on_people_it_never_saw(run: Shell, monkeypatch: p
     run.fails(*words, "known.txt", code=2, says=["ann", "--held-out"])
     # The weights for everybody take it over, and a model exported before can be described anew.
     run("export", "run", "--out", "n.onnx", "--calibration", "m.onnx")
-    run("export", "n.onnx", "--out", "n.onnx", "--name", "other")
-    renamed = PrVipeEmbedder.load("n.onnx")
+    run("export", "n.onnx", "--out", "o.onnx", "--name", "other")
+    renamed = PrVipeEmbedder.load("o.onnx")
     assert (renamed.name, renamed.matching) == ("other", shown)
     run.fails(*words, "new.txt", "--calibration", "m.onnx", code=2, says=["one of them"])
 

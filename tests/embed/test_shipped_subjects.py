@@ -75,7 +75,7 @@ def test_names_beside_other_weights_do_not_count(tmp_path: Path) -> None:
 def test_whoever_measures_it_on_its_own_people_is_warned(run: Shell) -> None:
     made_up(Path("motion.npz"), ("ann", "cmu-02", "hdm05-tr"), 20)
     measure = ["eval", "retrieval", "--data", "motion.npz", "--cameras", "chest4", "--frames", 20]
-    explain = ["explain", "prvipe", "--data", "motion.npz", "--out", "pictures", "--frames", 60]
+    explain = ["explain", "prvipe", "--data", "motion.npz", "--out", "pictures", "--frames", 60, "--force"]
     assert run.json(*measure)["models"]["prvipe"]["trained_on"] == ["cmu-02", "hdm05-tr"]
     assert run.json(*explain)["trained_on"] == ["cmu-02", "hdm05-tr"]
     for words in (measure, explain):

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from samepose.errors import FormatError, UsageError
 from samepose.formats.arrays import from_mediapipe, from_rtmlib, from_ultralytics
-from samepose.formats.coco import coco_results, parse_coco, read_coco
+from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.formats.openpose import parse_openpose, read_openpose
@@ -76,7 +76,7 @@ class TestCocoResults:
         np.testing.assert_allclose(poses.scores[1], person(seed=1)[:, 2], rtol=1e-6)
         np.testing.assert_array_equal(poses.boxes[0], [1, 2, 31, 42])
         np.testing.assert_array_equal(poses.person_scores, [0.75, 1])
-        np.testing.assert_array_equal(read_coco(tmp_path / "r.json").poses.points, poses.points)
+        np.testing.assert_array_equal(load_poses(tmp_path / "r.json").poses.points, poses.points)
 
     def test_people_of_one_image_are_ranked_by_prominence(self):
         big, small = person() * [9, 9, 1], person()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from samepose.errors import MediaError, UsageError
-from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR, crop_around, draw_poses
+from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR, draw_poses
 from samepose.media.image import crop_square, read_image, resize
 from samepose.media.video import frame_at, probe, read_frames
 from samepose.poses import Poses
@@ -342,12 +342,3 @@ def test_missing_and_doubtful_joints_are_not_drawn() -> None:
 def test_people_outside_the_image_are_no_trouble() -> None:
     for at in ((-500.0, 50.0), (0.0, 0.0), (1000.0, 1000.0)):
         assert draw_poses(np.zeros((50, 60, 3), np.uint8), standing(at), boxes=True, labels=["x"]).shape == (50, 60, 3)
-
-
-def test_crop_around_centres_the_box() -> None:
-    image = np.zeros((100, 200, 3), np.uint8)
-    image[40:60, 90:110] = 255
-    crop = crop_around(image, np.array([90, 40, 110, 60], np.float32), size=50)
-    assert crop.shape == (50, 50, 3) and crop[25, 25].min() == 255 and crop[0, 0].max() == 0
-    assert crop[25, 7:43].min() > 200 and crop[25, :3].max() < 50
-    assert crop_around(image, np.full(4, np.nan, np.float32), size=64).shape == (64, 64, 3)

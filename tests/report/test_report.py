@@ -22,6 +22,7 @@ from samepose.poses import Poses
 from samepose.query.query import Query
 from samepose.report import Section, write_report, write_sections, write_sheet, write_sheet_sections
 from samepose.report.cards import clock
+from samepose.report.sheet import sheet_paths
 from samepose.skeleton import COCO17
 
 GREEN = (20, 160, 60)
@@ -203,6 +204,25 @@ def test_sheet_keeps_words_inside_their_cards(tmp_path: Path) -> None:
         assert (below_header[:, column] == paper).all()
     assert (below_header[:, -24:] == paper).all()
     assert near(sheet, LEFT_COLOUR).sum() > 500
+
+
+def test_a_thousand_matches_fill_several_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo(tmp_path / "a.jpg")
+    ranks: list[list[int | None]] = []
+    draw = Section.cards
+    monkeypatch.setattr("samepose.report.cards.Section.cards", lambda section, root, size: (
+        cards := draw(section, root, size), ranks.append([card.rank for card in cards[1]]))[0])
+    hits = [hit("a.jpg", standing(150, 100))] * 130
+    write_sheet(tmp_path / "r.png", query(), hits, tmp_path)
+    paths = sheet_paths(tmp_path / "r.png", 130)
+    assert [p.name for p in paths] == ["r.png", "r-2.png", "r-3.png"] and set(paths) == set(tmp_path.glob("r*.png"))
+    assert [rank for page in ranks for rank in page] == list(range(1, 131)) and max(map(len, ranks)) == 60
+    sizes = [Image.open(path).size for path in paths]
+    assert all(height < 6000 for _, height in sizes) and sizes[2][1] < sizes[1][1]
+    sections = [Section(query(), hits[:40], "one"), Section(query(), hits[:40], "two"), Section(query(), [], "three")]
+    write_sheet_sections(tmp_path / "s.png", sections, tmp_path)
+    assert sorted(p.name for p in tmp_path.glob("s*.png")) == ["s-2.png", "s.png"]
+    assert len(sheet_paths(tmp_path / "r.png", 0)) == len(sheet_paths(tmp_path / "r.png", 60)) == 1
 
 
 def test_sheet_of_many_matches_has_rows(tmp_path: Path) -> None:

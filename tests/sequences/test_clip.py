@@ -125,7 +125,7 @@ def test_a_part_stays_a_part_at_another_rate() -> None:
     assert len(clip.part()) == len(clip) and clip.part(end=1).times[-1] == pytest.approx(1)
     with pytest.raises(UsageError, match=r"^a.mp4: nobody is found from 7 to 9 s; .* from 0.00 to 3.97 s"):
         replace(clip, name="a.mp4").part(7, 9)
-    with pytest.raises(UsageError, match="rate is 0"):
+    with pytest.raises(UsageError, match="`rate` is 0"):
         clip.at_rate(0)
 
 

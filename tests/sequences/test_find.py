@@ -147,7 +147,7 @@ def test_nothing_is_found_where_nobody_is() -> None:
 
 
 def test_too_little_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"lasts 0.2 s.*samepose search"):
+    with pytest.raises(UsageError, match=r"lasts 0.2 s.*Index.search"):
         example((jack, 0.2))
     assert example((jack, 2)).places(clip(moves((jack, 0.5)))) == []
     with pytest.raises(UsageError, match="from 7 to 9 s"):
@@ -161,13 +161,14 @@ def test_too_little_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "span, seconds", [(":", (None, None)), ("1.5:3", (1.5, 3)), (":2", (None, 2)), ("1:", (1, None))]
+    "span, seconds", [(":", (None, None)), ("1.5:3", (1.5, 3)), (":2", (None, 2)), ("1:", (1, None)),
+                      ("0:01.5-1:02:03", (1.5, 3723)), ("1:30-", (90, None)), ("-0:02", (None, 2)), ("1-2", (1, 2))]
 )
 def test_spans(span: str, seconds: tuple[float | None, float | None]) -> None:
     assert seconds_of(span) == seconds
 
 
-@pytest.mark.parametrize("span", ["", "3", "a:b", "3:2", "2:2", "nan:4", "1:2:3", ":-1"])
+@pytest.mark.parametrize("span", ["", "3", "a:b", "3:2", "2:2", "nan:4", "1:2:3", ":-1", "0:3-0:02", "1:2-3:4:5:6"])
 def test_wrong_spans(span: str) -> None:
     with pytest.raises(UsageError, match="--span"):
         seconds_of(span)

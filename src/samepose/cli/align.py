@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, check_output, needs
+from samepose.cli.options import DEFAULTS, Flag, Mirror, Mode, Options, Person, needs
 
 if TYPE_CHECKING:
     from samepose import Alignment
@@ -47,7 +47,7 @@ def align(
     """
     for path, suffixes in ((out, (".mp4", ".webm")), (plot, (".png",)), (csv, (".csv",))):
         if path is not None:
-            check_output(path, suffixes)
+            options.output(path, suffixes, a, b)
     if plot is not None:
         with needs("eval"):
             import matplotlib  # noqa: F401

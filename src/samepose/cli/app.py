@@ -16,6 +16,7 @@ from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError, Group
 
+from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
 _LOOK = Group("Try it", sort_key=0)
@@ -50,7 +51,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _ALIASES = {"recognise": ("recognize",)}
 # Arguments of the library whose flag is not their name, and calls for which there is a verb.
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
-_CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`"}
+_CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`",
+          "`Index.search`": "`samepose search`", "`Clip.part`": "--span",
+          "`Index.open(…)`": "the folder of `samepose index`"}
 
 
 def build_app() -> App:
@@ -89,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try again at its end
         if "--debug" in tokens:
-            traceback.print_exc()
+            print(shown(traceback.format_exc().rstrip(), keep="\n"), file=sys.stderr)
         message, code = explained(error, tokens)
-        print(f"error: {shortened(message)}", file=sys.stderr)
+        print(f"error: {shown(shortened(message))}", file=sys.stderr)
         return code
 
 

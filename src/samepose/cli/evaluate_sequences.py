@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Options, check_output, counted, needs
+from samepose.cli.options import DEFAULTS, Options, counted, needs
 from samepose.files import written
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def penn_action(
         markdown: Also write the tables to this file (.md).
     """
     if plot is not None:
-        check_output(plot, (".png",))
+        options.output(plot, (".png",), data)
         with needs("eval"):
             import matplotlib  # noqa: F401
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",), data)
     from samepose.evaluation.penn_action import LEFT_OUT, may_find, recognise
     from samepose.evaluation.penn_report import markdown_tables, plot_confusion, text_tables, to_json
 
@@ -67,7 +67,7 @@ def penn_action(
     clips, embedder = _clips(videos, data, keypoints, model, options)
     with options.progress("video") as progress:
         result = recognise(videos, clips, embedder, protocol, split, folds=folds, seed=seed, threads=options.threads,
-                           report=lambda done, total: progress(done, total, "nearest"))
+                           progress=progress)
     if plot is not None:
         plot_confusion(result, plot)
     if markdown is not None:
@@ -104,7 +104,7 @@ def alignment(
         markdown: Also write the table to this file (.md).
     """
     if markdown is not None:
-        check_output(markdown, (".md",))
+        options.output(markdown, (".md",), data)
     from samepose.evaluation.alignment import LEFT_OUT, alignment
     from samepose.evaluation.penn_report import alignment_json, alignment_markdown, alignment_text
 
@@ -113,7 +113,7 @@ def alignment(
     clips, embedder = _clips(videos, data, keypoints, model, options)
     with options.progress("pair") as progress:
         result = alignment(videos, clips, embedder.matching, threads=options.threads,
-                           report=lambda done, total: progress(done, total, "tau"))
+                           progress=progress)
     if markdown is not None:
         with written(markdown) as part:
             part.write_text(alignment_markdown(result) + "\n", "utf-8")
@@ -164,7 +164,7 @@ def _clips(
         reach = GUESS_REACH if keypoints == "annotated" else 0
         poses = [video.without_guesses(reach).poses for video in videos]
     with options.progress("video") as progress:
-        clips = clips_of(poses, embedder, lambda done, total: progress(done, total, "embedding"))
+        clips = clips_of(poses, embedder, progress)
     return clips, embedder
 
 

@@ -52,16 +52,19 @@ def prvipe(
 
     views, embedder = cameras_of(cameras), PrVipeEmbedder.load(model, options.limit_threads())
     out.mkdir(parents=True, exist_ok=True)
+    names = "confidence", "ambiguity", "space", "retrievals"
+    files = [out / f"{name}.png" for name in names]
+    options.outputs(files, (".png",))
     poses = load_motion(data, joint_map, options)
     points, subjects = drawn_frames(poses, held_out, frames, options)
     seen = known_subjects(embedder.name, embedder.info.subjects, subjects, options)
     scene = explain.Scene.of(points, views, embedder, cameras_name=cameras, keypoints=keypoints)
     confidence, ambiguity = explain.confidence(scene), explain.ambiguity(scene)
     space, found = explain.space(scene), explain.retrievals(scene)
-    pictures.confidence_picture(confidence, scene, out / "confidence.png")
-    pictures.ambiguity_picture(ambiguity, scene, out / "ambiguity.png")
-    pictures.space_picture(space, scene, out / "space.png")
-    pictures.retrieval_picture(found, scene, out / "retrievals.png")
+    pictures.confidence_picture(confidence, scene, files[0])
+    pictures.ambiguity_picture(ambiguity, scene, files[1])
+    pictures.space_picture(space, scene, files[2])
+    pictures.retrieval_picture(found, scene, files[3])
     options.done(
         {"model": embedder.name, "frames": len(points), "cameras": cameras, "keypoints": keypoints,
          "confidence": confidence.to_json(), "ambiguity": ambiguity.to_json(), "space": space.to_json(),
@@ -69,6 +72,6 @@ def prvipe(
         f"{embedder.name}: expected calibration error {confidence.ece:.3f}, Brier score {confidence.brier:.3f} "
         f"(base rate {confidence.base_rate:.3f}, N = {len(confidence.pairs.hit):,} pairs); rank correlation of "
         f"variance and ambiguity {ambiguity.rank_correlation:+.2f}\n"
-        f"pictures in {out}: confidence, ambiguity, space, retrievals",
+        f"pictures in {out}: {', '.join(names)}",
     )
     return 1 if poses.failed else 0

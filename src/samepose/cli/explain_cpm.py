@@ -37,11 +37,11 @@ def cpm(
     from samepose.detection.cpm import CPM
     from samepose.media.image import read_image
 
+    out.mkdir(parents=True, exist_ok=True)
+    picture = options.output(out / f"{image.stem}-{joint}.png", (".png",), image)
     options.limit_threads()
     detector, pixels = CPM(weights, flip=flip, threads=options.threads), read_image(image)
     found = beliefs(detector, pixels, joint, person)
-    out.mkdir(parents=True, exist_ok=True)
-    picture = out / f"{image.stem}-{joint}.png"
     belief_picture(found, pixels, picture)
     ends = " to ".join(f"{found.heights[k]:.2f} (spread {found.spread[k]:.0f} px)" for k in (0, -1))
     options.done({"model": detector.test_name, "joint": joint, "picture": str(picture), "stages": found.to_json()},

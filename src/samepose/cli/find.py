@@ -10,7 +10,8 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted, table_text
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, Person, counted
+from samepose.cli.text import seconds, table_text
 from samepose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def find(
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move.
         where: Indexes (their videos are not read again), videos, pose files or folders of videos; by default --index.
-        span: Part of the example, as seconds FROM:TO, such as 1.5:3 or 1.5: (to the end).
+        span: Part of the example: seconds FROM:TO, such as 1.5:3 or 1.5: (to the end); or times FROM-TO, 1:02.5-1:04.
         person: Track id of the person in the example; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored move.
@@ -78,7 +79,7 @@ def count(
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move once.
         where: The clip to count in: the same kinds.
-        span: Part of the example, as seconds FROM:TO, such as 1.5:3 or 1.5: (to the end).
+        span: Part of the example: seconds FROM:TO, such as 1.5:3 or 1.5: (to the end); or times FROM-TO, 1:02.5-1:04.
         person: Track id of the person in the example; the most prominent by default.
         in_person: Track id of the person in the clip; the most prominent by default.
         mirror: Also, or only, count the mirrored move.
@@ -96,18 +97,19 @@ def count(
 
 
 def seconds_of(span: str) -> tuple[float | None, float | None]:
-    """`1.5:3` as (1.5, 3.0); an empty side is None.
+    """`1.5:3` as (1.5, 3.0), `1:02-1:04` as (62.0, 64.0); an empty side is None.
 
     Raises:
-        UsageError: not two numbers with a colon, or none between them.
+        UsageError: not two times with what parts them, or none between them.
     """
-    first, colon, last = span.partition(":")
+    colon = span.count(":") == 1 and "-" not in span
+    first, between, last = span.partition(":" if colon else "-")
     try:
-        begin, end = (float(text) if text.strip() else None for text in (first, last))
+        begin, end = (seconds(text) if text.strip() else None for text in (first, last))
     except ValueError:
-        begin, end, colon = None, None, ""
-    if not colon:
-        raise UsageError(f"--span is {span!r}; give seconds as FROM:TO, such as 1.5:3")
+        between = ""
+    if not between:
+        raise UsageError(f"--span is {span!r}; give seconds as FROM:TO, such as 1.5:3, or times as FROM-TO: 1:02-1:04")
     if not (0.0 if begin is None else begin) < (float("inf") if end is None else end):  # also where one is NaN
         raise UsageError(f"--span {span}: nothing lies between; give seconds as FROM:TO, such as 1.5:3")
     return begin, end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,10 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags, shortened
+from samepose.cli.text import shown
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from samepose import Clip, Detector, Index, PrVipeEmbedder
 
 DEFAULT_INDEX = "samepose-index"
@@ -42,6 +41,7 @@ class Options:
         index: Folder or URI of the index.
         json: Print one JSON value to stdout and nothing else.
         quiet: Only results and errors: no messages, no progress.
+        force: Replace output files that exist already; inputs and files of the index are never replaced.
         debug: Show where an error comes from.
         threads: How many threads to use; all cores by default, and at most four for each.
     """
@@ -49,6 +49,7 @@ class Options:
     index: Annotated[str, Parameter(env_var="SAMEPOSE_INDEX")] = DEFAULT_INDEX
     json: Flag = False
     quiet: Flag = False
+    force: Flag = False
     debug: Flag = False
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
 
@@ -82,9 +83,26 @@ class Options:
         return samepose.Clip.open(text, person=person, index=self.open_index, detector=lambda: self.detector(mode),
                                   embedder=self.embedder(), fps=fps)
 
+    def output(self, path: Path, suffixes: tuple[str, ...], *inputs: str | Path, hits: int = 0) -> Path:
+        """The path of a file to write, checked before any work is done, see `check_outputs`.
+
+        Args:
+            hits: the most that are shown, of a sheet: many go on in further files.
+        """
+        from samepose.cli.outputs import sheets
+
+        self.outputs(sheets(path, hits), suffixes, *inputs)
+        return path
+
+    def outputs(self, paths: Sequence[Path], suffixes: tuple[str, ...], *inputs: str | Path) -> None:
+        """`output` for several."""
+        from samepose.cli.outputs import check_outputs
+
+        check_outputs(paths, suffixes, inputs, index=self.index, force=self.force)
+
     def result(self, value: Any, text: str) -> None:
         """What the verb found out: `value` with --json, else `text`."""
-        print(json.dumps(value, allow_nan=False) if self.json else text)
+        print(json.dumps(value, allow_nan=False) if self.json else shown(text, keep="\n"))
 
     def done(self, value: Any, text: str) -> None:
         """What the verb did: as `result`, but silent with --quiet."""
@@ -94,11 +112,11 @@ class Options:
     def note(self, text: str) -> None:
         """A message beside the result."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """A failure that does not stop the verb; --quiet shows it too."""
-        print(f"error: {shortened(as_flags(text))}", file=sys.stderr)
+        print(f"error: {shown(shortened(as_flags(text)))}", file=sys.stderr)
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Progress]:
@@ -149,31 +167,3 @@ def counted(n: int, what: str) -> str:
 def people_text(n: int) -> str:
     """ "1 person", "2 people"."""
     return f"{n:,} {'person' if n == 1 else 'people'}"
-
-
-def table_text(table: Table) -> str:
-    """A table as wide as the terminal; a pipe has no width, rows stay whole there."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    text = StringIO()
-    Console(file=text, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
-
-
-def check_output(path: Path, suffixes: tuple[str, ...]) -> Path:
-    """The path of a file to write, refused before any work is done.
-
-    Raises:
-        UsageError: another suffix, or a folder that does not exist.
-    """
-    from samepose.errors import UsageError
-
-    if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{path}: name it *{' or *'.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; give a file name")
-    return path

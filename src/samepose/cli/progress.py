@@ -11,6 +11,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.progress import Progress as Display
 from rich.text import Text
 
+from samepose.cli.text import shown
 from samepose.progress import Progress
 
 
@@ -42,9 +43,9 @@ def bar(unit: str) -> Iterator[Progress]:
         BarColumn(30), _Count(), _Rate(unit), TimeRemainingColumn(),
         TextColumn("{task.fields[what]}", markup=False),
     )
-    with Display(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as shown:
-        task = shown.add_task("", total=None, what="")
-        yield lambda done, total, what: shown.update(task, completed=done, total=total, what=_short(what))
+    with Display(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=60) as display:
+        task = display.add_task("", total=None, what="")
+        yield lambda done, total, what: display.update(task, completed=done, total=total, what=_short(shown(what)))
 
 
 def _short(text: str, width: int = 40) -> str:

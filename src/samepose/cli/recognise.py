@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 import samepose
 from samepose.cli.app import as_flags
 from samepose.cli.options import DEFAULTS, Mode, Options
+from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,6 @@ def recognise(
 
 
 def _text(path: str, named: Named) -> str:
-    lines = [f"{path}: {named.action or 'none of these'} (confidence {named.confidence:.2f})"]
-    lines += [f"  {n.distance:6.2f}  {n.action:<16} {n.path}" for n in named.neighbours]
+    lines = [f"{shown(path)}: {shown(named.action or 'none of these')} (confidence {named.confidence:.2f})"]
+    lines += [f"  {n.distance:6.2f}  {shown(n.action):<16} {shown(n.path)}" for n in named.neighbours]
     return "\n".join(lines)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.options import DEFAULTS, Mirror, Mode, Options, check_output, table_text
+from samepose.cli.options import DEFAULTS, Mirror, Mode, Options
+from samepose.cli.text import Seconds, table_text
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
-Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
 def search(
@@ -42,7 +42,7 @@ def search(
 
     Args:
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
-        at: Seconds in the video.
+        at: The moment of the video: seconds, m:ss.s or h:mm:ss.
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
         k: How many to find.
         mirror: Also, or only, find the mirrored pose.
@@ -55,11 +55,12 @@ def search(
         distinct: Seconds of a video that count as one find.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
-        sheet: Write one picture of the query and the finds (.png).
+        sheet: Write a picture of the query and the finds (.png); of 60 finds each where there are more, in x-2.png, …
     """
-    for path, suffix in ((report, ".html"), (sheet, ".png")):
-        if path is not None:
-            check_output(path, (suffix,))
+    if report is not None:
+        options.output(report, (".html",), query)
+    if sheet is not None:
+        options.output(sheet, (".png",), query, hits=k)
     index = options.open_index(mode=mode)
     hits = index.search(
         query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,

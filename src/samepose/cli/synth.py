@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from samepose.cli.motion import load_motion, subjects_of
-from samepose.cli.options import DEFAULTS, Options, check_output, counted
+from samepose.cli.options import DEFAULTS, Options, counted
 from samepose.files import written
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def synth(
         sheet: Write one picture of 24 images with their joints drawn (.png).
     """
     if sheet is not None:
-        check_output(sheet, (".png",))
+        options.output(sheet, (".png",), *mocap, *filter(None, (backgrounds, held_out, joint_map)))
     options.limit_threads()
     from samepose.synth import SynthConfig, write_shards
 

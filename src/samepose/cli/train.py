@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from samepose.cli.motion import Data, load_motion, subjects_of
-from samepose.cli.options import DEFAULTS, Options, check_output, needs
+from samepose.cli.options import DEFAULTS, Options, needs
 from samepose.errors import UsageError
 from samepose.files import written
 
@@ -54,15 +54,15 @@ def export(
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
-    check_output(out, (".onnx",))
+    if calibrate and calibration:
+        raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
+    options.output(out, (".onnx",), run, *calibrate or (), *filter(None, (calibration, held_out, joint_map)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 
         return export_run(run, out, name or f"cpm-{run.resolve().name}", options)
-    if calibrate and calibration:
-        raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     donor = PrVipeEmbedder.load(calibration) if calibration else None
     with needs("train"):
         from samepose.training.prvipe.export import export as write

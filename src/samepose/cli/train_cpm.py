@@ -72,7 +72,7 @@ def cpm(
                 options.note(f"step {done:,}: PCK@0.2 {_text(figures)}")
 
         figures = train_cpm(train, People([kept], joints) if kept else None, out, recipe,
-                            replace(loop, threads=options.threads or 0), init=init, resume=resume, progress=report)
+                            replace(loop, threads=options.threads or 0), init=init, resume=resume, log=report)
     unreadable = len(train.unreadable)
     if unreadable:
         options.warn(f"{counted(unreadable, 'image')} could not be read and {'was' if unreadable == 1 else 'were'} "

@@ -80,7 +80,7 @@ def prvipe(
     with options.progress("step") as bar:
         figures = train_prvipe(
             train, validation, out, recipe, replace(loop, threads=options.threads or 0), init=init, resume=resume,
-            progress=_reporter(bar, options),
+            log=_reporter(bar, options),
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
@@ -101,7 +101,7 @@ def _on_detections(
     with options.progress("step") as bar:
         figures = train_on_detections(
             views, validation, out, recipe, replace(loop, threads=options.threads or 0), share=share, init=init,
-            resume=resume, progress=_reporter(bar, options),
+            resume=resume, log=_reporter(bar, options),
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures}, f"trained {out}: {_text(figures)}")
     return 0

@@ -9,7 +9,7 @@ then over actions; same-view and different-view over the actions that have such 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from jaxtyping import Float
 from samepose.errors import UsageError
 from samepose.formats.penn import PennVideo
 from samepose.matching.embeddings import Matching
+from samepose.progress import Progress, silent
 from samepose.sequences.clip import Clip
 from samepose.sequences.distance import OFFSETS
 from samepose.sequences.nearest import as_columns, as_rows
@@ -61,7 +62,7 @@ def kendall_tau(matches: Sequence[int]) -> float:
 
 def alignment(
     videos: Sequence[PennVideo], clips: Sequence[Clip], matching: Matching, *, offsets: Sequence[int] = OFFSETS,
-    threads: int | None = None, report: Callable[[int, int], None] = lambda done, total: None,
+    threads: int | None = None, progress: Progress = silent,
 ) -> Alignment:
     """All ordered pairs of videos of the same action.
 
@@ -86,7 +87,7 @@ def alignment(
         done = 0
         for task in as_completed([pool.submit(work, part) for part in parts]):
             done += task.result()
-            report(done, len(pairs))
+            progress(done, len(pairs), "tau")
     return _averaged(videos, pairs, out)
 
 

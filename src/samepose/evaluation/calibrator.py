@@ -32,6 +32,7 @@ from samepose.evaluation.retrieval import near_duplicates_removed, select_frames
 from samepose.evaluation.views import CAMERAS, Keypoints, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.progress import Progress, silent
 
 KAPPA = 0.1  # NP-MPJPE of a match
 FRAMES = 1500
@@ -105,7 +106,7 @@ class Calibration:
 def calibrate(
     embed: Embed, matching: Matching, points: Float[np.ndarray, "n 17 3"], subject: Int[np.ndarray, " n"],
     names: tuple[str, ...], *, frames: int = FRAMES,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> Calibration:
     """Fit the calibration to people, and test it on each half of them with what was fitted to the other.
 

@@ -24,6 +24,7 @@ from samepose.evaluation.keypoints import (
     viewpoints,
 )
 from samepose.formats.labelled import FEWEST_JOINTS, LabelledPeople
+from samepose.progress import Progress, silent
 from samepose.skeleton import COCO17, Skeleton
 
 
@@ -72,7 +73,7 @@ class Found:
 
 
 def look_at(
-    people: LabelledPeople, looker: Looker, progress: Callable[[int, int], None] | None = None
+    people: LabelledPeople, looker: Looker, progress: Progress = silent
 ) -> Found:
     """Look at everyone who is `alone`. Images that are missing or damaged are skipped and counted."""
     people = people.without(~people.alone, "others too near to be measured as a single person")
@@ -81,8 +82,7 @@ def look_at(
     unreadable: dict[str, str] = {}
     outside, seconds = 0, 0.0
     for i in range(len(people)):
-        if progress:
-            progress(i, len(people))
+        progress(i, len(people), people.name)
         try:
             image = people.image(i)
         except MediaError as error:

@@ -8,7 +8,7 @@ which it holds no or one video. Accuracy is averaged over actions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.formats.penn import VIEWS, PennVideo
 from samepose.poses import Poses
+from samepose.progress import Progress, silent
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.nearest import Gallery
 
@@ -77,7 +78,7 @@ def drawn(videos: Sequence[PennVideo], n: int | None, seed: int) -> list[PennVid
 
 
 def clips_of(
-    poses: Sequence[Poses], embedder: PrVipeEmbedder, report: Callable[[int, int], None] = lambda done, total: None
+    poses: Sequence[Poses], embedder: PrVipeEmbedder, progress: Progress = silent
 ) -> list[Clip]:
     """Embed the poses of each video, taken for 30 frames per second.
 
@@ -89,7 +90,7 @@ def clips_of(
     lenient, clips = embedder.accepting(FEWEST_JOINTS), []
     for done, video in enumerate(poses, 1):
         clips.append(clip_of(video, lenient))
-        report(done, len(poses))
+        progress(done, len(poses), "embedding")
     return clips
 
 
@@ -122,7 +123,7 @@ def may_find(
 def recognise(
     videos: Sequence[PennVideo], clips: Sequence[Clip], embedder: PrVipeEmbedder, protocol: Protocol = "all-views",
     split: Split = "official", *, folds: int = 5, seed: int = 0, threads: int | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Recognition:
     """The action of each query's nearest neighbour against its own.
 
@@ -141,8 +142,10 @@ def recognise(
     for k, view in enumerate(views):
         may, counted = (allowed, np.ones(len(queries), bool)) if view is None else _one_view(
             allowed & np.array([videos[i].view == view for i in index]), truth, label)
-        found = gallery.nearest(asked, allowed=may & counted[:, None], threads=threads,
-                                progress=lambda done, total, what, k=k: report(done + k * total, total * len(views)))
+        def tell(done: float, total: float, what: str, /, before: int = k) -> None:
+            progress(done + before * total, total * len(views), what)
+
+        found = gallery.nearest(asked, allowed=may & counted[:, None], threads=threads, progress=tell)
         rounds.append((counted, np.where(found.clips[:, 0] >= 0, label[found.clips[:, 0]], ""), found))
     seconds = time.perf_counter() - begin
     return _summed_up(protocol, truth, np.array([videos[i].view for i in queries]), rounds,

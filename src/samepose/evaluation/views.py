@@ -110,7 +110,7 @@ def keypoint_views(
     """`project_views` as a detector might see them.
 
     "noisy" adds Gaussian noise of `NOISE` and restores the unit; "detected" has the faults of MoveNet
-    (`evaluation.detector_noise`), with NaN where it misses a joint, in the unit of the true keypoints.
+    (`detection.noise`), with NaN where it misses a joint, in the unit of the true keypoints.
 
     Raises:
         UsageError: `keypoints` is none of these.

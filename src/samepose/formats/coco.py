@@ -22,7 +22,6 @@ from samepose.formats.keypointfile import (
     checked_names,
     mark_missing,
     ranked,
-    read_json,
     triples,
 )
 from samepose.media import one_line
@@ -37,21 +36,19 @@ _ALIASES = {
 _LOWEST_SCORE = 1e-4  # written for a joint that is there but scores less: 0 would mean that it is missing
 
 
-def read_coco(path: Path | str) -> KeypointFile:
+def parse_coco(content: Any, path: Path) -> KeypointFile:
     """People of a COCO results or annotations file, in the file's order; those without any joint are left out.
 
     Results have COCO's 17 joints. Annotations may name others in their category: they come back as the smallest known
     skeleton that has them all. `media` is the image's file name, or its id where the file gives no name.
 
+    Args:
+        content: the file's JSON.
+        path: for messages.
+
     Raises:
-        FormatError: unreadable, not COCO keypoints, another number of joints, or joints no known skeleton has.
+        FormatError: not COCO keypoints, another number of joints, or joints no known skeleton has.
     """
-    path = Path(path)
-    return parse_coco(read_json(path), path)
-
-
-def parse_coco(content: Any, path: Path) -> KeypointFile:
-    """`read_coco` for JSON that is already parsed; `path` is for messages."""
     try:
         return _parse(content, path)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, UsageError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from samepose.errors import FormatError, UsageError
-from samepose.files import written
+from samepose.files import refuse_inputs, written
 from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile, read_json
 from samepose.formats.openpose import parse_openpose, read_openpose
@@ -49,22 +49,23 @@ def load_poses(path: Path | str) -> KeypointFile:
 def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = None) -> None:
     """Save poses as `path`'s suffix says: .npz keeps everything, .json is COCO results (2D, 17 joints).
 
-    An existing file is replaced at once when all is written, never left half done.
+    An existing file is replaced at once when all is written, never left half done; one of `media` never is.
 
     Args:
         media: the file each pose comes from; "" for all if not given.
 
     Raises:
-        UsageError: another suffix, not one name for each pose, or 3D poses as .json.
+        UsageError: another suffix, a file of `media`, not one name for each pose, or 3D poses as .json.
         SameposeError: it cannot be written, e.g. because the disk is full; an existing file is as before.
     """
     path = Path(path)
     file = KeypointFile(poses, ("",) * len(poses) if media is None else tuple(media))
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         content = pose_bytes(file)
-    elif path.suffix == ".json":
+    elif path.suffix.lower() == ".json":
         content = (json.dumps(coco_results(poses, file.media), allow_nan=False) + "\n").encode()
     else:
         raise UsageError(f"{path}: poses are saved as .npz or .json; choose one of them")
+    refuse_inputs([path], set(file.media))
     with written(path) as part:
         part.write_bytes(content)

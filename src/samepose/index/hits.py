@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from samepose.errors import UsageError
-from samepose.files import written
+from samepose.files import refuse_inputs, written
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -102,21 +102,27 @@ class Hits(Sequence[Hit]):
         return {"query": self.query.to_json(), "results": [hit.to_json() for hit in self]}
 
     def write(self, path: str | os.PathLike[str], *, title: str = "Same pose") -> None:
-        """Write the query and its hits as what the suffix says; an existing file is replaced.
+        """Write the query and its hits as what the suffix says; an existing file is replaced, but never one of theirs.
 
-        .html is a page with the pictures inside, .png one picture of all, .csv a table with a row for each hit (times
-        in seconds, boxes in pixels, empty where there is none), .json what `to_json` gives.
+        .html is a page with the pictures inside, .png a picture of all (of 60 each, in `…-2.png` and so on, where there
+        are more), .csv a table with a row for each hit (times in seconds, boxes in pixels, empty where there is none),
+        .json what `to_json` gives.
 
         Args:
             title: of the page or picture.
 
         Raises:
-            UsageError: another suffix.
+            UsageError: another suffix, or the file of the query or of a hit.
             SameposeError: the file cannot be written.
         """
-        suffix = Path(path).suffix.lower()
+        suffix, targets = Path(path).suffix.lower(), [Path(path)]
         if suffix not in _SUFFIXES:
             raise UsageError(f"{path}: hits are written as *{', *'.join(_SUFFIXES)}; choose one of them")
+        if suffix == ".png":
+            from samepose.report.sheet import sheet_paths
+
+            targets = sheet_paths(targets[0], len(self))
+        refuse_inputs(targets, [self.query.source, *filter(None, [self.query.image]), *(hit.file for hit in self)])
         if suffix in (".csv", ".json"):
             text = self._csv() if suffix == ".csv" else json.dumps(self.to_json(), allow_nan=False) + "\n"
             with written(path) as part:

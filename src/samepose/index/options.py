@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from samepose.errors import UsageError
-from samepose.poses import Mirror
+from samepose.poses import Mirror, check_mirror
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class SearchOptions:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"`k` is {self.k}; expected 1 or more")
-        if self.mirror not in ("off", "also", "only"):
-            raise UsageError(f"`mirror` is {self.mirror!r}; expected off, also or only")
+        check_mirror(self.mirror)
         if not self.distinct >= 0:
             raise UsageError(f"`distinct` is {self.distinct} seconds; expected 0 or more")
         if not 0 <= self.min_score <= 1:

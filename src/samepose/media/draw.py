@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from samepose.media.image import crop_square
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
 
@@ -47,21 +46,6 @@ def draw_poses(
         if not np.isnan(box).any():
             _draw_frame(canvas, box, boxes, labels[i] if labels is not None else "")
     return np.array(canvas)
-
-
-def crop_around(
-    image: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, "4"], size: int = 256, margin: float = 1.25
-) -> UInt8[np.ndarray, "size size 3"]:
-    """A square thumbnail around a box (x0, y0, x1, y1 in pixels), `margin` times its longer side.
-
-    Beyond the image it is grey. A box with NaN shows the whole image.
-    """
-    if np.isnan(box).any():
-        box, margin = np.array([0, 0, image.shape[1], image.shape[0]]), 1.0
-    x0, y0, x1, y1 = (float(v) for v in box)
-    side = max(round(max(x1 - x0, y1 - y0) * margin), 8)
-    corner = (round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2))
-    return crop_square(image, corner, side, size, fill=_PADDING_GREY)
 
 
 def _draw_person(canvas: Image.Image, points: Float[np.ndarray, "joint 2"], skeleton: Skeleton) -> None:

@@ -31,8 +31,8 @@ class Walked:
 def media_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The files named, whatever they are, and the photos and videos in the folders named, sorted within each.
 
-    Hidden files and folders and the folders of an index are left out, links to folders are not followed. A folder
-    that may not be looked into stands for itself, so that whoever reads the files reports it.
+    Hidden files and folders and the tables of an index are left out (photos beside them are not), links to folders are
+    not followed. A folder that may not be looked into stands for itself, so that whoever reads the files reports it.
 
     Raises:
         UsageError: a path does not exist, or may not be looked at.
@@ -75,7 +75,7 @@ def left_standing(file: Path) -> str | None:
 def _walk(folder: Path, suffixes: frozenset[str], left_out: Counter[str]) -> Iterator[Path]:
     unreadable: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_index(Path(parent, f)))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_table(Path(parent, f)))
         for file in (Path(parent, f) for f in sorted(files) if not f.startswith(".")):
             if file.suffix.lower() in suffixes:
                 yield file
@@ -84,8 +84,9 @@ def _walk(folder: Path, suffixes: frozenset[str], left_out: Counter[str]) -> Ite
     yield from unreadable
 
 
-def _is_index(folder: Path) -> bool:
+def _is_table(folder: Path) -> bool:
+    """A table of an index, as LanceDB keeps it."""
     try:
-        return (folder / "media.lance").exists()
+        return folder.suffix == ".lance" and (folder / "_versions").exists()
     except OSError:  # it may not be looked into: walking it says so
         return False

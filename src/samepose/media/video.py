@@ -91,7 +91,7 @@ def read_frames(path: str | Path, fps: float | None = 10.0) -> Iterator[Frame]:
             breaks off before the length that its header states.
     """
     if fps is not None and not (fps > 0 and math.isfinite(fps)):
-        raise UsageError(f"fps is {fps}; it must be a positive number, or all")
+        raise UsageError(f"`fps` is {fps}; expected a positive number, or None for every frame")
     with _opened(path) as (container, stream):
         due, index, time = -math.inf, -1, 0.0
         for index, (time, raw) in enumerate(_decoded(container, stream)):
@@ -115,7 +115,7 @@ def frame_at(path: str | Path, seconds: float) -> Frame:
         MediaError: the file cannot be read, holds no video, or ends before that time.
     """
     if not (seconds >= 0 and math.isfinite(seconds)):
-        raise UsageError(f"time is {seconds}; it must be a number of seconds, 0 or more")
+        raise UsageError(f"`at` is {seconds}; it must be a number of seconds, 0 or more")
     with _opened(path) as (container, stream):
         found = _last_until(container, stream, seconds, seek=True)
         rate = _rate(stream) or 0.0

@@ -48,7 +48,7 @@ def write_sections(
 
 
 def write_sheet(path: str | os.PathLike[str], query: Query, hits: Sequence[Hit], root: str | os.PathLike[str]) -> None:
-    """Write a query and its matches as one PNG; arguments and errors as `write_report`."""
+    """Write a query and its matches as PNG, see `write_sheet_sections`; arguments and errors as `write_report`."""
     write_sheet_sections(path, [Section(query, hits)], root)
 
 
@@ -56,9 +56,11 @@ def write_sheet_sections(
     path: str | os.PathLike[str], sections: Sequence[Section], root: str | os.PathLike[str],
     *, title: str = "Same pose", note: str = "",
 ) -> None:
-    """`write_sheet` over several queries, one below the other."""
-    from samepose.report.sheet import sheet
+    """`write_sheet` over several queries, one below the other; more than 60 hits go on in `…-2.png`, `…-3.png`, …"""
+    from samepose.report.sheet import numbered, paged, sheet
 
-    content = sheet(sections, Path(root), title, note)
-    with written(path) as part:
-        part.write_bytes(content)
+    pages = paged(sections)
+    for target, shown in zip(numbered(Path(path), len(pages)), pages):
+        content = sheet(shown, Path(root), title, note)
+        with written(target) as part:
+            part.write_bytes(content)

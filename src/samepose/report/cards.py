@@ -38,6 +38,7 @@ class Section:
         title: above it, "" for none.
         notes: a few words for each hit, or none at all.
         ranked: the hits compete; else each is the best of its own video, and gets no number.
+        first: number of the first hit, where they are numbered.
     """
 
     query: Query
@@ -45,13 +46,14 @@ class Section:
     title: str = ""
     notes: Sequence[str] = ()
     ranked: bool = True
+    first: int = 1
 
     def cards(self, root: Path, size: int) -> tuple[Card, list[Card]]:
         """The query's card and the hits', pictures at most `size` pixels wide and high."""
         notes = list(self.notes) or [""] * len(self.hits)
         hits = [_hit_card(hit, note, root, size) for hit, note in zip(self.hits, notes)]
         if self.ranked:
-            hits = [replace(card, rank=rank) for rank, card in enumerate(hits, 1)]
+            hits = [replace(card, rank=rank) for rank, card in enumerate(hits, self.first)]
         return _query_card(self.query, size), hits
 
 

@@ -1,11 +1,11 @@
-"""The contact sheet: the same cards as the page in one PNG, to paste anywhere."""
+"""The contact sheet: the same cards as the page in one PNG, or a few where there are many, to paste anywhere."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _WARN: Colour = (154, 74, 0)
 _CELL, _GAP, _EDGE, _INSET = 300, 16, 28, 12  # pixels
 _HEAD = 92
 _COLUMNS = 5  # of hits
+HITS_PER_SHEET = 60  # twelve rows, some 5,000 pixels high: what viewers and pages still show
 _ROUND = 10
 _SYSTEM_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial Unicode.ttf", "Arial.ttf", "arial.ttf")
 _LINES = {"score": 34, "name": 23, "small": 20}  # height of a line of text by its kind
@@ -40,6 +41,29 @@ class _Line:
     kind: str
     text: str
     colour: Colour
+
+
+def numbered(path: Path, pages: int) -> list[Path]:
+    """Where so many sheets go: `found.png`, `found-2.png`, …"""
+    return [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, pages + 1))]
+
+
+def sheet_paths(path: Path, hits: int) -> list[Path]:
+    """Where the sheets of one query with so many hits go."""
+    return numbered(path, max(-(-hits // HITS_PER_SHEET), 1))
+
+
+def paged(sections: Sequence[Section]) -> list[list[Section]]:
+    """The sections of each sheet: a long one goes on over several, with its query on each; at least one sheet."""
+    pages: list[list[Section]] = [[]]
+    for section in sections:
+        for start in range(0, max(len(section.hits), 1), HITS_PER_SHEET):
+            part = slice(start, start + HITS_PER_SHEET)
+            piece = replace(section, hits=section.hits[part], notes=section.notes[part], first=section.first + start)
+            if pages[-1] and sum(max(len(s.hits), 1) for s in [*pages[-1], piece]) > HITS_PER_SHEET:
+                pages.append([])
+            pages[-1].append(piece)
+    return pages
 
 
 def sheet(sections: Sequence[Section], root: Path, title: str, note: str) -> bytes:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import SameposeError, UsageError
-from samepose.files import written
+from samepose.files import refuse_inputs, written
 from samepose.geometry.angles import ANGLES, joint_angles
 from samepose.poses import Mirror
 from samepose.progress import Progress, silent
@@ -121,7 +121,7 @@ class Alignment:
         }
 
     def write(self, path: str | os.PathLike[str], progress: Progress = silent) -> None:
-        """Write the alignment as the suffix of `path` says.
+        """Write the alignment as the suffix of `path` says; an existing file is replaced, but the clips' never.
 
         .mp4, .webm: a video of both side by side at A's pace. .png: a picture of all distances and the path (needs
         samepose[eval]). .csv: a line for each pair of moments. .json: `to_json`.
@@ -130,7 +130,7 @@ class Alignment:
             progress: told of each frame of a video.
 
         Raises:
-            UsageError: another suffix.
+            UsageError: another suffix, or the file of a clip.
             MediaError: a clip's video cannot be read, or the new one cannot be written.
             SameposeError: matplotlib is missing for the picture, or the file cannot be written.
         """
@@ -138,6 +138,7 @@ class Alignment:
         suffix = out.suffix.lower()
         if suffix not in _SUFFIXES:
             raise UsageError(f"{out}: name it *{', *'.join(_SUFFIXES[:-1])} or *{_SUFFIXES[-1]}")
+        refuse_inputs([out], [given for clip in (self.a, self.b) for given in (clip.name, clip.video) if given])
         if suffix in (".mp4", ".webm"):
             from samepose.report.synced_video import write_synced
 

@@ -108,6 +108,9 @@ class Clip:
     def __len__(self) -> int:
         return len(self.times)
 
+    def __repr__(self) -> str:
+        return f"<Clip {self.name or 'of poses'}, person {self.person}: {self.times[0]:.2f} to {self.times[-1]:.2f} s>"
+
     def __getitem__(self, key: slice) -> Clip:
         """The moments of a slice; `UsageError` when nobody is found in them."""
         if not self.found[key].any():
@@ -213,7 +216,7 @@ def _seen(poses: Poses, embedder: Embedder) -> Sightings:
 def _laid_out(clip: Clip, seen: Sightings, start: float, end: float, rate: float | None) -> Clip:
     """The clip on a grid from `start` to `end`; None: of the sightings' own rate."""
     if rate is not None and not 0 < rate < np.inf:
-        raise UsageError(f"rate is {rate}; it must be a positive number of moments per second")
+        raise UsageError(f"`rate` is {rate}; it must be a positive number of moments per second")
     times, near, nearest = _grid(seen.poses.times, start, end, rate)
     found = near & seen.searchable[nearest]
     if not found.any():

@@ -24,8 +24,6 @@ from samepose.sequences._layout import Window
 from samepose.sequences.clip import PAPER_RATE, Clip
 
 OFFSETS = (-9, -6, -3, 0, 3, 6, 9)  # frames at 30 per second: size 7, rate 3
-FIVE = (-6, -3, 0, 3, 6)  # what the authors list in a later answer
-SINGLE = (0,)
 LEAST_PROBABILITY = 1e-12  # -log of it, 27.6, is the largest distance
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from samepose.errors import SameposeError, UsageError
-from samepose.poses import Mirror, Poses
+from samepose.poses import Mirror, Poses, check_mirror
 from samepose.progress import Progress, silent
 from samepose.query.kinds import indexed_clips, open_source
 from samepose.query.source import about
@@ -67,6 +67,10 @@ class Finds(Sequence[Sighting]):
         """One sighting, or those of a slice."""
         return Finds(self._sightings[key], self.failed) if isinstance(key, slice) else self._sightings[key]
 
+    def __repr__(self) -> str:
+        best = f", best {self[0].place.score:.2f} in {self[0].path}" if self else ""
+        return f"<Finds: {len(self)}{best}{f', {len(self.failed)} failed' if self.failed else ''}>"
+
     def to_json(self) -> dict[str, Any]:
         """`{"results": [{…}, …], "failed": [line, …]}`, for programs."""
         return {"results": [sighting.to_json() for sighting in self], "failed": list(self.failed)}
@@ -88,7 +92,7 @@ def find(
 
     Args:
         example: shows the move, see `Clip.part`.
-        where: an index, whose videos are not read again; a clip, of one person; the path of a video, a pose file or a
+        where: an `Index`, whose videos are not read again; a clip, of one person; the path of a video, a pose file or a
             folder of either, in which everyone is looked at; or several of these. Who is never seen well enough, or
             too briefly, is passed over.
         k: how many to find.
@@ -103,6 +107,7 @@ def find(
     """
     if k < 1:
         raise UsageError(f"`k` is {k}; expected 1 or more")
+    check_mirror(mirror)
     wanted, places = Example.of(example), targets(where)
 
     failed: list[SameposeError] = []
@@ -135,6 +140,7 @@ def count(example: Clip, clip: Clip, *, mirror: Mirror = "off") -> list[Sighting
     Raises:
         UsageError: the example is no move, another model, or a clip too long for the memory.
     """
+    check_mirror(mirror)
     wanted = Example.of(example)
     with about(clip.name):
         return [Sighting(clip.name, clip.person, place) for place in wanted.count(clip, mirror=mirror)]
@@ -157,8 +163,7 @@ def targets(where: Target | Sequence[Target]) -> list[Target]:
             continue
         videos = [str(file) for file in media_files([path]) if file.suffix.lower() in VIDEO_SUFFIXES]
         if not videos:
-            raise UsageError(f"{path}: neither an index nor a folder with videos; make an index with `create=True`, or "
-                             "name clips")
+            raise UsageError(f"{path}: no video is in this folder; name clips, or an index as `Index.open(…)`")
         found += videos
     return list(dict.fromkeys(found))
 

@@ -84,7 +84,7 @@ class Example:
         with about(clip.name):
             if len(clip) < LEAST_MOMENTS:
                 raise UsageError(f"the example lasts {len(clip) / RATE:.1f} s; a move takes {LEAST_MOMENTS / RATE:.1f} "
-                                 "s at least. For a single pose there is `samepose search`")
+                                 "s at least. For a single pose there is `Index.search`")
             if clip.found.mean() < _FOUND:
                 raise UsageError(f"the person is seen in {100 * clip.found.mean():.0f} % of the example only; choose "
                                  "another part of it, or another `person`")

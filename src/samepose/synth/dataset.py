@@ -34,6 +34,7 @@ from PIL import Image
 from samepose.errors import UsageError
 from samepose.files import written
 from samepose.formats.poseset import PoseSet
+from samepose.progress import Progress, silent
 from samepose.skeleton import SYNTH22
 from samepose.synth.background import photos_in, random_pictures
 from samepose.synth.body import BODY, Body, load_body, rows_of
@@ -91,7 +92,7 @@ class SynthConfig:
 
 def write_shards(
     folder: str | Path, poses: PoseSet, config: SynthConfig, workers: int = 1,
-    progress: Callable[[float, float, str], None] = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> tuple[Path, ...]:
     """Make a set; the files, in order. The same poses and configuration give the same bytes, however many workers.
 

@@ -25,7 +25,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from samepose.errors import FormatError, UsageError
 from samepose.files import written
 
-Progress = Callable[[int, int, dict[str, float]], None]
+# Figures of a step, or of a validation: called with steps done, steps in all, and figures by name.
+Log = Callable[[int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Recipe(Protocol):
 
 
 def fit(
-    recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, progress: Progress | None = None,
+    recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, log: Log | None = None,
     origin: dict[str, Any] | None = None,
 ) -> nn.Module:
     """Train and return the averaged model; `run` receives checkpoints, `config.json` and TensorBoard events.
@@ -138,18 +139,18 @@ def fit(
             started, last_log = time.monotonic(), done
             for name, value in logs.items():
                 writer.add_scalar(name, value, done)
-            if progress:
-                progress(done, config.steps, logs)
+            if log:
+                log(done, config.steps, logs)
         if writer and (done % config.save_every == 0 or done == config.steps):
             state.save(run, done)
         if writer and (done % config.validate_every == 0 or done == config.steps):
             figures = recipe.validate(mean.eval())
             for name, value in figures.items():
                 writer.add_scalar(f"validation/{name}", value, done)
-            with (run / "validation.jsonl").open("a") as log:
-                log.write(json.dumps({"step": done, **figures}) + "\n")
-            if progress:
-                progress(done, config.steps, figures)
+            with (run / "validation.jsonl").open("a") as file:
+                file.write(json.dumps({"step": done, **figures}) + "\n")
+            if log:
+                log(done, config.steps, figures)
     if writer:
         writer.close()
     return mean.eval()

@@ -17,7 +17,7 @@ from samepose.losses.belief_maps import centre_maps, ideal_belief_maps, l2_loss,
 from samepose.models.cpm import STRIDE, Cpm, CpmConfig
 from samepose.training.cpm.augment import CropAugmentConfig
 from samepose.training.cpm.data import Batch, People
-from samepose.training.loop import LoopConfig, Progress, averaged_weights, fit
+from samepose.training.loop import Log, LoopConfig, averaged_weights, fit
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def stage_losses(
 
 def train_cpm(
     train: People, validation: People | None, run: Path, recipe: CpmRecipeConfig, loop: LoopConfig, *,
-    init: Path | None = None, resume: bool = False, progress: Progress | None = None,
+    init: Path | None = None, resume: bool = False, log: Log | None = None,
 ) -> dict[str, float]:
     """Train, begun anew, from another run's weights (`init`), or where `run` stopped (`resume`).
 
@@ -120,7 +120,7 @@ def train_cpm(
     if init and not (run / "checkpoint.safetensors").exists():
         initialise(started.model, init)
     origin = {"init": str(init) if init else None, "people": len(train), "sha256": train.fingerprint()}
-    fit(started, loop, run, resume=resume, progress=progress, origin=origin)
+    fit(started, loop, run, resume=resume, log=log, origin=origin)
     return last_validation(run) if validation else {}
 
 

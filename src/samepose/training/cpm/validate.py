@@ -48,6 +48,6 @@ def pck_of_stages(model: nn.Module, config: CpmConfig, people: People, most: int
 
 
 def joints_of(beliefs: Float[Tensor, "n stages maps h w"]) -> Float[Tensor, "n stages joint 2"]:
-    """Where each joint's belief is highest, in pixels; see `detect.cpm.peaks`."""
+    """Where each joint's belief is highest, in pixels; see `detection.cpm.peaks`."""
     cells, _ = peaks(beliefs[:, :, :-1].cpu().numpy())
     return (torch.from_numpy(cells) + 0.5) * STRIDE - 0.5

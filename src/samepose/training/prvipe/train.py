@@ -14,7 +14,7 @@ from samepose.formats.multiview import MultiView
 from samepose.formats.poseset import PoseSet
 from samepose.formats.subjects import present
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.loop import LoopConfig, Progress, averaged_weights, fit
+from samepose.training.loop import Log, LoopConfig, averaged_weights, fit
 from samepose.training.prvipe.detected import DetectedRecipe, pool_of
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.prvipe.validate import FRAMES, CrossViewHits
@@ -25,7 +25,7 @@ _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
 
 def train_prvipe(
     train: PoseSet, validation: PoseSet | None, run: Path, recipe: PrVipeRecipeConfig, loop: LoopConfig, *,
-    init: Path | None = None, resume: bool = False, progress: Progress | None = None, frames: int = FRAMES,
+    init: Path | None = None, resume: bool = False, log: Log | None = None, frames: int = FRAMES,
 ) -> dict[str, float]:
     """Train on a pose set, begun anew, from another run's weights (`init`), or where `run` stopped (`resume`).
 
@@ -44,12 +44,12 @@ def train_prvipe(
     if len(pool.points) < 2:
         raise FormatError(f"{', '.join(present(train))}: only one pose, or copies of one; give motion to learn from")
     started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points, frames) if validation else None)
-    return _train(started, pool, present(train), run, loop, init, resume, progress)
+    return _train(started, pool, present(train), run, loop, init, resume, log)
 
 
 def train_on_detections(
     train: MultiView, validation: PoseSet, run: Path, recipe: PrVipeRecipeConfig, loop: LoopConfig, *,
-    share: float = 0.5, init: Path | None = None, resume: bool = False, progress: Progress | None = None,
+    share: float = 0.5, init: Path | None = None, resume: bool = False, log: Log | None = None,
 ) -> dict[str, float]:
     """`train_prvipe` on what real cameras saw, mixed with projections (see `training.prvipe.detected`).
 
@@ -62,12 +62,12 @@ def train_on_detections(
     torch.manual_seed(loop.seed)
     pool, seen = pool_of(train)
     started = DetectedRecipe(recipe, pool, seen, share, CrossViewHits(validation.points))
-    return _train(started, pool, train.subjects, run, loop, init, resume, progress)
+    return _train(started, pool, train.subjects, run, loop, init, resume, log)
 
 
 def _train(
     started: PrVipeRecipe, pool: MotionPool, subjects: tuple[str, ...], run: Path, loop: LoopConfig, init: Path | None,
-    resume: bool, progress: Progress | None,
+    resume: bool, log: Log | None,
 ) -> dict[str, float]:
     if init and not (run / "checkpoint.safetensors").exists():
         initialise(started.model, init)
@@ -75,7 +75,7 @@ def _train(
         "init": str(init) if init else None, "poses": len(pool.points), "subjects": subjects,
         "sha256": hashlib.sha256(pool.points.tobytes()).hexdigest(),
     }
-    fit(started, loop, run, resume=resume, progress=progress, origin=origin)
+    fit(started, loop, run, resume=resume, log=log, origin=origin)
     *_, last = (run / "validation.jsonl").read_text().splitlines()
     return {name: rate for name, rate in json.loads(last).items() if name != "step"}
 
