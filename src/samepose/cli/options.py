@@ -23,8 +23,7 @@ from samepose.progress import Progress, silent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from samepose import Clip, Detector, Index, PrVipeEmbedder
-    from samepose.query.source import Source
+    from samepose import Clip, Detector, Index, PrVipeEmbedder, Source
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
@@ -96,9 +95,7 @@ class Options:
         span: tuple[float | None, float | None] = (None, None),
     ) -> Source:
         """A video, of which only the span is read, a pose file, or a file of the index, which must be there."""
-        from samepose.query.kinds import open_source
-
-        return open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
+        return samepose.open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
 
     def clip(self, source: Source, person: int | None) -> Clip:
         """One person of a source; says who it is."""
