@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     from samepose.formats.coco import coco_results
     from samepose.formats.keypointfile import KeypointFile
     from samepose.formats.keypoints import load_poses, save_poses
+    from samepose.geometry.angles import SPORTS, sports_angles
     from samepose.index import Hit, Hits, Index, Report
-    from samepose.matching.embeddings import Embeddings, Matching
+    from samepose.matching.embeddings import Embeddings, Matching, in_words
     from samepose.media.draw import draw_poses
     from samepose.media.files import media_files
     from samepose.media.video import Frame
     from samepose.poses import Poses
+    from samepose.query.kinds import open_source
     from samepose.query.query import Query
+    from samepose.query.source import Source
     from samepose.sequences.alignment import Alignment, align
     from samepose.sequences.clip import Clip
     from samepose.sequences.finding import Finds, Sighting, count, find
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CPM",
     "SKELETONS",
+    "SPORTS",
     "Alignment",
     "Clip",
     "Detected",
@@ -75,6 +79,7 @@ __all__ = [
     "SameposeError",
     "Sighting",
     "Skeleton",
+    "Source",
     "StoreError",
     "UsageError",
     "__version__",
@@ -87,10 +92,13 @@ __all__ = [
     "from_mediapipe",
     "from_rtmlib",
     "from_ultralytics",
+    "in_words",
     "load_poses",
     "media_files",
+    "open_source",
     "recognise",
     "save_poses",
+    "sports_angles",
 ]
 
 _HOME = {
@@ -104,12 +112,15 @@ _HOME = {
     "samepose.formats.coco": ("coco_results",),
     "samepose.formats.keypointfile": ("KeypointFile",),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
+    "samepose.geometry.angles": ("SPORTS", "sports_angles"),
     "samepose.index": ("Hit", "Hits", "Index", "Report"),
-    "samepose.matching.embeddings": ("Embeddings", "Matching"),
+    "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
     "samepose.media.draw": ("draw_poses",),
     "samepose.media.files": ("media_files",),
     "samepose.media.video": ("Frame",),
     "samepose.poses": ("Poses",),
+    "samepose.query.kinds": ("open_source",),
+    "samepose.query.source": ("Source",),
     "samepose.query.query": ("Query",),
     "samepose.sequences.alignment": ("Alignment", "align"),
     "samepose.sequences.clip": ("Clip",),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, Person, needs
-from samepose.index.hits import in_words
 
 if TYPE_CHECKING:
     from samepose import Alignment
@@ -69,7 +68,7 @@ def align(
 
 def distance_in_words(distance: float) -> str:
     """How likely poses at a distance (-log of the matching probability) are the same, as a search would say it."""
-    return f"{in_words(math.exp(-distance))} the same pose"
+    return f"{samepose.in_words(math.exp(-distance))} the same pose"
 
 
 def summary(found: Alignment) -> str:

@@ -127,13 +127,11 @@ class _Run:
         """A row for each person in each picture; empty where there is no time, or a joint is not seen."""
         import csv
 
-        from samepose.geometry.angles import SPORTS, sports_angles
-
         poses = self.all().hide(below=_JOINT_SCORE)
         with written(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(("path", "frame", "time", "person", *SPORTS))
-            for n, (medium, angles) in enumerate(zip(self.media, sports_angles(poses).tolist())):
+            table.writerow(("path", "frame", "time", "person", *samepose.SPORTS))
+            for n, (medium, angles) in enumerate(zip(self.media, samepose.sports_angles(poses).tolist())):
                 numbers = ("" if math.isnan(v) else f"{v:.2f}" for v in angles)
                 time = float(poses.times[n])
                 table.writerow((medium, int(poses.frames[n]), "" if math.isnan(time) else f"{time:.3f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -13,11 +14,9 @@ from samepose.cli.app import as_flags
 from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, Person, counted
 from samepose.cli.text import seconds, table_text
 from samepose.errors import SameposeError, UsageError
-from samepose.query.source import Source
-from samepose.sequences.finding import targets as expanded
 
 if TYPE_CHECKING:
-    from samepose import Clip, Detector, Sighting
+    from samepose import Clip, Detector, Sighting, Source
 
 _FPS = 10.0  # frames per second of a video: as many moments as moves are compared at
 
@@ -53,8 +52,8 @@ def find(
     part, look = seconds_of(span), options.looking(mode, detector)
     targets = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
                for text in dict.fromkeys(where or [options.index])]
-    places = _opened(expanded(targets), look, options)
-    twice = next((place for place in places if isinstance(place, Source) and place.name == example), None)
+    places = _opened(targets, look, options)
+    twice = next((place for place in places if isinstance(place, samepose.Source) and place.name == example), None)
     wanted = options.clip(twice or _example(example, person, part, look, options), person).part(*part)
     with options.progress("clip") as progress:
         found = samepose.find(wanted, places, k=k, mirror=mirror, detector=look,
@@ -119,7 +118,8 @@ def _opened(targets: list[Any], look: Callable[[], Detector], options: Options) 
     missing: list[SameposeError] = []
     for target in targets:
         try:
-            places.append(options.source(target, look, _FPS) if isinstance(target, str) else target)
+            places.append(target if not isinstance(target, str) or Path(target).is_dir()
+                          else options.source(target, look, _FPS))
         except SameposeError as error:
             places.append(target)
             missing.append(error)

@@ -22,8 +22,7 @@ from samepose.errors import UsageError
 from samepose.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from samepose import Clip, Detector, Index, PrVipeEmbedder
-    from samepose.query.source import Source
+    from samepose import Clip, Detector, Index, PrVipeEmbedder, Source
 
 DEFAULT_INDEX = "samepose-index"
 Mode = Literal["fast", "balanced", "accurate"]
@@ -101,9 +100,7 @@ class Options:
         span: tuple[float | None, float | None] = (None, None),
     ) -> Source:
         """A video, of which only the span is read, a pose file, or a file of the index, which must be there."""
-        from samepose.query.kinds import open_source
-
-        return open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
+        return samepose.open_source(text, index=self.open_index, detector=detector, fps=fps, span=span)
 
     def clip(self, source: Source, person: int | None) -> Clip:
         """One person of a source; says who it is."""

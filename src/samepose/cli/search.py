@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+import samepose
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
 
@@ -113,8 +114,6 @@ def _table(hits: Sequence[Hit]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    from samepose.index.hits import in_words
-
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
@@ -130,7 +129,7 @@ def _table(hits: Sequence[Hit]) -> str:
         table.add_column(name)
     table.add_column("id", no_wrap=True)
     for n, hit in enumerate(hits):
-        cells = [str(n + 1), f"{hit.score:.3f}", in_words(hit.score), hit.path, _time(hit), str(hit.person),
+        cells = [str(n + 1), f"{hit.score:.3f}", samepose.in_words(hit.score), hit.path, _time(hit), str(hit.person),
                  *(values[n] for values in shown.values()), hit.id]
         table.add_row(*(Text(cell) for cell in cells))  # Text: a path may hold what looks like markup
     return table_text(table)

@@ -23,14 +23,6 @@ _CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y
 _SUFFIXES = (".html", ".png", ".csv", ".json")
 
 
-_WORDS = ((0.8, "very likely"), (0.5, "likely"), (0.25, "perhaps"), (0.0, "unlikely"))  # from this probability on
-
-
-def in_words(score: float) -> str:
-    """A matching probability in words: how likely it is that both are the same 3D pose."""
-    return next(word for least, word in _WORDS if score >= least)
-
-
 @dataclass(frozen=True, eq=False)
 class Hit:
     """One person found; `Index.search` takes it as a query.

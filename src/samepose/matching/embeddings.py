@@ -131,3 +131,11 @@ class Matching:
 def _check(query: Embeddings, other: Embeddings) -> None:
     if query.mean.shape[1] != other.mean.shape[1]:
         raise UsageError(f"embeddings of {query.mean.shape[1]} and {other.mean.shape[1]} dimensions do not compare")
+
+
+_WORDS = ((0.8, "very likely"), (0.5, "likely"), (0.25, "perhaps"), (0.0, "unlikely"))  # from this probability on
+
+
+def in_words(score: float) -> str:
+    """A matching probability in words: how likely it is that both are the same 3D pose."""
+    return next(word for least, word in _WORDS if score >= least)

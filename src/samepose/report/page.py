@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from samepose.index.hits import in_words
+from samepose.matching.embeddings import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
