@@ -45,10 +45,11 @@ def test_no_verb_lets_a_name_or_label_through(run: Shell, tmp_path: Path) -> Non
     photo(tmp_path / "media" / f"{EVIL}.png")
     (tmp_path / "media" / f"{EVIL}.jpg").write_text("no picture")
     for words, code in (
-        (["index", "media", "--label", EVIL], 1), (["info"], 0), (["search", f"media/{EVIL}.png", "--min-score", 0], 0),
+        (["index", "media", "--label", EVIL], 1), (["info"], 0),
+        (["search", f"media/{EVIL}.png", "--copies", "--min-score", 0], 0),
         (["label", "*", EVIL], 0), (["search", f"media/{EVIL}.jpg"], 3), (["search", f"{EVIL}.png"], 2),
         (["search", f"media/{EVIL}.jpg", "--debug"], 3), (["info", "--index", EVIL], 3), (["detect", "media"], 1),
-        (["detect", f"--{EVIL}"], 2), (["remove", "*", EVIL], 0), (["doctor", "--index", EVIL], 3),
+        (["detect", f"--{EVIL}"], 2), (["remove", "*", EVIL, "--yes"], 0), (["doctor", "--index", EVIL], 3),
     ):
         run(*words, code=code)
         assert harmless(run.out) and harmless(run.err), words
@@ -89,7 +90,7 @@ def test_times_of_search(run: Shell, tmp_path: Path) -> None:
 
     video(tmp_path / "clip.mp4")
     run("index", "clip.mp4")
-    words = ["search", "clip.mp4", "--from", "0:00", "--to", "0:00:05", "--at"]
+    words = ["search", "clip.mp4", "--copies", "--from", "0:00", "--to", "0:00:05", "--at"]
     found = [run.json(*words, at) for at in ("0.5", "0:00.5")]
     assert found[0] == found[1] and found[0]["results"]
     run.fails("search", "clip.mp4", "--at", "1:75", code=2, says=["--at", "1:75", "m:ss.s"])

@@ -181,11 +181,10 @@ def test_detect_and_index_from_the_command_line(
 ) -> None:
     Image.fromarray(np.asarray(picture(1))).save(tmp_path / "someone.png")
     made = CPM(network, "fast", threads=1)
-    monkeypatch.setattr("samepose.detection.cpm.CPM", lambda **options: made)
     monkeypatch.setattr(Options, "embedder", lambda self: embedder())
-    results = run.json("detect", "someone.png", "--detector", "cpm", "--out", "poses.npz")
+    results = run.json("detect", "someone.png", "--detector", network, "--mode", "fast", "--out", "poses.npz")
     assert len(results) == 1 and load_poses(tmp_path / "poses.npz").poses.skeleton == LSP14
-    run("index", "someone.png", "--detector", "cpm", "--index", "index")
+    run("index", "someone.png", "--detector", network, "--mode", "fast", "--index", "index")
     media = Index.open("index").select()
     assert [(m.mode, m.skeleton) for m in media] == [(made.name, "LSP14")]
     assert len(list(detect(tmp_path / "someone.png", made))) == 1
