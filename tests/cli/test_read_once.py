@@ -67,3 +67,19 @@ def test_the_person_taken_is_named_and_distances_are_put_in_words(run: Shell, lo
     out = run("align", "a.mp4", "b.mp4").out
     assert "a.mp4: person 0 of 1" in run.err and "b.mp4: person 0 of 1" in run.err
     assert "mean distance" in out and out.count("the same pose") > 1
+
+
+def test_the_verbs_of_moves_read_videos_at_the_rate_that_moves_are_compared_at() -> None:
+    from samepose.cli.options import MOVES_FPS
+    from samepose.sequences.subsequence import RATE
+
+    assert MOVES_FPS == RATE
+
+
+def test_one_verb_loads_the_embedder_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[int | None] = []
+    monkeypatch.setattr("samepose.PrVipeEmbedder.load", lambda path=None, threads=None: loaded.append(threads))
+    options = Options(threads=1)
+    for _ in range(3):
+        options.embedder()
+    assert loaded == [1]

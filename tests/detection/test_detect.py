@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -75,27 +74,11 @@ def test_without_a_detector_it_is_movenet_balanced(tmp_path: Path, monkeypatch: 
 
 
 def test_drawing_decodes_nothing_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], decoded: Counter[str]
 ) -> None:
-    from samepose.media import video as video_module
-
-    counts: Counter[str] = Counter()
-    read, upright = read_image, video_module._upright
-
-    def counting(path: Path) -> np.ndarray:
-        counts["photos"] += 1
-        return read(path)
-
-    def shown(*arguments: Any) -> np.ndarray:
-        counts["frames"] += 1
-        return upright(*arguments)
-
-    monkeypatch.setattr("samepose.detection.read_image", counting)
-    monkeypatch.setattr("samepose.media.image.read_image", counting)
-    monkeypatch.setattr("samepose.media.video._upright", shown)
     monkeypatch.setattr(Options, "detector", lambda self, mode, kind="movenet": FakeDetector())
     photo(tmp_path / "media" / "a.png", 2)
     video(tmp_path / "media" / "b.mp4", 1)
     Shell(capsys)("detect", tmp_path / "media", "--draw", tmp_path / "drawn", "--fps", "all")
-    assert counts == {"photos": 1, "frames": 12}
+    assert decoded == {"photos": 1, "frames": 12}
     assert len(list((tmp_path / "drawn").glob("*.jpg"))) == 13

@@ -14,31 +14,10 @@ from samepose.errors import MediaError, StoreError, UsageError
 from samepose.formats.keypoints import save_poses
 from samepose.index import Hit, Index
 from samepose.media import image as image_module
-from samepose.media import video as video_module
 from samepose.poses import Poses
 from samepose.query.kinds import open_source
 from samepose.query.query import embed_query, resolve_query
 from samepose.skeleton import COCO17, H36M17
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many photos were opened, and how many frames of videos were handed out."""
-    counts: Counter[str] = Counter()
-    read, upright = image_module.read_image, video_module._upright
-
-    def read_image(path: Path) -> np.ndarray:
-        counts["photos"] += 1
-        return read(path)
-
-    def shown(*arguments: Any) -> np.ndarray:
-        counts["frames"] += 1
-        return upright(*arguments)
-
-    monkeypatch.setattr("samepose.media.image.read_image", read_image)
-    monkeypatch.setattr("samepose.detection.read_image", read_image)
-    monkeypatch.setattr("samepose.media.video._upright", shown)
-    return counts
 
 
 @pytest.fixture

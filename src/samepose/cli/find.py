@@ -11,14 +11,13 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, DetectorName, Mirror, Mode, Options, Person, counted
+from samepose.cli.options import DEFAULTS, MOVES_FPS, DetectorName, Mirror, Mode, Options, Person, counted
 from samepose.cli.text import seconds, table_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
     from samepose import Clip, Detector, Sighting, Source
 
-_FPS = 10.0  # frames per second of a video: as many moments as moves are compared at
 
 def find(
     example: str,
@@ -95,7 +94,7 @@ def count(
         mode: How to look for people in videos: fast, balanced or accurate.
     """
     part, look = seconds_of(span), options.looking(mode, detector)
-    source = options.source(where, look, _FPS)
+    source = options.source(where, look, MOVES_FPS)
     shown = source if example == where else _example(example, person, part, look, options)
     wanted = options.clip(shown, person).part(*part)
     clip = options.clip(source, in_person)
@@ -119,7 +118,7 @@ def _opened(targets: list[Any], look: Callable[[], Detector], options: Options) 
     for target in targets:
         try:
             places.append(target if not isinstance(target, str) or Path(target).is_dir()
-                          else options.source(target, look, _FPS))
+                          else options.source(target, look, MOVES_FPS))
         except SameposeError as error:
             places.append(target)
             missing.append(error)
@@ -133,7 +132,7 @@ def _example(
     options: Options,
 ) -> Source:
     """What shows the move; of a video no more than the part is read, from its start where a track is named."""
-    return options.source(text, look, _FPS, part if person is None else (None, part[1]))
+    return options.source(text, look, MOVES_FPS, part if person is None else (None, part[1]))
 
 
 def seconds_of(span: str) -> tuple[float | None, float | None]:

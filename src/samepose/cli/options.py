@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from samepose import Clip, Detector, Index, PrVipeEmbedder, Source
 
 DEFAULT_INDEX = "samepose-index"
+MOVES_FPS = 10.0  # frames per second of a video: as many moments as find, count and recognise compare at
 Mode = Literal["fast", "balanced", "accurate"]
 DETECTORS = ("movenet", "cpm", "cpm-synthetic")
 DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
@@ -80,6 +81,11 @@ class Options:
 
     def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""
+        return self._embedder
+
+    @cached_property
+    def _embedder(self) -> PrVipeEmbedder:
+        """Loaded once for all clips and indexes of a verb."""
         self.limit_threads()
         return samepose.PrVipeEmbedder.load(threads=self.threads)
 

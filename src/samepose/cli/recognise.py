@@ -10,14 +10,13 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options
+from samepose.cli.options import DEFAULTS, MOVES_FPS, DetectorName, Flag, Mode, Options
 from samepose.cli.text import shown
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
     from samepose import Named
 
-_FPS = 10.0  # frames per second of a video: as many moments as actions are compared at
 
 
 def recognise(
@@ -56,7 +55,7 @@ def recognise(
         for n, text in enumerate(clips):
             progress(n, len(clips), text)
             try:
-                clip = options.clip(options.source(text, look, _FPS), person)
+                clip = options.clip(options.source(text, look, MOVES_FPS), person)
                 results.append((text, clip.person, known.recognise(clip, k, accept=accept)))
             except SameposeError as error:
                 failed.append(as_flags(str(error)))
