@@ -22,7 +22,7 @@ from benchmarks._machine import cores, describe, interleaved, medians, verdict
 
 from samepose.detection.cpm import CPM
 from samepose.detection.movenet import MoveNet
-from samepose.detection.square import Square
+from samepose.media.square import Square
 from samepose.models.cpm import Beliefs, Cpm, CpmConfig
 from samepose.training.cpm.export import export_cpm, graph
 from samepose.training.cpm.recipe import load_cpm

@@ -14,11 +14,11 @@ from samepose.cli.options import Options
 from samepose.detection import detect
 from samepose.detection.cpm import CPM, flipped, peaks
 from samepose.detection.movenet import MoveNet, person_square
-from samepose.detection.square import Square
 from samepose.detection.track import Tracker
 from samepose.errors import FormatError, UsageError
 from samepose.formats.keypoints import load_poses
 from samepose.index import Index
+from samepose.media.square import Square
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, LSP14, Skeleton
 from samepose.weights import weight_file

@@ -25,8 +25,8 @@ from jaxtyping import Float, UInt8
 
 from samepose.detection.likeness import distinct
 from samepose.detection.movenet import JOINT_SCORE, Mode, MoveNet, person_square
-from samepose.detection.square import Square
 from samepose.errors import UsageError
+from samepose.media.square import Square
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
 from samepose.weights import WEIGHTS, Network, weight_file

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from samepose.detection.likeness import distinct, oks
-from samepose.detection.square import Square
 from samepose.errors import UsageError
 from samepose.media.image import resize
+from samepose.media.square import Square
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 from samepose.weights import WEIGHTS, Network, cores, weight_file

@@ -12,7 +12,6 @@ from jaxtyping import Float, UInt8
 
 from samepose.detection.cpm import CPM
 from samepose.detection.movenet import MoveNet
-from samepose.detection.square import Square
 from samepose.errors import MediaError
 from samepose.evaluation.keypoint_report import KeypointResult
 from samepose.evaluation.keypoints import (
@@ -24,6 +23,7 @@ from samepose.evaluation.keypoints import (
     viewpoints,
 )
 from samepose.formats.labelled import FEWEST_JOINTS, LabelledPeople
+from samepose.media.square import Square
 from samepose.progress import Progress, silent
 from samepose.skeleton import COCO17, Skeleton
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from samepose.detection.cpm import CPM
 from samepose.detection.movenet import person_square
-from samepose.detection.square import Square
 from samepose.errors import UsageError
 from samepose.files import written
 from samepose.media.draw import draw_poses
+from samepose.media.square import Square
 from samepose.poses import Poses
 
 _SIDE = 368  # pixels of the crop in the picture

@@ -20,6 +20,7 @@ from samepose.formats.labelled import LabelledPeople, image_files
 from samepose.poses import Poses
 from samepose.skeleton import LSP14
 
+LSPET_SPLIT = Path(__file__).with_name("lspet_split.txt")
 _LSP_TRAINING = 1000  # the first of LSP's 2,000 images; the other half is for testing
 _LSP_IMAGES = 2000
 
@@ -82,6 +83,16 @@ def _in_columns(path: Path, files: Sequence[Path], count: int) -> list[Path]:
         f"{path}: labels {count} images but {len(files)} are there, and their numbers do not tell which; "
         "put the data set's own images beside it, and no others"
     )
+
+
+def lspet_split() -> dict[str, list[int]]:
+    """The committed "train", "database" and "queries" of LSP-Extended: numbers of its people, counted from 0."""
+    split: dict[str, list[int]] = {}
+    for line in LSPET_SPLIT.read_text().splitlines():
+        if not line.startswith("#"):
+            name, number = line.split()
+            split.setdefault(name, []).append(int(number))
+    return split
 
 
 def _number(file: Path) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from samepose.media.image import crop_square
 
@@ -23,6 +24,13 @@ class Square:
         """To whole pixels, about the same middle."""
         whole = max(round(side), 1)
         return cls(round(x + (side - whole) / 2), round(y + (side - whole) / 2), whole)
+
+    @classmethod
+    def around(cls, box: Float[np.ndarray, " 4"], room: float) -> Square:
+        """About the middle of a box (x0, y0, x1, y1; pixels), `room` times as wide as the box's longer side."""
+        x0, y0, x1, y1 = map(float, box)
+        side = max(math.ceil(max(x1 - x0, y1 - y0) * room), 1)
+        return cls.of((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side)
 
     def zoomed(self, scale: float) -> Square:
         """What is left of it when the person is drawn `scale` times as large."""
