@@ -48,7 +48,8 @@ class ImageModelInfo:
 class ImageEmbedder:
     """A network from crops of people to points on a sphere, in ONNX. Build with `ImageEmbedder.load`.
 
-    The file takes "image", (n, 128, 128, 3) RGB of 0..255 as float32, and gives "embedding", (n, dimensions) of length 1.
+    The file takes "image", (n, 128, 128, 3) RGB of 0..255 as float32, and gives "embedding", (n, dimensions) of unit
+    length.
     """
 
     def __init__(self, network: Network, info: ImageModelInfo) -> None:
