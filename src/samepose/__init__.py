@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from samepose.formats.keypointfile import KeypointFile
     from samepose.formats.keypoints import load_poses, save_poses
     from samepose.geometry.angles import SPORTS, sports_angles
-    from samepose.index import Hit, Hits, Index, Report
+    from samepose.index import Group, Groups, Hit, Hits, Index, Report
     from samepose.matching.embeddings import Embeddings, Matching, in_words
     from samepose.media.draw import draw_poses
     from samepose.media.files import media_files
@@ -63,6 +63,8 @@ __all__ = [
     "Finds",
     "FormatError",
     "Frame",
+    "Group",
+    "Groups",
     "Hit",
     "Hits",
     "Index",
@@ -113,7 +115,7 @@ _HOME = {
     "samepose.formats.keypointfile": ("KeypointFile",),
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
     "samepose.geometry.angles": ("SPORTS", "sports_angles"),
-    "samepose.index": ("Hit", "Hits", "Index", "Report"),
+    "samepose.index": ("Group", "Groups", "Hit", "Hits", "Index", "Report"),
     "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
     "samepose.media.draw": ("draw_poses",),
     "samepose.media.files": ("media_files",),

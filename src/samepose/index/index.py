@@ -11,6 +11,7 @@ import numpy as np
 
 from samepose.errors import StoreError, UsageError
 from samepose.formats.keypointfile import KeypointFile
+from samepose.index.cluster import MIN_SIZE, By, Groups, cluster, label_groups, spaces_of
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from samepose.detection import Detector
     from samepose.embed import Embedder
+    from samepose.matching.embeddings import Matching
     from samepose.query.query import Query
 
 
@@ -223,6 +225,30 @@ class Index:
                       None if copies else Copies.of(self._store, asked), ignoring)
         return Hits(asked, hits, self.root)
 
+    def cluster(self, *, by: By = "keypoints", min_size: int = MIN_SIZE, label_as: str | None = None) -> Groups:
+        """The people in groups of one pose each, whatever the camera angle, the largest first; the rest is noise.
+
+        Everybody in a group matches its centre, see `grouping`. A person who holds a pose in a video counts once
+        towards the size of a group, and again after another pose.
+
+        Args:
+            by: what to compare people by: keypoints, pixels, or both, of those who have both.
+            min_size: sightings that make a group, 2 at least.
+            label_as: label the members of each group: "pose" makes it "pose-1", "pose-2", …; labels that they have are
+                replaced, as by `label`; who is in no group keeps theirs.
+
+        Raises:
+            UsageError: an argument out of its range.
+            StoreError: the index cannot be read, is of another model, has no embeddings of this kind, or fewer people
+                than `min_size`; another process is writing.
+        """
+        if label_as is not None and not label_as.strip():
+            raise UsageError("`label_as` is empty; give the beginning of the labels, such as pose")
+        groups = cluster(self._store, [(s, self._matching(s)) for s in spaces_of(self._store, by)], min_size)
+        if label_as is not None:
+            groups.labelled = label_groups(self._store, groups, label_as)
+        return groups
+
     def label(self, patterns: str | Sequence[str], name: str | None) -> int:
         """Label all people of media by pattern or id (see `select`), or single people by id; None takes labels off.
 
@@ -379,6 +405,18 @@ class Index:
                 f"({embedder.sha256[:8]}); bring it up to this model with `Index.re_embed()`"
             )
         return embedder
+
+    def _matching(self, space: Space) -> Matching:
+        """Of the embedder that the space was made with."""
+        if space.name == KEYPOINTS:
+            return self._checked_embedder().matching
+        from samepose.embed.image import ImageEmbedder
+
+        embedder = ImageEmbedder.load(threads=self._threads)
+        if space.sha256 != embedder.sha256:
+            raise StoreError(f"{self.uri}: made with the model {space.model} ({space.sha256[:8]}), not {embedder.name} "
+                             f"({embedder.sha256[:8]}); bring it up to this model with `Index.re_embed()`")
+        return embedder.matching
 
 
 def _shipped_embedder(threads: int | None) -> Embedder:

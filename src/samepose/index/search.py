@@ -58,7 +58,7 @@ def search(
                             options.min_score, excluded, hidden, copies, ignoring)
         found = best(store, question, filter)
         try:
-            return _hits(store, found)
+            return read_hits(store, found)
         except _UnfinishedError:
             hidden = _unfinished_media(store)
         except _MovedError:
@@ -80,7 +80,7 @@ class _MovedError(Exception):
     """Rows changed their address between shortlist and reading: files were merged meanwhile."""
 
 
-def _hits(store: Store, found: list[Found]) -> list[Hit]:
+def read_hits(store: Store, found: list[Found]) -> list[Hit]:
     """The full rows of what was found, in that order."""
     if not found:
         return []

@@ -51,7 +51,7 @@ class Section:
     def cards(self, root: Path, size: int) -> tuple[Card, list[Card]]:
         """The query's card and the hits', pictures at most `size` pixels wide and high."""
         notes = list(self.notes) or [""] * len(self.hits)
-        hits = [_hit_card(hit, note, root, size) for hit, note in zip(self.hits, notes)]
+        hits = [hit_card(hit, note, root, size) for hit, note in zip(self.hits, notes)]
         if self.ranked:
             hits = [replace(card, rank=rank) for rank, card in enumerate(hits, self.first)]
         return _query_card(self.query, size), hits
@@ -96,7 +96,8 @@ def _query_card(query: Query, size: int) -> Card:
     return Card(picture, problem, None, None, path.name, _folder(path), when, facts)
 
 
-def _hit_card(hit: Hit, note: str, root: Path, size: int) -> Card:
+def hit_card(hit: Hit, note: str, root: Path, size: int) -> Card:
+    """A person of an index; the note stands before its other facts."""
     picture, problem = _picture(root / hit.path, hit.time, hit.pose, size)
     when = "" if hit.time is None else clock(hit.time)
     if hit.span and hit.span[1] > hit.span[0]:

@@ -19,21 +19,26 @@ from samepose.matching.embeddings import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
 
-_SIZE = 440  # pixels: sharp on dense screens at some 220 points
+SIZE = 440  # pixels: sharp on dense screens at some 220 points
 _QUALITY = 82
 _FEW = 4  # hits that share one row
 
 
 def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
     """The whole HTML document."""
-    style = (files("samepose.report") / "page.css").read_text("utf-8")
     body = "\n".join(_section(section, root) for section in sections)
+    found = sum(len(s.hits) for s in sections)
+    counts = f"{_count(len(sections), 'query', 'queries')}, {_count(found, 'match', 'matches')}"
+    return document(title, counts, SCORE_TEXT, body, note)
+
+
+def document(title: str, counts: str, legend_text: str, body: str, note: str = "") -> str:
+    """An HTML document around sections that are HTML already; everything else is text."""
+    style = (files("samepose.report") / "page.css").read_text("utf-8")
     legend = "".join(
         f'<span class="key"><i style="background:rgb{colour}"></i>{text}</span>'
         for colour, text in zip((LEFT_COLOUR, RIGHT_COLOUR), LEGEND_TEXT)
     )
-    found = sum(len(s.hits) for s in sections)
-    counts = f"{_count(len(sections), 'query', 'queries')}, {_count(found, 'match', 'matches')}"
     footer = f"<p>{escape(note)}</p>" if note else ""
     return f"""<!doctype html>
 <html lang="en">
@@ -48,8 +53,8 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
 <body>
 <header>
 <h1>{escape(title)}</h1>
-<p class="counts">{counts}</p>
-<p class="legend">{legend}<span>{SCORE_TEXT}</span></p>
+<p class="counts">{escape(counts)}</p>
+<p class="legend">{legend}<span>{escape(legend_text)}</span></p>
 </header>
 <main>
 {body}
@@ -64,22 +69,28 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
 
 
 def _section(section: Section, root: Path) -> str:
-    query, cards = section.cards(root, _SIZE)
-    hits = "\n".join(map(_card, cards))
-    few = f' few" style="--hits:{len(section.hits)}' if 0 < len(section.hits) <= _FEW else ""
-    title = f"<h2>{escape(section.title)}</h2>\n" if section.title else ""
+    query, cards = section.cards(root, SIZE)
+    hits = [card_html(card, str(card.rank or ""), "Match") for card in cards]
+    return row(section.title, card_html(query, "Query"), hits or ['<p class="none">Nothing matches.</p>'], len(hits))
+
+
+def row(title: str, first: str, others: Sequence[str], cards: int) -> str:
+    """A section of the page: one card that stands out and others beside it, as HTML; `cards` of the others."""
+    few = f' few" style="--hits:{cards}' if 0 < cards <= _FEW else ""
+    heading = f"<h2>{escape(title)}</h2>\n" if title else ""
+    beside = "\n".join(others)
     return f"""<section>
-{title}<div class="row{few}">
-<div class="query">{_card(query)}</div>
-<div class="hits">{hits or '<p class="none">Nothing matches.</p>'}</div>
+{heading}<div class="row{few}">
+<div class="query">{first}</div>
+<div class="hits">{beside}</div>
 </div>
 </section>"""
 
 
-def _card(card: Card) -> str:
+def card_html(card: Card, tag: str, kind: str = "") -> str:
+    """A person as HTML, with a tag in the picture's corner; the picture's words begin with kind and tag."""
     name = f"{card.name} {card.when}".strip()
-    tag = "Query" if card.score is None else str(card.rank or "")
-    alt = f"Query: {name}" if card.score is None else f"Match {tag}: {name}".replace(" :", ":")
+    alt = f"{f'{kind} {tag}'.strip()}: {name}"
     rank = f'<b class="rank">{tag}</b>' if tag else ""
     badge = '<b class="mirrored">mirrored</b>' if card.mirrored else ""
     lines = [
