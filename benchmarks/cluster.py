@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from benchmarks._machine import describe
 from benchmarks.search_million import Stub, made_up, numbered
+
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.views import Camera, keypoint_views
 from samepose.index import Index
@@ -130,8 +130,9 @@ def tell(name: str, group: np.ndarray, likeness: Likeness, action: np.ndarray | 
             np.fill_diagonal(p, 0)
             row = np.delete(p[(at := p.sum(axis=1).argmax())], at)
             total, agree, rows = total + row.sum(), agree + (row >= LEAST).sum(), rows + len(row)
-    line = (f"  {name:28s} groups {len(sizes):5d}, noise {1 - inside.mean():.1%}, largest {sizes.max() / len(group):.1%}, "
-            f"P with the centre: mean {total / max(rows, 1):.2f}, {agree / max(rows, 1):.0%} of members >= {LEAST}")
+    line = (f"  {name:28s} groups {len(sizes):5d}, noise {1 - inside.mean():.1%}, "
+            f"largest {sizes.max() / len(group):.1%}, P with the centre: mean {total / max(rows, 1):.2f}, "
+            f"{agree / max(rows, 1):.0%} of members >= {LEAST}")
     if action is not None:
         purity = sum(np.unique(action[group == n], return_counts=True)[1].max() for n in range(len(sizes)))
         line += f"; of those in groups {purity / max(inside.sum(), 1):.0%} are of their group's commonest action"

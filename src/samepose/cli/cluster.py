@@ -53,9 +53,9 @@ def cluster(
 
 def _text(groups: Groups, index: str, label_as: str | None) -> str:
     inside = sum(group.size for group in groups)
-    unseen = f", {groups.not_embedded:,} of whom too little is seen" if groups.not_embedded else ""
-    lines = [f"{index}: {counted(len(groups), 'group')} of {people_text(inside)}; noise: "
-             f"{people_text(len(groups.noise))} in no group{unseen}"]
+    unseen = f"; of {groups.not_embedded:,} more too little is seen" if groups.not_embedded else ""
+    lines = [f"{index}: {counted(len(groups), 'group')} of {people_text(inside)}; "
+             f"noise: {people_text(len(groups.noise))} in no group{unseen}"]
     if label_as is not None:
         lines.append(f"{index}: {people_text(groups.labelled)} labelled" + (
             f" '{label_as}-1' to '{label_as}-{len(groups)}'" if groups else ""))

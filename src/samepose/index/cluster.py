@@ -146,14 +146,13 @@ def cluster(store: Store, spaces: Sequence[tuple[Space, Matching]], min_size: in
     if min_size < 2:
         raise UsageError(f"`min_size` is {min_size}; a group has 2 people at least")
     rows, embedded = _people(store, [space for space, _ in spaces])
+    _check_enough(store, int(embedded.sum()), min_size)
     some = rows.filter(pa.array(embedded))
     id, track = (np.asarray(some[name]) for name in ("id", "track"))
     likeness = Likeness(tuple((matching, space.embeddings(some)) for space, matching in spaces))
     own = sightings(track, np.asarray(some["time"], np.float64), likeness, DISTINCT, LEAST)
     seen = np.flatnonzero(own == np.arange(len(own)))
-    if len(seen) < min_size:
-        raise StoreError(f"{store.uri}: {len(seen)} different sightings of people to group, fewer than the {min_size} "
-                         "of the smallest group; add media, or give a smaller `min_size`")
+    _check_enough(store, len(seen), min_size)
     found = grouped(likeness[seen], min_size, LEAST)
     group = np.full(len(id), -1)
     group[seen] = found.group
@@ -182,6 +181,12 @@ def people_by_id(store: Store, ids: Sequence[str], scores: Sequence[float]) -> l
     at = {id: (row, track, np.nan if time is None else time) for id, row, track, time in zip(*columns)}
     return read_hits(store, [Found(id, at[id][0], at[id][1], score, at[id][2], (at[id][2],) * 2, False)
                              for id, score in zip(wanted, scores) if id in at])
+
+
+def _check_enough(store: Store, there: int, min_size: int) -> None:
+    if there < min_size:
+        raise StoreError(f"{store.uri}: {there} different sightings of people to group, fewer than the {min_size} "
+                         "of the smallest group; add media, or give a smaller `min_size`")
 
 
 def _people(store: Store, spaces: Sequence[Space]) -> tuple[pa.Table, Bool[np.ndarray, " n"]]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _GROUPS = 40  # on a page; each picture takes some 30 kB
 _MEMBERS = 8  # of a group, beside its medoid
 _NOISE = 16
-_LEGEND = ("Score: how probable it is that a member and the most typical one of its group are the same 3D pose (0 to 1). "
-           "Members are shown from the likeliest to the least likely.")
+_LEGEND = ("Score: how probable it is that a member and the most typical one of its group are the same 3D pose (0 to "
+           "1). Members are shown from the likeliest to the least likely.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,8 @@ def shown_people(groups: Groups) -> list[Row]:
         text = f"Group {group.id}: {_people(group.size)}"
         rows.append(Row(text + _distinct(group), group, people))
     noise = [groups.noise[i] for i in _spread(range(len(groups.noise)), _NOISE)]
-    return [*rows, Row(f"Noise: {_people(len(groups.noise))} in no group", None, groups.people(noise, [0.0] * len(noise)))]
+    title = f"Noise: {_people(len(groups.noise))} in no group"
+    return [*rows, Row(title, None, groups.people(noise, [0.0] * len(noise)))]
 
 
 def groups_page(groups: Groups, rows: Sequence[Row], title: str) -> str:
@@ -48,7 +49,7 @@ def groups_page(groups: Groups, rows: Sequence[Row], title: str) -> str:
     counts = [f"{len(groups)} {'group' if len(groups) == 1 else 'groups'} of {_people(inside)}",
               f"{len(groups.noise):,} in none"]
     if groups.not_embedded:
-        counts.append(f"{groups.not_embedded:,} of whom too little is seen")
+        counts.append(f"{groups.not_embedded:,} too little seen to compare")
     note = "" if len(groups) <= _GROUPS else f"The {_GROUPS} largest of {len(groups):,} groups are shown."
     return document(title, ", ".join(counts), _LEGEND, "\n".join(_section(each, groups) for each in rows), note)
 
