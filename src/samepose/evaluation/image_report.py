@@ -1,0 +1,154 @@
+"""Figures of image retrieval as JSON, tables and curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samepose.evaluation.image_people import told
+from samepose.evaluation.image_retrieval import ABSOLUTE, RANKS, RELATIVE, WORST, Ranking
+from samepose.evaluation.image_run import ORACLE, RANDOM, Results
+from samepose.files import written
+
+_SHOWN = (1, 10, 50)  # ranks of the table
+_MEASURES = {"hit_absolute": f"within {ABSOLUTE:g} px", "hit_relative": f"best + {RELATIVE:g} px",
+             "pose_difference": "px to the best"}
+_TITLES = {"pose_difference": "Pose difference of the best of K (px)", "hit_absolute": f"Hit@K-absolute, {ABSOLUTE:g} px (%)",
+           "hit_relative": f"Hit@K-relative, best + {RELATIVE:g} px (%)"}
+
+
+def to_json(results: Results) -> dict[str, Any]:
+    """Rates in 0..1, differences in pixels of the crop.
+
+    By model the means at `RANKS`, `interval`: 95 % intervals over the queries drawn anew, and `curves` for every K from
+    1 on. `front_back` is described at `Ranking.front_back`, `worst_detected` at `image_run.worst_detected`.
+    """
+    split = results.split
+    out: dict[str, Any] = {
+        "models": {name: _figures(ranking) | {"interval": _intervals(ranking), "curves": _curves(ranking)}
+                   for name, ranking in ordered(results).items()},
+        "queries": len(split.queries), "database": len(split.database),
+        "front_back": {name: ranking.front_back for name, ranking in ordered(results).items()},
+        "front_back_queries": {name: round(float(ranking.told.sum()), 1) for name, ranking in ordered(results).items()},
+        "data": results.cropped.people.name, "split": split.name, "seed": split.seed, "train": split.train,
+        "skipped": sum(results.skipped.values()), "skipped_why": {why: n for why, n in results.skipped.items() if n},
+        "thresholds": {"absolute": ABSOLUTE, "relative": RELATIVE},
+    }
+    if results.worst is not None:
+        out["worst_detected"] = {
+            "share": WORST, "queries": len(results.worst),
+            "models": {name: _figures(ranking[results.worst]) for name, ranking in ordered(results).items()}}
+    return out
+
+
+def ordered(results: Results) -> dict[str, Ranking]:
+    """The oracle first, random last."""
+    return dict(sorted(results.rankings.items(), key=lambda item: (item[0] == RANDOM) - (item[0] == ORACLE)))
+
+
+def text_tables(results: Results) -> str:
+    """For a terminal of 80 columns."""
+    tables = [_caption(results), _text(_rows(ordered(results)))]
+    if results.worst is not None:
+        tables += [_worst_caption(results), _text(_rows({n: r[results.worst] for n, r in ordered(results).items()}))]
+    return "\n\n".join([*tables, _NOTE])
+
+
+def markdown_tables(results: Results) -> str:
+    """For a document."""
+    tables = [_caption(results), _markdown(_rows(ordered(results)))]
+    if results.worst is not None:
+        tables += [_worst_caption(results), _markdown(_rows({n: r[results.worst] for n, r in ordered(results).items()}))]
+    return "\n\n".join([*tables, _NOTE])
+
+
+def plot_curves(results: Results, out: Path) -> None:
+    """The paper's figures 4 to 6: the three measures over K."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    rankings = ordered(results)
+    for axes, measure in zip(figure.subplots(1, 3), _TITLES):
+        for number, (name, ranking) in enumerate(rankings.items()):
+            curve = ranking.measures[measure].mean(axis=0) * (1 if measure == "pose_difference" else 100)
+            axes.plot(np.arange(1, len(curve) + 1), curve, label=name, lw=1.8, **_line(name, number))
+        axes.set(title=_TITLES[measure], xlabel="K", xscale="log", ylim=(0, None))
+        axes.set_xticks(RANKS, map(str, RANKS))
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.suptitle(f"{results.cropped.people.name}: {len(results.split.queries):,} queries among "
+                    f"{len(results.split.database):,} people")
+    with written(out) as part:
+        figure.savefig(part, dpi=120)
+
+
+_NOTE = ("@K: the best of the first K. Pixels of the 128 x 128 crop, joints on average, torsos aligned.\n"
+         "front/back: first hits seen from the opposite side, of those where both are seen\nfrom the front or the back.")
+
+
+def _line(name: str, number: int) -> dict[str, Any]:
+    if name in (ORACLE, RANDOM):
+        return {"color": "black" if name == ORACLE else "0.6", "ls": ":"}
+    return {"color": f"C{(number - 1) % 10}", "ls": "--" if "+" in name else "-"}
+
+
+def _figures(ranking: Ranking) -> dict[str, dict[str, float]]:
+    return {name: {str(k): float(values[:, k - 1].mean()) for k in RANKS if k <= values.shape[1]}
+            for name, values in ranking.measures.items()}
+
+
+def _intervals(ranking: Ranking) -> dict[str, dict[str, list[float]]]:
+    return {name: {str(k): [float(low[k - 1]), float(high[k - 1])] for k in RANKS if k <= len(low)}
+            for name, (low, high) in ranking.intervals().items()}
+
+
+def _curves(ranking: Ranking) -> dict[str, list[float]]:
+    return {name: [float(v) for v in values.mean(axis=0)] for name, values in ranking.measures.items()}
+
+
+def _caption(results: Results) -> str:
+    split = results.split
+    drawn = f", drawn with seed {split.seed}" if split.seed is not None else ""
+    return (f"{results.cropped.people.name}, split {split.name}{drawn}: {len(split.queries):,} queries among "
+            f"{len(split.database):,} people; {told(results.skipped)}")
+
+
+def _worst_caption(results: Results) -> str:
+    assert results.worst is not None
+    return f"The {100 * WORST:.0f} % of the queries on which MoveNet does worst ({len(results.worst):,}):"
+
+
+def _rows(rankings: dict[str, Ranking]) -> list[list[str]]:
+    """A head and a line by model; rates in %."""
+    shown = [k for k in _SHOWN if all(k <= r.difference.shape[1] for r in rankings.values())]
+    rows = [["", *(f"{title} @{k}" if k == shown[0] else f"@{k}" for title in _MEASURES.values() for k in shown),
+             "front/back"]]
+    for name, ranking in rankings.items():
+        cells = [f"{(1 if m == 'pose_difference' else 100) * ranking.measures[m][:, k - 1].mean():.1f}"
+                 for m in _MEASURES for k in shown]
+        mixed = ranking.front_back
+        rows.append([name, *cells, "-" if mixed is None else f"{100 * mixed:.1f}"])
+    return rows
+
+
+def _text(rows: list[list[str]]) -> str:
+    """Two lines of head, so that it fits."""
+    heads = [cell.rpartition(" @") for cell in rows[0]]
+    body = [["", *("@" + k if title or k.isdigit() else k for title, _, k in heads[1:])], *rows[1:]]
+    body[0] = ["", *(("@" + tail if sep else tail) for _, sep, tail in heads[1:-1]), "back"]
+    widths = [max(len(row[column]) for row in body) + 2 for column in range(len(body[0]))]
+    lines = ["".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]) for row in body]
+    top, at = "", widths[0]
+    for (title, sep, _), width in zip([*heads[1:-1], ("front/", "x", "")], widths[1:]):
+        if sep:
+            top = top.ljust(at + (2 if title != "front/" else width - 6)) + title
+        at += width
+    return "\n".join([top, lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:]])
