@@ -52,7 +52,8 @@ def image_retrieval(
         fuse: A,B: also measure the mean of two models' distances; repeat it for several. By default image with joints
             and image with movenet, where they are measured.
         plot: Write the curves over K (.png; needs samepose[eval]).
-        sheet: Write the most confident finds (.png), and, with two models, what each finds first (beside it, -2.png).
+        sheet: Write the most confident finds (.png), and beside them (NAME-2.png) what is ranked first by pixels and by
+            joints.
         markdown: Also write the tables to this file (.md).
     """
     from samepose.report.sheet import numbered
@@ -66,6 +67,7 @@ def image_retrieval(
     from samepose.evaluation.image_people import CroppedPeople, Split
     from samepose.evaluation.image_report import markdown_tables, plot_curves, text_tables, to_json
     from samepose.evaluation.image_run import run
+    from samepose.evaluation.image_sheets import compared_sheet, confident_sheet
     from samepose.formats.keypointset import read_keypoint_set
 
     options.limit_threads()
@@ -82,6 +84,8 @@ def image_retrieval(
         options.warn(f"{len(results.unreadable) - _WARNINGS:,} more images are missing or damaged")
     if plot is not None:
         plot_curves(results, plot)
+    for path, draw in zip(sheets, (confident_sheet, compared_sheet)):
+        draw(results, path)
     if markdown is not None:
         with written(markdown) as part:
             part.write_text(markdown_tables(results) + "\n", "utf-8")
@@ -99,12 +103,14 @@ def _rivals(
     from samepose.weights import WEIGHTS
 
     given = {"image": model is not None or "image" in WEIGHTS, "joints": joints is not None}
-    names = [name.strip() for name in models.split(",")] if models else [n for n in _MODELS if given.get(n, n in _LIGHT)]
+    names = [n for n in _MODELS if given.get(n, n in _LIGHT)]
+    if models is not None:
+        names = [name.strip() for name in models.split(",")]
     for name in names:
         if name not in _MODELS:
             raise UsageError(f"--models names {name}; there are {', '.join(_MODELS)}")
         if not given.get(name, True):
-            raise UsageError(f"--models {name} needs its file: {'--model' if name == 'image' else '--joints'} FILE.onnx")
+            raise UsageError(f"--models {name} needs its file: --{'model' if name == 'image' else name} FILE.onnx")
     if not cropped.photographed:
         options.note(f"{cropped.people.name}: no image is there, so only oracle and random choice are measured")
         return []

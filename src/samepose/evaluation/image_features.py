@@ -1,4 +1,4 @@
-"""Features that were learned for something else, as a rival of image embeddings: the paper's "ImageNet feature model"."""
+"""Features that were learned for something else, as a rival of image embeddings: the paper's "ImageNet features"."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Classifier:
             plain = Network(path, threads)
             outputs = [output.name for output in plain.session.get_outputs()]
         except (OSError, FormatError) as error:
-            raise FormatError(f"{path}: cannot be read as an ONNX network ({error}); give a network for images") from error
+            raise FormatError(f"{path}: cannot be read as an ONNX network; give one for images") from error
         self._path = path
         self._output = tensor or outputs[0]
         self._network = plain if self._output in outputs else Network(

@@ -131,8 +131,8 @@ class Split:
                       else _read_lists(Path(text)))
             split = _listed(cropped, text, listed)
         if not len(split.queries) or not len(split.database) or (text == LEAVE_ONE_OUT and len(cropped) < 2):
-            raise UsageError(f"`split` {text} leaves {len(split.queries):,} queries and {len(split.database):,} people in "
-                             f"the database; give another, such as {LEAVE_ONE_OUT}")
+            raise UsageError(f"`split` {text} leaves {len(split.queries):,} queries and {len(split.database):,} people "
+                             f"in the database; give another, such as {LEAVE_ONE_OUT}")
         return split
 
     def only(self, there: Sequence[bool] | np.ndarray) -> Split:
@@ -161,7 +161,8 @@ def task_of(cropped: CroppedPeople, split: Split) -> tuple[Task, Split]:
 def _drawn(cropped: CroppedPeople, text: str) -> Split:
     train, database, queries = map(int, text.split(":"))
     if train + database + queries > len(cropped):
-        raise UsageError(f"`split` {text} asks for {train + database + queries:,} people; {len(cropped):,} can be measured")
+        raise UsageError(f"`split` {text} asks for {train + database + queries:,} people; {len(cropped):,} can be "
+                         "measured")
     drawn = np.random.default_rng(SEED).permutation(len(cropped))[train:]
     return Split(text, np.sort(drawn[database : database + queries]), np.sort(drawn[:database]), train, SEED)
 
@@ -171,8 +172,8 @@ def _read_lists(file: Path) -> dict[str, list[str]]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"`split` {file}: is neither TRAIN:DATABASE:QUERIES, {LEAVE_ONE_OUT}, {COMMITTED} nor a text file "
-                         "that can be read") from error
+        raise UsageError(f"`split` {file}: is neither TRAIN:DATABASE:QUERIES, {LEAVE_ONE_OUT}, {COMMITTED} nor a text "
+                         "file that can be read") from error
     listed: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):

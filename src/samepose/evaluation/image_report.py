@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from samepose.files import written
 _SHOWN = (1, 10, 50)  # ranks of the table
 _MEASURES = {"hit_absolute": f"within {ABSOLUTE:g} px", "hit_relative": f"best + {RELATIVE:g} px",
              "pose_difference": "px to the best"}
-_TITLES = {"pose_difference": "Pose difference of the best of K (px)", "hit_absolute": f"Hit@K-absolute, {ABSOLUTE:g} px (%)",
+_TITLES = {"pose_difference": "Pose difference of the best of K (px)",
+           "hit_absolute": f"Hit@K-absolute, {ABSOLUTE:g} px (%)",
            "hit_relative": f"Hit@K-relative, best + {RELATIVE:g} px (%)"}
 
 
@@ -50,18 +53,12 @@ def ordered(results: Results) -> dict[str, Ranking]:
 
 def text_tables(results: Results) -> str:
     """For a terminal of 80 columns."""
-    tables = [_caption(results), _text(_rows(ordered(results)))]
-    if results.worst is not None:
-        tables += [_worst_caption(results), _text(_rows({n: r[results.worst] for n, r in ordered(results).items()}))]
-    return "\n\n".join([*tables, _NOTE])
+    return _document(results, _text)
 
 
 def markdown_tables(results: Results) -> str:
     """For a document."""
-    tables = [_caption(results), _markdown(_rows(ordered(results)))]
-    if results.worst is not None:
-        tables += [_worst_caption(results), _markdown(_rows({n: r[results.worst] for n, r in ordered(results).items()}))]
-    return "\n\n".join([*tables, _NOTE])
+    return _document(results, _markdown)
 
 
 def plot_curves(results: Results, out: Path) -> None:
@@ -85,8 +82,17 @@ def plot_curves(results: Results, out: Path) -> None:
         figure.savefig(part, dpi=120)
 
 
-_NOTE = ("@K: the best of the first K. Pixels of the 128 x 128 crop, joints on average, torsos aligned.\n"
-         "front/back: first hits seen from the opposite side, of those where both are seen\nfrom the front or the back.")
+_NOTE = ("@K: the best of the first K. Pixels of the 128 x 128 crop: a mean over the joints, torsos\n"
+         "aligned. front/back: first hits seen from the opposite side, in % of those where query and\n"
+         "hit are both seen from the front or the back.")
+
+
+def _document(results: Results, table: Callable[[dict[str, Ranking]], str]) -> str:
+    parts = [_caption(results), table(ordered(results))]
+    if results.worst is not None:
+        worst = {name: ranking[results.worst] for name, ranking in ordered(results).items()}
+        parts += [_worst_caption(len(results.worst)), table(worst)]
+    return "\n\n".join([*parts, _NOTE])
 
 
 def _line(name: str, number: int) -> dict[str, Any]:
@@ -116,39 +122,33 @@ def _caption(results: Results) -> str:
             f"{len(split.database):,} people; {told(results.skipped)}")
 
 
-def _worst_caption(results: Results) -> str:
-    assert results.worst is not None
-    return f"The {100 * WORST:.0f} % of the queries on which MoveNet does worst ({len(results.worst):,}):"
+def _worst_caption(queries: int) -> str:
+    return f"The {100 * WORST:.0f} % of the queries on which MoveNet does worst ({queries:,}):"
 
 
-def _rows(rankings: dict[str, Ranking]) -> list[list[str]]:
-    """A head and a line by model; rates in %."""
-    shown = [k for k in _SHOWN if all(k <= r.difference.shape[1] for r in rankings.values())]
-    rows = [["", *(f"{title} @{k}" if k == shown[0] else f"@{k}" for title in _MEASURES.values() for k in shown),
-             "front/back"]]
-    for name, ranking in rankings.items():
-        cells = [f"{(1 if m == 'pose_difference' else 100) * ranking.measures[m][:, k - 1].mean():.1f}"
-                 for m in _MEASURES for k in shown]
-        mixed = ranking.front_back
-        rows.append([name, *cells, "-" if mixed is None else f"{100 * mixed:.1f}"])
-    return rows
+def _cells(ranking: Ranking) -> list[list[str]]:
+    """The three measures at the ranks that are shown, rates in %, and front-back confusions."""
+    cells = [[f"{(1 if name == 'pose_difference' else 100) * ranking.measures[name][:, k - 1].mean():.1f}"
+              for k in _SHOWN if k <= ranking.difference.shape[1]] for name in _MEASURES]
+    mixed = ranking.front_back
+    return [*cells, ["-" if mixed is None else f"{100 * mixed:.1f}"]]
 
 
-def _text(rows: list[list[str]]) -> str:
-    """Two lines of head, so that it fits."""
-    heads = [cell.rpartition(" @") for cell in rows[0]]
-    body = [["", *("@" + k if title or k.isdigit() else k for title, _, k in heads[1:])], *rows[1:]]
-    body[0] = ["", *(("@" + tail if sep else tail) for _, sep, tail in heads[1:-1]), "back"]
-    widths = [max(len(row[column]) for row in body) + 2 for column in range(len(body[0]))]
-    lines = ["".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]) for row in body]
-    top, at = "", widths[0]
-    for (title, sep, _), width in zip([*heads[1:-1], ("front/", "x", "")], widths[1:]):
-        if sep:
-            top = top.ljust(at + (2 if title != "front/" else width - 6)) + title
-        at += width
-    return "\n".join([top, lines[0], "-" * len(lines[0]), *lines[1:]])
+def _text(rankings: dict[str, Ranking]) -> str:
+    """Two lines of head: the measures, and their ranks."""
+    ranks = [f"@{k}" for k in _SHOWN[: len(next(iter(map(_cells, rankings.values())))[0])]]
+    name = max(map(len, rankings)) + 1
+    rows = [" " * name + "  ".join("".join(f"{cell:>6}" for cell in group) for group in groups)
+            for groups in ([ranks, ranks, ranks, ["back"]], *map(_cells, rankings.values()))]
+    wide = 6 * len(ranks)
+    heads = "  ".join(f"{title:>{wide}}" for title in _MEASURES.values())
+    lines = [model.ljust(name) + row[name:] for model, row in zip(["", *rankings], rows)]
+    return "\n".join([f"{'':{name}}{heads}  front/", lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def _markdown(rankings: dict[str, Ranking]) -> str:
+    groups = [_cells(ranking) for ranking in rankings.values()]
+    heads = [f"{title} @{k}" for title in _MEASURES.values() for k in _SHOWN[: len(groups[0][0])]]
+    rows = [["", *heads, "front/back"], *([name, *chain(*cells)] for name, cells in zip(rankings, groups))]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:]])

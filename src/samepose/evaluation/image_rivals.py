@@ -1,7 +1,7 @@
 """What is measured at image retrieval: each model sees every person once, and says how far apart two of them are.
 
-Models see pixels of the 128 x 128 crop and nothing else. Detectors look at the whole photograph, as they do for an index;
-the labelled box only says which of the people that they found is meant.
+Models see pixels of the 128 x 128 crop and nothing else. Detectors look at the whole photograph, as they do for an
+index; the labelled box only says which of the people that they found is meant.
 """
 
 from __future__ import annotations

@@ -123,5 +123,5 @@ def _look(
     there = np.array([row not in unreadable for row in range(len(cropped))])
     split = split.only(there)
     if not len(split.queries) or not len(split.database):
-        raise SameposeError(f"no image of the queries or of the database can be read: {next(iter(unreadable.values()))}")
+        raise SameposeError(f"no image of queries or database can be read, such as {next(iter(unreadable.values()))}")
     return seen, unreadable, split

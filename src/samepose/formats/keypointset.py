@@ -25,7 +25,7 @@ _ROOM = 1.25  # side of the square around a person of COCO in longer sides of th
 
 
 def read_keypoint_set(path: Path | str) -> LabelledPeople:
-    """LSP, LSP-Extended, MPII (.mat, .json, or .csv of joints alone), FLIC, COCO keypoints, or what `samepose synth` wrote.
+    """LSP, LSP-Extended, MPII (or .csv of its joints alone), FLIC, COCO keypoints, or what `samepose synth` wrote.
 
     Args:
         path: the label file, or the folder that holds it and the images (labels also in `annot` or `annotations`).

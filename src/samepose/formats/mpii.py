@@ -104,8 +104,8 @@ def parse_mpii_csv(paths: Sequence[Path], root: Path) -> LabelledPeople:
                     try:
                         points = np.array(line[1:], float).reshape(_JOINTS, 2)
                     except ValueError as error:
-                        raise FormatError(f"{path}: line {number} is not an image's name and {2 * _JOINTS} numbers, as a "
-                                          "table of MPII's joints") from error
+                        raise FormatError(f"{path}: line {number} is not an image's name and {2 * _JOINTS} numbers, as "
+                                          "in a table of MPII's joints") from error
                     points[~np.isfinite(points).all(axis=1) | (points <= 0).all(axis=1)] = np.nan
                     people.append(_Person(line[0], points, subset=subset_named(path)))
         except (OSError, UnicodeDecodeError, csv.Error) as error:

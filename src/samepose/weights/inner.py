@@ -1,8 +1,8 @@
 """Tensors inside an ONNX file as outputs of it, without the package `onnx`, which the light install has not.
 
-An ONNX file is one message of protocol buffers. Read are the few fields that say how nodes hang together; written is one
-more field at the end: a message that comes twice is merged, and its repeated fields go on, so a second graph with nothing
-but an output adds that output.
+An ONNX file is one message of protocol buffers. Read are the few fields that say how nodes hang together; written is
+one more field at the end: a message that comes twice is merged, and its repeated fields go on, so a second graph with
+nothing but an output adds that output.
 """
 
 from __future__ import annotations
