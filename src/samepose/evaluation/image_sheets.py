@@ -45,8 +45,8 @@ def confident_sheet(results: Results, out: Path) -> None:
     ranking, distances = results.rankings[model], results.distances[model]
     first = distances[np.arange(len(distances)), ranking.order[:, 0]]
     rows = []
-    for query in np.argsort(first, kind="stable")[:_QUERIES]:
-        hits = [hit for hit in ranking.order[query, :_HITS] if hit >= 0]
+    for query in np.argsort(first, kind="stable")[:_QUERIES].tolist():
+        hits = [hit for hit in ranking.order[query, :_HITS].tolist() if hit >= 0]
         rows.append([_query(results, query), *(_hit(results, query, hit) for hit in hits)])
     _draw(results, rows, out, f"{model}: the most confidently matched queries, and what is ranked first for them",
           f"In red the query; then the first {_HITS}, with the difference of their marked joints from the query's.")
@@ -57,9 +57,9 @@ def compared_sheet(results: Results, out: Path) -> None:
     names = list(reversed(shown_models(results)))
     count = min(2 * _QUERIES, len(results.split.queries))
     triples = []
-    for query in np.linspace(0, len(results.split.queries) - 1, count).round().astype(int):
+    for query in np.linspace(0, len(results.split.queries) - 1, count).round().astype(int).tolist():
         triples.append([_query(results, query), *(
-            _hit(results, query, results.rankings[name].order[query, 0], name) for name in names)])
+            _hit(results, query, int(results.rankings[name].order[query, 0]), name) for name in names)])
     rows = [[cell for triple in triples[start : start + _ACROSS] for cell in triple]
             for start in range(0, count, _ACROSS)]
     _draw(results, rows, out, f"Ranked first by {' and by '.join(names)}, for queries drawn evenly",
@@ -92,7 +92,7 @@ def _draw(results: Results, rows: Sequence[Sequence[_Cell]], out: Path, title: s
             pen.rectangle((x, y, x + _CELL - 1, y + _CELL - 1), None, colour, _LINE)
             pen.text((x + 2, y + _CELL + 3), words, _INK, ImageFont.load_default(size=14))
     with written(out) as part:
-        canvas.save(part, "PNG", optimize=True)
+        canvas.save(part, "PNG")
 
 
 def _picture(results: Results, person: int) -> UInt8[np.ndarray, "size size 3"]:

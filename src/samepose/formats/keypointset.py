@@ -53,7 +53,8 @@ def _tables(path: Path) -> list[Path]:
     """MPII's joints as tables, in a folder without other labels; none if it is something else."""
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".csv" else []
-    return sorted(path.glob("*joints.csv"))
+    labels = [*path.glob("*.mat"), *path.glob("*.json")]
+    return [] if labels else sorted(path.glob("*joints.csv"))
 
 
 def _label_file(folder: Path) -> Path:
