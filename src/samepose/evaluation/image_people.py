@@ -67,7 +67,7 @@ class CroppedPeople:
         """
         skeleton = people.poses.skeleton
         hips = [skeleton.index(f"{side}_hip") for side in ("left", "right")]
-        people = people.without(np.isnan(people.poses.points[:, hips]).any(axis=(1, 2)), "a hip is not marked")
+        people = people.without(np.isnan(people.poses.points[:, hips]).any(axis=(1, 2)), "a hip that is not marked")
         squares = [square_of(box) for box in boxes_of_joints(people.poses.points)]
         small = np.array([square.side < _LEAST_SIDE for square in squares], bool)
         people = people.without(small, f"a crop under {_LEAST_SIDE} pixels")

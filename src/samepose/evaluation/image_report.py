@@ -16,7 +16,7 @@ from samepose.files import written
 
 _SHOWN = (1, 10, 50)  # ranks of the table
 _MEASURES = {"hit_absolute": f"within {ABSOLUTE:g} px", "hit_relative": f"best + {RELATIVE:g} px",
-             "pose_difference": "px to the best"}
+             "pose_difference": "px, best of K"}
 _TITLES = {"pose_difference": "Pose difference of the best of K (px)",
            "hit_absolute": f"Hit@K-absolute, {ABSOLUTE:g} px (%)",
            "hit_relative": f"Hit@K-relative, best + {RELATIVE:g} px (%)"}
@@ -82,9 +82,9 @@ def plot_curves(results: Results, out: Path) -> None:
         figure.savefig(part, dpi=120)
 
 
-_NOTE = ("@K: the best of the first K. Pixels of the 128 x 128 crop: a mean over the joints, torsos\n"
-         "aligned. front/back: first hits seen from the opposite side, in % of those where query and\n"
-         "hit are both seen from the front or the back.")
+_NOTE = ("@K: the best of the first K. Pixels of the 128 x 128 crop: a mean over the\n"
+         "joints, torsos aligned. front/back: first hits seen from the opposite side, in\n"
+         "% of those where query and hit are both seen from the front or the back.")
 
 
 def _document(results: Results, table: Callable[[dict[str, Ranking]], str]) -> str:
@@ -138,12 +138,11 @@ def _text(rankings: dict[str, Ranking]) -> str:
     """Two lines of head: the measures, and their ranks."""
     ranks = [f"@{k}" for k in _SHOWN[: len(next(iter(map(_cells, rankings.values())))[0])]]
     name = max(map(len, rankings)) + 1
-    rows = [" " * name + "  ".join("".join(f"{cell:>6}" for cell in group) for group in groups)
+    rows = [" " * name + " ".join("".join(f"{cell:>6}" for cell in group) for group in groups)
             for groups in ([ranks, ranks, ranks, ["back"]], *map(_cells, rankings.values()))]
-    wide = 6 * len(ranks)
-    heads = "  ".join(f"{title:>{wide}}" for title in _MEASURES.values())
+    heads = " ".join(f"{title:>{6 * len(ranks)}}" for title in _MEASURES.values())
     lines = [model.ljust(name) + row[name:] for model, row in zip(["", *rankings], rows)]
-    return "\n".join([f"{'':{name}}{heads}  front/", lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([f"{'':{name}}{heads} front/", lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def _markdown(rankings: dict[str, Ranking]) -> str:

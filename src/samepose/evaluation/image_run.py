@@ -68,7 +68,7 @@ def run(
     skipped = cropped.people.skipped + Counter({
         "an image that is missing or damaged": len(unreadable),
         "nobody in the database to compare to": len(split.queries) - len(kept.queries),
-        "a place in the lists but not to be measured or not there": split.missing})
+        "a place in the lists, but not among those who can be measured": split.missing})
     distances = {ORACLE: task.differences}
     for rival in rivals:
         rows = seen[rival.see]
