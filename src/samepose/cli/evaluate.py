@@ -14,3 +14,6 @@ app.command("samepose.cli.evaluate_sequences:penn_action", name="penn-action",
             usage="Usage: samepose eval penn-action [OPTIONS]", help="Action recognition on Penn Action.")
 app.command("samepose.cli.evaluate_sequences:alignment", usage="Usage: samepose eval alignment [OPTIONS]",
             help="Kendall's tau of aligned videos on Penn Action.")
+app.command("samepose.cli.evaluate_images:image_retrieval", name="image-retrieval",
+            usage="Usage: samepose eval image-retrieval [OPTIONS]",
+            help="Finding people who look alike in pose, by pixels and by keypoints.")

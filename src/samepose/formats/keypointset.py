@@ -15,7 +15,7 @@ from samepose.formats.keypointfile import read_json
 from samepose.formats.labelled import LabelledPeople, image_paths, subset_named
 from samepose.formats.lsp import parse_lsp
 from samepose.formats.matfile import read_mat
-from samepose.formats.mpii import HEADS, parse_mpii_json, parse_mpii_mat
+from samepose.formats.mpii import HEADS, parse_mpii_csv, parse_mpii_json, parse_mpii_mat
 from samepose.formats.rendered import read_rendered, rendered_shards
 
 _MAT_PARSERS: dict[str, Callable[[Any, Path, Path], LabelledPeople]] = {
@@ -25,7 +25,7 @@ _ROOM = 1.25  # side of the square around a person of COCO in longer sides of th
 
 
 def read_keypoint_set(path: Path | str) -> LabelledPeople:
-    """LSP, LSP-Extended, MPII (.mat or .json), FLIC, COCO keypoints, or what `samepose synth` wrote.
+    """LSP, LSP-Extended, MPII (or .csv of its joints alone), FLIC, COCO keypoints, or what `samepose synth` wrote.
 
     Args:
         path: the label file, or the folder that holds it and the images (labels also in `annot` or `annotations`).
@@ -36,6 +36,8 @@ def read_keypoint_set(path: Path | str) -> LabelledPeople:
     path = Path(path)
     if shards := rendered_shards(path):
         return read_rendered(shards)
+    if tables := _tables(path):
+        return parse_mpii_csv(tables, path if path.is_dir() else path.parent)
     file = _label_file(path) if path.is_dir() else path
     root = path if path.is_dir() else file.parent.parent if file.parent.name in _LABEL_FOLDERS else file.parent
     if file.suffix.lower() == ".mat":
@@ -45,6 +47,14 @@ def read_keypoint_set(path: Path | str) -> LabelledPeople:
     if isinstance(content, list) and content and isinstance(content[0], dict) and "joints" in content[0]:
         return parse_mpii_json(content, file, root)
     return _read_coco(content, file, root)
+
+
+def _tables(path: Path) -> list[Path]:
+    """MPII's joints as tables, in a folder without other labels; none if it is something else."""
+    if not path.is_dir():
+        return [path] if path.suffix.lower() == ".csv" else []
+    labels = [*path.glob("*.mat"), *path.glob("*.json")]
+    return [] if labels else sorted(path.glob("*joints.csv"))
 
 
 def _label_file(folder: Path) -> Path:

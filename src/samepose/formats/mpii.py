@@ -1,4 +1,4 @@
-"""MPII Human Pose (Andriluka 2014): the authors' `.mat`, and the JSON that most code trains on.
+"""MPII Human Pose (Andriluka 2014): the authors' `.mat`, the JSON that most code trains on, and tables of joints alone.
 
 Pixels count from 1 in both; here from 0. `scale` is the person's height over 200 pixels, roughly. The joints of the
 test images are not public: one validates on the people of `valid.json`, by their heads in `gt_valid.mat`.
@@ -6,7 +6,8 @@ test images are not public: one validates on the people of `valid.json`, by thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,31 @@ def parse_mpii_json(content: Any, path: Path, root: Path) -> LabelledPeople:
         people.append(person)
     for person, head in zip(people, _heads(path.with_name(f"{HEADS}{path.stem}.mat"), len(people))):
         person.head = head
+    return _labelled(people, root)
+
+
+def parse_mpii_csv(paths: Sequence[Path], root: Path) -> LabelledPeople:
+    """Tables without a head: on each line an image's name and 16 times x and y, of people whose joints are all marked.
+
+    A file's name tells the subset (`train_joints.csv`).
+
+    Raises:
+        FormatError: a line is not that.
+    """
+    people = []
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                for number, line in enumerate(csv.reader(file), 1):
+                    try:
+                        points = np.array(line[1:], float).reshape(_JOINTS, 2)
+                    except ValueError as error:
+                        raise FormatError(f"{path}: line {number} is not an image's name and {2 * _JOINTS} numbers, as "
+                                          "in a table of MPII's joints") from error
+                    points[~np.isfinite(points).all(axis=1) | (points <= 0).all(axis=1)] = np.nan
+                    people.append(_Person(line[0], points, subset=subset_named(path)))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise FormatError(f"{path}: cannot be read as a table ({error}); export it again") from error
     return _labelled(people, root)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -72,10 +73,14 @@ class Network:
         path: of a shipped file (`weight_file`) or another.
         threads: that work on one call; None: as many as onnxruntime thinks best.
         what: kind of network that is expected, for the errors.
+        tapped: makes of the file's bytes those that are opened, such as `inner.with_output`.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, what: str = "network") -> None:
-        self.path, self._threads, self._what = path, threads, what
+    def __init__(
+        self, path: Path, threads: int | None = None, what: str = "network",
+        tapped: Callable[[bytes], bytes] = bytes,
+    ) -> None:
+        self.path, self._threads, self._what, self._tapped = path, threads, what, tapped
         self._lock = Lock()
         self._found: _Opened | None = None
 
@@ -119,7 +124,7 @@ class Network:
         if self._threads:
             options.intra_op_num_threads = min(self._threads, 4 * cores())
         try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(self._tapped(data), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise self.unexpected from error
         return _Opened(session, hashlib.sha256(data).hexdigest())
