@@ -20,7 +20,7 @@ from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
 from samepose.index.schema import Medium, medium_of, person_id, single_people
 from samepose.index.search import search
-from samepose.index.settings import Fps, Settings, detector_named, remember, remembered
+from samepose.index.settings import Fps, Settings, detector_named, remember, remember_licence, remembered
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
@@ -159,6 +159,7 @@ class Index:
             if found.files:
                 any_fps = fps == "remembered"
                 rate = remembered(self._store).fps if fps == "remembered" else fps
+                remember_licence(self._store, self.detector)  # first: an interrupted run has read some
                 run.run(run.plan.files(found.files, self.detector.name, rate, any_mode=not self._detector_given,
                                        any_fps=any_fps), self.detector)
                 remember(self._store, Settings(self.detector.name, rate))
