@@ -35,8 +35,9 @@ def find(
     """Find a move in long clips or in an index, whatever the camera angle, at half to twice the pace.
 
     Everyone in the clips is looked at. Finds of one person never overlap. The score is how likely it is the move, from
-    0 to 1; 0.5 and more is what `samepose count` would count. The distance tells apart what scores alike: it is the
-    mean -log of the probability of the same pose, up to 0.2 very likely the same, to 0.7 likely, to 1.4 perhaps.
+    0 to 1, in clips of which half show it: from 0.8 on very likely, from 0.5 likely, which is what `samepose count`
+    would count, from 0.25 perhaps. The distance is the mean -log of the probability of the same pose, up to 0.2 very
+    likely the same, to 0.7 likely, to 1.4 perhaps.
 
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move.
