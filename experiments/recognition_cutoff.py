@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks._machine import describe
-
 from experiments.recognise_jhmdb import poses_of
+
 from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.penn_action import GUESS_REACH, clips_of, usable

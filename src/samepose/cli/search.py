@@ -25,6 +25,7 @@ def search(
     *,
     at: Seconds | None = None,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    image: str | None = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
     mirror: Mirror = "off",
     min_score: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = MIN_SCORE,
@@ -52,6 +53,7 @@ def search(
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
         at: The moment of the video: seconds, m:ss.s or h:mm:ss.
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
+        image: Which picture of a keypoint file of many: its name as the file has it, without folders if one will do.
         k: How many to find.
         mirror: Also, or only, find the mirrored pose.
         min_score: Leave out what matches with a lower probability; 0 shows whatever comes nearest.
@@ -78,8 +80,8 @@ def search(
         options.output(sheet, (".png",), query, hits=k)
     index = options.open_index(mode=mode, kind=detector)
     hits = index.search(
-        query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
-        time_to=time_to, distinct=distinct, min_score=min_score, copies=copies,
+        query, at=at, person=person, image=image, ignore=ignore, k=k, mirror=mirror, where=where, label=label,
+        time_from=time_from, time_to=time_to, distinct=distinct, min_score=min_score, copies=copies,
     )
     for path in filter(None, (report, sheet, csv)):
         hits.write(path)

@@ -174,6 +174,7 @@ class Index:
         *,
         at: float | None = None,
         person: int | None = None,
+        image: str | None = None,
         ignore: str | Sequence[str] = (),
         k: int = 10,
         mirror: Mirror = "off",
@@ -192,6 +193,7 @@ class Index:
                 one pose; or a hit, which is then left out with its neighbours: "more like this".
             at: seconds in the video.
             person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
+            image: name of the picture, in a keypoint file of several.
             ignore: joints, or parts of the body such as "left_arm" or "legs", that shall not matter; names, or one
                 text with commas.
             k: hits wanted; fewer come when no more match.
@@ -217,7 +219,7 @@ class Index:
         embedder = self._checked_embedder()
         ignored = parts(ignore)
         check_ignored(ignored, embedder)
-        asked = resolve_query(query, self, at=at, person=person, ignore=ignored)
+        asked = resolve_query(query, self, at=at, person=person, image=image, ignore=ignored)
         ignoring = Ignoring(self._store, embedder, asked.ignored) if asked.ignored else None
         excluded = self._excluded(asked.exclude_id)
         hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded,

@@ -36,7 +36,7 @@ LIKELY = 0.5  # score from which a place counts as a repetition
 _CONTRAST, _DISTANCE, _OFFSET = 9.8, -0.72, 2.18
 # By which the logit is divided (Guo 2017, "temperature"): the likeliest on pairs of real clips, from pixels; fitted on
 # motion capture alone it was too sure, and most of what is found scored 1.00. experiments/find_scores.py.
-_TEMPERATURE = 1.87
+_TEMPERATURE = 1.83
 _RELATIVE = 0.4  # of the best contrast in a clip: what follows the example much less well is another move
 _FOUND = 0.5  # share of a place's moments at which somebody has to be found
 _MOST_PAIRS = 150_000_000  # of moments: a gigabyte of distances
