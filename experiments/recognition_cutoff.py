@@ -111,7 +111,7 @@ def _halves(matrix: np.ndarray, actions: np.ndarray) -> list[tuple[float, Outcom
     found = []
     for seed in range(_DRAWS):
         rng, first = np.random.default_rng(seed), np.zeros(len(actions), bool)
-        for action in set(actions.tolist()):
+        for action in sorted(set(actions.tolist())):
             of = rng.permutation(np.flatnonzero(actions == action))
             first[of[: len(of) // 2]] = True
         for examples in (first, ~first):

@@ -208,7 +208,7 @@ def test_find_in_an_index_reads_no_video(run: Shell, tmp_path: Path, monkeypatch
     index.add(together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))), name="gone.mp4")
     index.add(moves((stand, 4)), name="other.mp4")
     monkeypatch.setattr("samepose.detection.detect", lambda *_: pytest.fail("looked for people in a video"))
-    tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_clips(Index.open("places"))]
+    tracks = [(path, track, len(poses)) for _, path, track, poses, _ in indexed_clips(Index.open("places"))]
     assert tracks == [("gone.mp4", 0, 45), ("gone.mp4", 1, 45), ("other.mp4", 0, 40)]
     saved(tmp_path / "knee.npz", moves((knee, 1.3), seed=3))
     for where in (("--in", "places"), ("--index", "places")):

@@ -162,7 +162,8 @@ def test_distances_in_words_agree_with_the_name(run: Shell) -> None:
     """By the cut-off and the spread alone: at the cut-off even odds, log 4 spreads nearer four to one."""
     fit = Fit(cutoff=3.0, spread=0.5)
     assert fit.score(3.0) == pytest.approx(0.5)
-    assert fit.score(3 - 0.5 * np.log(4)) == pytest.approx(0.8) and fit.score(3 + 0.5 * np.log(3)) == pytest.approx(0.25)
+    assert fit.score(3 - 0.5 * np.log(4)) == pytest.approx(0.8)
+    assert fit.score(3 + 0.5 * np.log(3)) == pytest.approx(0.25)
     assert Fit(cutoff=None, spread=0.5).score(3.0) is None
     saved(Path("jack.npz"), moves((jack, 2), seed=3))
     saved(Path("lying.npz"), moves((lie, 2), seed=3))

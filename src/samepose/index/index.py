@@ -11,6 +11,7 @@ import numpy as np
 
 from samepose.errors import StoreError, UsageError
 from samepose.formats.keypointfile import KeypointFile
+from samepose.index.dates import Date, between
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
@@ -182,6 +183,8 @@ class Index:
         label: str | None = None,
         time_from: float | None = None,
         time_to: float | None = None,
+        since: Date | None = None,
+        until: Date | None = None,
         distinct: float = 0.5,
         min_score: float = 0.0,
         copies: bool = True,
@@ -201,6 +204,7 @@ class Index:
             where: only media of this pattern or id, see `select`.
             label: only people of this label.
             time_from, time_to: only between these seconds of a clip, inclusive; leaves out images.
+            since, until: only files that were changed last between these dates, inclusive: ISO 8601, or a `date`.
             distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
             min_score: leave out what matches with a lower probability.
             copies: also find the people of the very picture that the query was taken from, and of exact copies of its
@@ -215,7 +219,8 @@ class Index:
         from samepose.index.ignoring import Ignoring
         from samepose.query.query import check_ignored, embed_query, resolve_query
 
-        options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
+        options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score,
+                                between(since, until))
         embedder = self._checked_embedder()
         ignored = parts(ignore)
         check_ignored(ignored, embedder)
@@ -325,13 +330,21 @@ class Index:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def select(self, patterns: str | Sequence[str] = "*") -> list[Medium]:
+    def select(
+        self, patterns: str | Sequence[str] = "*", *, since: Date | None = None, until: Date | None = None
+    ) -> list[Medium]:
         """Media whose path matches one of the patterns, or whose 9-digit id is given; in order of path.
 
         A pattern with a slash is held against the whole path (`*` crosses slashes), one without against the file's
         name; a folder stands for all that lies in it.
+
+        Args:
+            since, until: only files that were changed last between these dates, inclusive: ISO 8601, or a `date`.
+
+        Raises:
+            UsageError: an empty pattern, or no date.
         """
-        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root)
+        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root, between(since, until))
         return sorted(self._store.all_media(set(chosen.tolist())), key=lambda m: m.path)
 
     def clips(self) -> list[Medium]:

@@ -69,12 +69,13 @@ def open_source(
     raise UsageError(f"{type(what).__name__} is nothing to look for; give a path, an id, pixels, Poses or a hit")
 
 
-def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses]]:
-    """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
+def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses, Path | None]]:
+    """Share of the files done, path, track, poses and video of everyone in an index's clips; no video is decoded."""
     clips = index.clips()
     for n, medium in enumerate(clips):
+        video = index.file(medium.path) if medium.kind == "video" else None
         for track, poses in _of_medium(medium.path, medium, index).tracks():
-            yield n / len(clips), medium.path, track, poses
+            yield n / len(clips), medium.path, track, poses, video
 
 
 def _named(
