@@ -151,7 +151,10 @@ def _compare(name: str, halves: list[tuple[float, Outcomes, Outcomes]], fixed: f
               f"{strangers:.0%}\n  rule        right  wrong  withheld  strangers named  cost")
         for rule, chosen in rules.items():
             runs = [(asked, chosen(cutoff, examples, wrong, strangers)) for cutoff, examples, asked in halves]
-            print(_line(f"  {rule:10}", runs, wrong, strangers))
+            more = np.array([cost(asked, at, wrong, strangers) - cost(asked, cutoff, wrong, strangers)
+                             for (asked, at), (cutoff, _, _) in zip(runs, halves)]).reshape(_DRAWS, 2).mean(axis=1)
+            print(f"{_line(f'  {rule:10}', runs, wrong, strangers)}, {more.mean():+.3f} to present (standard deviation "
+                  f"of {_DRAWS} draws {more.std(ddof=1):.3f})")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from samepose.index import Index
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
-    photo(folder / "q.png", arms=70)
+    photo(folder / "q.png", arms=60)
     photo(folder / "media" / "old.png", arms=70)
     photo(folder / "media" / "two.png", people=2, arms=45)
     video(folder / "media" / "clip.mp4", frames=30)

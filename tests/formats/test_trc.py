@@ -28,10 +28,10 @@ def parsed(path: Path) -> tuple[dict[str, str], list[str], np.ndarray, np.ndarra
     return header, markers, numbers[:, 1], numbers[:, 2:].reshape(len(numbers), len(markers), 3)
 
 
-def walk(times: list[float], **fields: object) -> Poses:
+def walk(times: list[float], tracks: tuple[int, ...] | None = None) -> Poses:
     points = np.random.default_rng(0).uniform(0, 500, (len(times), 17, 2))
     points[1, 3] = np.nan
-    return Poses.of(points, COCO17, times=times, frames=np.arange(len(times)), **fields)
+    return Poses.of(points, COCO17, times=times, frames=np.arange(len(times)), tracks=tracks or (4,) * len(times))
 
 
 def test_it_is_read_again_as_it_was(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_rows_stay_evenly_spaced_where_the_person_is_away(tmp_path: Path) -> Non
 
 
 def test_what_it_cannot_hold_is_refused(tmp_path: Path) -> None:
-    for poses, says in ((walk([0, 0.1], tracks=[0, 1]), "of 2 people and a .trc holds one; choose a `person`"),
+    for poses, says in ((walk([0, 0.1], (0, 1)), "of 2 people and a .trc holds one; choose a `person`"),
                         (walk([0, 0.1])[:1], "two different times"),
-                        (Poses.of(np.zeros((2, 17, 2)), COCO17), "two different times"),
+                        (Poses.of(np.zeros((2, 17, 2)), COCO17, tracks=[0, 0]), "two different times"),
                         (Poses.of(np.zeros((2, 17, 3)), COCO17, unit="metre"), "3D")):
         with pytest.raises(UsageError, match=says):
             save_poses(tmp_path / "x.trc", poses)
