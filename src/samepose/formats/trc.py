@@ -43,8 +43,8 @@ def trc_text(poses: Poses, path: Path) -> str:
     step = float(np.median(steps))
     rows: list[tuple[float, Float[np.ndarray, "joint 2"] | None]] = []
     for time, points in zip(poses.times.tolist(), poses.points):
-        missed = round((time - rows[-1][0]) / step) - 1 if rows else 0
-        rows += [(rows[-1][0] + step, None) for _ in range(missed)]
+        before = rows[-1][0] if rows else time
+        rows += [(before + n * step, None) for n in range(1, round((time - before) / step))]
         rows.append((time, points))
     markers, rate = [marker(joint) for joint in poses.skeleton.joints], f"{1 / step:.6g}"
     values = (rate, rate, len(rows), len(markers), "px", rate, 1, len(rows))
