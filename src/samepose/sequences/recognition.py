@@ -3,7 +3,8 @@
 The distance of two clips is the mean along their alignment, each frame distance the least of the four combinations of
 original and mirrored. The paper names the action of the nearest clip. Ours: how far is too far, and how sure it is.
 Both come from the examples alone, each held against all others. As near as to its own action a clip should be; as near
-as to the other actions it would be, were its own not among the examples. The cut-off parts these two best.
+as to the other actions it would be, were its own not among the examples. The cut-off parts these two best; what that
+costs, and what other rules would, is in results/moves.json.
 """
 
 from __future__ import annotations
