@@ -20,6 +20,7 @@ from samepose.detection.movenet import MoveNet
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.formats.keypoints import save_poses
 from samepose.media.files import media_files
+from samepose.poses import Poses
 from samepose.query.kinds import open_source
 from samepose.sequences.clip import clip_of
 from samepose.sequences.recognition import Fit, clip_distance
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = media_files([options.folder])
     actions = np.array([f.stem.rpartition("_")[0] for f in files])
     start = time.perf_counter()
-    clips = [clip_of(_poses(f, detector, options.poses), embedder, rate=RATE) for f in files]
+    clips = [clip_of(poses_of(f, detector, options.poses), embedder, rate=RATE) for f in files]
     print(f"{len(files)} clips of {len(set(actions))} actions, looked at in {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
     matrix = np.array([[clip_distance(a, b) for b in clips] for a in clips])
@@ -81,7 +82,7 @@ def _report(files: list[Path], actions: np.ndarray, matrix: np.ndarray, nearest:
               f"own {files[own.argmin()].stem:18} {own.min():5.2f}, named {named[i]}")
 
 
-def _poses(file: Path, detector: MoveNet, cache: Path | None):  # type: ignore[no-untyped-def]
+def poses_of(file: Path, detector: MoveNet, cache: Path | None) -> Poses:
     """Of the most prominent person."""
     kept = None if cache is None else cache / f"{file.stem}.npz"
     if kept is not None and kept.exists():

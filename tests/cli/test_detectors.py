@@ -41,6 +41,22 @@ def test_the_index_keeps_the_name_of_the_network_and_the_licence_is_told_once(ru
     assert run("search", "a.png", "--mode", "fast", "--detector", "cpm", "--quiet").err == ""
 
 
+def test_the_index_says_for_how_long_it_holds_people_of_a_research_only_network(run: Shell, tmp_path: Path) -> None:
+    """As long as somebody in it was found by one, whoever named the network and whatever reads the next files."""
+    for n, name in enumerate("abc"):
+        photo(tmp_path / f"{name}.png", n)
+    shutil.copy(weight_file("cpm"), tmp_path / "renamed.onnx")
+    run("index", "a.png", "--mode", "fast", "--detector", "movenet")
+    assert run.json("info")["research_only"] == 0 and "research only" not in run("info").out
+    run("index", "b.png", "--mode", "fast", "--detector", "renamed.onnx")
+    assert run.err.count("research only") == 1
+    run("index", "c.png", "--mode", "fast", "--detector", "movenet")
+    assert run.json("info")["research_only"] == 1
+    assert "licence:        1 file was read by a network that is for research only" in run("info").out
+    run("remove", "b.png", "--yes")
+    assert run.json("info")["research_only"] == 0
+
+
 @pytest.mark.parametrize("words", [
     ["detect", "a.png"], ["index", "a.png"], ["search", "a.png"], ["align", "a.mp4", "b.mp4"],
     ["find", "a.mp4", "--in", "b.mp4"], ["count", "a.mp4", "--in", "b.mp4"],

@@ -90,10 +90,10 @@ def test_a_keypoint_file_gives_the_pose_as_it_is(tmp_path: Path) -> None:
     picture = photo(tmp_path / "real.png", people=0)
     boxes = [[0, 0, 10, 10], [0, 0, 90, 90]]
     save_poses(tmp_path / "p.npz", poses(2, boxes=boxes), ["gone.png", str(picture)])
-    found = resolve_query(str(tmp_path / "p.npz"))
+    found = resolve_query(str(tmp_path / "p.npz"), image=str(picture))
     np.testing.assert_array_equal(found.pose.points[0], poses(2).points[1])
-    assert (found.person, found.people, found.image) == (0, 2, picture)
-    second = resolve_query(str(tmp_path / "p.npz"), person=1)
+    assert (found.person, found.people, found.image) == (0, 1, picture)
+    second = resolve_query(str(tmp_path / "p.npz"), image="gone.png")
     assert second.image is None and (second.pose.points[0] == poses(2).points[0]).all()
     with pytest.raises(UsageError, match="no times"):
         resolve_query(str(tmp_path / "p.npz"), at=1.0)

@@ -206,3 +206,33 @@ def test_own_embedder_gets_the_poses_as_the_index_got_them(index: Index, tmp_pat
     swapped = query.pose.points[:, COCO17.mirror] * np.array([-1, 1])  # left and right change places, x turns round
     np.testing.assert_allclose(found.mean[1:], embedder.embed(Poses.of(swapped, COCO17)).mean, atol=1e-6)
     assert not np.allclose(found.mean[0], found.mean[1], atol=1e-3)
+
+
+# -- one picture of many -----------------------------------------------------------------------------------------
+
+
+def test_one_picture_of_a_keypoint_file_is_chosen_by_its_name(tmp_path: Path) -> None:
+    people = poses(4)
+    save_poses(tmp_path / "many.npz", people, ["in/a.jpg", "in/b.jpg", "in/b.jpg", "out/a.jpg"])
+    file = tmp_path / "many.npz"
+    with pytest.raises(UsageError, match=r"holds 3 pictures, in/a.jpg, in/b.jpg, out/a.jpg; say with `image`"):
+        resolve_query(file)
+    found = resolve_query(file, image="b.jpg", person=1)
+    order = np.argsort(-people[1:3].prominence())
+    np.testing.assert_array_equal(found.pose.points, people[1:3].points[order[1:]])
+    assert found.people == 2
+    np.testing.assert_array_equal(resolve_query(file, image="out/a.jpg").pose.points, people.points[3:])
+    with pytest.raises(UsageError, match=r"2 pictures of the name a.jpg; there are in/a.jpg, out/a.jpg"):
+        resolve_query(file, image="a.jpg")
+    with pytest.raises(UsageError, match=r"no pictures of the name c.jpg; there are in/a.jpg, in/b.jpg, out/a.jpg"):
+        resolve_query(file, image="c.jpg")
+
+
+def test_a_picture_of_a_clip_without_times_has_a_number_and_other_sources_have_none(tmp_path: Path) -> None:
+    people = poses(3, frames=[4, 7, 7])
+    save_poses(tmp_path / "clip.npz", people, ["clip.mp4"] * 3)
+    with pytest.raises(UsageError, match=r"holds 2 pictures, 4, 7; say with `image`"):
+        resolve_query(tmp_path / "clip.npz")
+    np.testing.assert_array_equal(resolve_query(tmp_path / "clip.npz", image="4").pose.points, people.points[:1])
+    with pytest.raises(UsageError, match="leave `image` out"):
+        resolve_query(photo(tmp_path / "a.png", 2), detector=no_detector, image="a.png")

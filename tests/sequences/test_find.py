@@ -113,6 +113,15 @@ def test_score_rises_with_contrast_and_falls_with_distance() -> None:
     assert score(4, 0.0714286) == pytest.approx(0.5)
 
 
+def test_what_is_found_in_real_clips_is_told_apart_by_two_digits() -> None:
+    """Distance and contrast of the best places of clips of the same action in Penn Action: the 5th to 95th percent."""
+    found = [Place(0, 1, distance, contrast, False) for distance, contrast in (
+        (4.78, 0.02), (3.5, 0.18), (2.62, 0.37), (1.89, 0.54), (0.94, 0.77))]
+    shown = [round(place.score, 2) for place in found]
+    assert len(set(shown)) == 5 and shown == sorted(shown) and shown[-1] < 1
+    assert [place.score >= LIKELY for place in found] == [place.logit >= 0 for place in found]
+
+
 # -- counting ----------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +208,7 @@ def test_find_in_an_index_reads_no_video(run: Shell, tmp_path: Path, monkeypatch
     index.add(together(moves((jack, 1.5), (stand, 3)), moves((stand, 2), (knee, 1.5), (stand, 1))), name="gone.mp4")
     index.add(moves((stand, 4)), name="other.mp4")
     monkeypatch.setattr("samepose.detection.detect", lambda *_: pytest.fail("looked for people in a video"))
-    tracks = [(path, track, len(poses)) for _, path, track, poses in indexed_clips(Index.open("places"))]
+    tracks = [(path, track, len(poses)) for _, path, track, poses, _ in indexed_clips(Index.open("places"))]
     assert tracks == [("gone.mp4", 0, 45), ("gone.mp4", 1, 45), ("other.mp4", 0, 40)]
     saved(tmp_path / "knee.npz", moves((knee, 1.3), seed=3))
     for where in (("--in", "places"), ("--index", "places")):

@@ -158,6 +158,22 @@ def test_people_who_cross_are_told_apart_by_their_tracks(run: Shell) -> None:
         assert told["action"] == action and told["person"] == track
 
 
+def test_distances_in_words_agree_with_the_name(run: Shell) -> None:
+    """By the cut-off and the spread alone: at the cut-off even odds, log 4 spreads nearer four to one."""
+    fit = Fit(cutoff=3.0, spread=0.5)
+    assert fit.score(3.0) == pytest.approx(0.5)
+    assert fit.score(3 - 0.5 * np.log(4)) == pytest.approx(0.8)
+    assert fit.score(3 + 0.5 * np.log(3)) == pytest.approx(0.25)
+    assert Fit(cutoff=None, spread=0.5).score(3.0) is None
+    saved(Path("jack.npz"), moves((jack, 2), seed=3))
+    saved(Path("lying.npz"), moves((lie, 2), seed=3))
+    for name, words in (("jack.npz", ("very likely", "likely")), ("lying.npz", ("perhaps", "unlikely"))):
+        told = run.json("recognise", name, "--examples", "moves")["results"][0]
+        assert (told["neighbours"][0]["score"] >= 0.5) == (told["action"] is not None)
+        first = run("recognise", name, "--examples", "moves").out.splitlines()[1].split()
+        assert " ".join(first[1:-2]) in words
+
+
 def test_accept_names_the_nearest_however_far(run: Shell) -> None:
     saved(Path("lying.npz"), moves((lie, 2), seed=3))
     words = ["recognise", "lying.npz", "--examples", "moves"]

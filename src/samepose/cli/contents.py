@@ -50,6 +50,10 @@ def info(
         ("format", facts.format),
         ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
     ]
+    if facts.research_only:
+        were = "file was" if facts.research_only == 1 else "files were"
+        lines.append(("licence", f"{facts.research_only:,} {were} read by a network that is for research only, and so "
+                                 "are their people"))
     options.result(asdict(facts), "\n".join(f"{name + ':':16}{shown(str(value))}" for name, value in lines))
 
 

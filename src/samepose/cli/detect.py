@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 import samepose
-from samepose.cli.media import found_in, left_out_text, left_standing
-from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, counted, people_text
+from samepose.cli.media import found_in, is_video, left_out_text, left_standing
+from samepose.cli.options import DEFAULTS, DetectorName, Mode, Options, Person, counted, people_text
 from samepose.errors import MediaError, UsageError
 from samepose.files import written
 
@@ -29,6 +29,7 @@ def detect(
     detector: DetectorName = "movenet",
     mode: Mode = "balanced",
     fps: Fps = 10.0,
+    person: Person = None,
     draw: Path | None = None,
     csv: Path | None = None,
     options: Options = DEFAULTS,
@@ -39,9 +40,11 @@ def detect(
 
     Args:
         media: Photos, videos, or folders of them.
-        out: Save the poses, as .npz (everything) or .json (COCO results).
+        out: Save the poses, as .npz (everything), .json (COCO results), or of one video and one person as .trc, for
+            Sports2D's and OpenSim's users: markers in pixels, x right and y down, z 0.
         detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
+        person: Track id of whom to save as .trc; the most prominent by default.
         draw: Folder for pictures with the skeletons drawn in.
         csv: Write the angles at the joints of everyone in each picture (.csv): degrees as they appear in the picture,
             flexion 0 where the limb is straight, elevation 0 where the arm lies along the trunk.
@@ -49,11 +52,16 @@ def detect(
     if not media:
         raise UsageError("name the photos, videos or folders to look at")
     if out is not None:
-        options.output(out, (".npz", ".json"), *media)
+        options.output(out, (".npz", ".json", ".trc"), *media)
     if csv is not None:
         options.output(csv, (".csv",), *media)
     rate, found = frame_rate(fps), found_in(media)
     files = found.files
+    one = out is not None and out.suffix.lower() == ".trc"
+    if one and (len(files) > 1 or not is_video(files[0])):
+        raise UsageError(f"{out}: a .trc holds one person of one video; name one video, or save as .npz")
+    if person is not None and not one:
+        raise UsageError("--person is for --out x.trc, which holds one person; all are looked for")
     drawing = None if draw is None else _Drawing(draw, files, options)
     run = _Run(options.detector(mode, detector), rate, drawing)
     try:
@@ -63,12 +71,13 @@ def detect(
                 run.take(file)
     finally:  # also when interrupted: what was found so far is kept
         if out is not None:
-            run.save(out)
+            run.save(out, one, person, options)
         if csv is not None:
             run.save_angles(csv)
     for failure in run.failed:
         options.warn(failure)
-    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, (out, csv)))
+    saved = (out if run.count or not one else None, csv)
+    options.done(run.coco() if options.json else None, run.summary(len(files), found.left_out, saved))
     return 0 if not run.failed else 1 if len(run.failed) < len(files) or run.count else 3
 
 
@@ -119,9 +128,20 @@ class _Run:
         """COCO results."""
         return samepose.coco_results(self.all(), self.media)
 
-    def save(self, out: Path) -> None:
-        """Write the poses."""
-        samepose.save_poses(out, self.all(), self.media)
+    def save(self, out: Path, one: bool, person: int | None, options: Options) -> None:
+        """Write the poses; of one person only, as they can be seen, if so asked."""
+        if not one:
+            samepose.save_poses(out, self.all(), self.media)
+        elif self.count:
+            source = samepose.open_source(self.all().hide(below=_JOINT_SCORE))
+            source.name = self.media[0]
+            chosen = source.track(person)
+            samepose.save_poses(out, chosen, self.media[:1] * len(chosen))
+            there = len(set(source.people.tracks.tolist()))
+            how = " (most prominent)" if person is None and there > 1 else ""
+            options.note(f"{out}: person {chosen.tracks[0]} of {there}{how}")
+        else:
+            self.failed.append(f"{out}: nobody was found to write to it")
 
     def save_angles(self, path: Path) -> None:
         """A row for each person in each picture; empty where there is no time, or a joint is not seen."""

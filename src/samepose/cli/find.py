@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.app import as_flags
+from samepose.cli.clips import cut_clips
 from samepose.cli.options import DEFAULTS, MOVES_FPS, DetectorName, Mirror, Mode, Options, Person, counted
 from samepose.cli.text import seconds, table_text
 from samepose.errors import SameposeError, UsageError
@@ -30,13 +31,16 @@ def find(
     mirror: Mirror = "off",
     detector: DetectorName = "movenet",
     mode: Mode = "balanced",
+    csv: Path | None = None,
+    clips: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Find a move in long clips or in an index, whatever the camera angle, at half to twice the pace.
 
     Everyone in the clips is looked at. Finds of one person never overlap. The score is how likely it is the move, from
-    0 to 1; 0.5 and more is what `samepose count` would count. The distance tells apart what scores alike: it is the
-    mean -log of the probability of the same pose, up to 0.2 very likely the same, to 0.7 likely, to 1.4 perhaps.
+    0 to 1, in clips of which half show it: from 0.8 on very likely, from 0.5 likely, which is what `samepose count`
+    would count, from 0.25 perhaps. The distance is the mean -log of the probability of the same pose, up to 0.2 very
+    likely the same, to 0.7 likely, to 1.4 perhaps.
 
     Args:
         example: A video, a pose file, or the path or id of a file in the index, that shows the move.
@@ -47,7 +51,12 @@ def find(
         mirror: Also, or only, find the mirrored move.
         detector: The network that finds the joints in videos.
         mode: How to look for people in videos: fast, balanced or accurate.
+        csv: Write a table of the finds (.csv).
+        clips: Folder for the finds, each cut out of its video as a small .mp4, named by rank.
     """
+    inputs = [example, *(where or [])]
+    if csv is not None:
+        options.output(csv, (".csv",), *inputs)
     part, look = seconds_of(span), options.looking(mode, detector)
     targets = [samepose.Index.open(text, embedder=options.embedder()) if samepose.Index.exists(text) else text
                for text in dict.fromkeys(where or [options.index])]
@@ -60,9 +69,13 @@ def find(
     failed = [as_flags(why) for why in found.failed]
     for failure in failed:
         options.warn(failure)
+    if csv is not None:
+        found.write(csv)
+        options.note(f"wrote {csv}")
+    complete = clips is None or cut_clips(found, clips, options, *inputs)
     options.result({"example": _asked(example, wanted), "mirror": mirror, **found.to_json(), "failed": failed},
                    _table(found) if found else "nothing found: nobody is in view for half as long as the example")
-    return 1 if failed else 0
+    return 1 if failed or not complete else 0
 
 
 def count(

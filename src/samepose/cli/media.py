@@ -40,3 +40,10 @@ def left_standing(file: Path) -> str | None:
     from samepose.media.files import left_standing
 
     return left_standing(file)
+
+
+def is_video(file: Path) -> bool:
+    """By its name."""
+    from samepose.media.video import VIDEO_SUFFIXES
+
+    return file.suffix.lower() in VIDEO_SUFFIXES

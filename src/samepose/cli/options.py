@@ -30,7 +30,6 @@ Mode = Literal["fast", "balanced", "accurate"]
 DETECTORS = ("movenet", "cpm", "cpm-synthetic")
 DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
                                              "others look where movenet finds people, and cpm is for research only.")]
-_RESEARCH_ONLY = ("cpm",)  # see weights/CPM.md
 Mirror = Literal["off", "also", "only"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -74,10 +73,11 @@ class Options:
             return samepose.MoveNet(mode, self.threads)
         if kind not in DETECTORS and not Path(kind).is_file():
             raise UsageError(f"--detector is {kind}; use {', '.join(DETECTORS)}, or an .onnx file that is there")
-        if kind in _RESEARCH_ONLY:
+        made = samepose.CPM(kind, mode, flip=mode == "accurate", threads=self.threads)
+        if made.research_only:
             self.note(f"{kind} has learned from photographs that are for research only; cpm-synthetic and movenet are "
                       "free of them")
-        return samepose.CPM(kind, mode, flip=mode == "accurate", threads=self.threads)
+        return made
 
     def embedder(self) -> PrVipeEmbedder:
         """The shipped embedder."""

@@ -34,7 +34,8 @@ def recognise(
     Nothing is trained: to teach an action, put clips of it in a sub-folder of that name. A pose file beside a video of
     the same name is read in its place; `samepose detect CLIP.mp4 --out CLIP.npz` makes one, and saves looking for
     people again. "none of these" is what lies farther from all examples than the cut-off that the examples
-    set; --accept names it too.
+    set; --accept names it too. The words beside a distance say how likely a clip so near shows that action rather than
+    none: likely up to the cut-off, and very likely, perhaps or unlikely by how near the examples are to each other.
 
     Args:
         clips: Videos, pose files, or paths or ids of files in the index.
@@ -76,5 +77,6 @@ def _text(path: str, named: Named) -> str:
     nearest = named.neighbours[0]
     name = named.action or f"none of these; nearest to {nearest.action}, at {nearest.distance:.2f}"
     lines = [f"{shown(path)}: {shown(name)} (confidence {named.confidence:.2f})"]
-    lines += [f"  {n.distance:6.2f}  {shown(n.action):<16} {shown(n.path)}" for n in named.neighbours]
+    lines += [f"  {n.distance:6.2f}  {'' if n.score is None else samepose.in_words(n.score):<11}  "
+              f"{shown(n.action):<16} {shown(n.path)}" for n in named.neighbours]
     return "\n".join(lines)

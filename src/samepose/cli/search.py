@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 import samepose
+from samepose.cli.clips import cut_clips
 from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
 
@@ -25,6 +26,7 @@ def search(
     *,
     at: Seconds | None = None,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    image: str | None = None,
     k: Annotated[int, Parameter(name="-k", validator=Number(gte=1))] = 10,
     mirror: Mirror = "off",
     min_score: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = MIN_SCORE,
@@ -32,6 +34,8 @@ def search(
     label: str | None = None,
     time_from: Annotated[Seconds | None, Parameter(name="--from")] = None,
     time_to: Annotated[Seconds | None, Parameter(name="--to")] = None,
+    since: str | None = None,
+    until: str | None = None,
     ignore: str = "",
     distinct: Seconds = 0.5,
     detector: DetectorName = "movenet",
@@ -41,8 +45,9 @@ def search(
     sheet: Path | None = None,
     csv: Path | None = None,
     copy_to: Path | None = None,
+    clips: Path | None = None,
     options: Options = DEFAULTS,
-) -> None:
+) -> int:
     """Find the people of an index in the same pose as a query, whatever the camera angle.
 
     The score is how probable it is that both are the same 3D pose, from 0 to 1: from 0.8 on very likely, from 0.5
@@ -52,6 +57,7 @@ def search(
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
         at: The moment of the video: seconds, m:ss.s or h:mm:ss.
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
+        image: Which picture of a keypoint file of many: its name as the file has it, without folders if one will do.
         k: How many to find.
         mirror: Also, or only, find the mirrored pose.
         min_score: Leave out what matches with a lower probability; 0 shows whatever comes nearest.
@@ -59,6 +65,8 @@ def search(
         label: Only people of this label.
         time_from: Only from this second of a video on.
         time_to: Only up to this second of a video.
+        since: Only files that were changed last on this day or later: 2026-11-24, or 2026-11-24T18:30.
+        until: Only files that were changed last on this day or earlier.
         ignore: Parts of the body that shall not matter: left_arm, right_arm, arms, left_leg, right_leg, legs, head,
             lower_body, or joints such as left_knee; some with commas. 7 of 13 joints must be left: not so without the
             upper_body, or without arms and legs at once.
@@ -70,6 +78,7 @@ def search(
         sheet: Write a picture of the query and the finds (.png); of 60 finds each where there are more, in x-2.png, …
         csv: Write a table of the finds (.csv).
         copy_to: Folder to copy the photos and videos found to, named by their rank.
+        clips: Folder for one second of video around each find, as a small .mp4; photos are copied. Named by rank.
     """
     for path, suffix in ((report, ".html"), (csv, ".csv")):
         if path is not None:
@@ -78,8 +87,9 @@ def search(
         options.output(sheet, (".png",), query, hits=k)
     index = options.open_index(mode=mode, kind=detector)
     hits = index.search(
-        query, at=at, person=person, ignore=ignore, k=k, mirror=mirror, where=where, label=label, time_from=time_from,
-        time_to=time_to, distinct=distinct, min_score=min_score, copies=copies,
+        query, at=at, person=person, image=image, ignore=ignore, k=k, mirror=mirror, where=where, label=label,
+        time_from=time_from, time_to=time_to, since=since, until=until, distinct=distinct, min_score=min_score,
+        copies=copies,
     )
     for path in filter(None, (report, sheet, csv)):
         hits.write(path)
@@ -89,19 +99,26 @@ def search(
         options.note(f"copied {counted(len(copied), 'file')} to {copy_to}")
         for file in missing:
             options.warn(f"{file}: is not there; it was moved or removed since it was indexed")
+    complete = clips is None or cut_clips(hits, clips, options, query)
     if not options.json:
         options.note(f"query: {hits.query.describe()}")
         if not hits:
-            options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label)}")
+            options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label, since, until)}")
     if hits or options.json:
         options.result(hits.to_json(), _table(hits) if hits else "")
+    return 0 if complete else 1
 
 
-def _why_nothing(index: Index, min_score: float, copies: bool, where: str | None, label: str | None) -> str:
+def _why_nothing(
+    index: Index, min_score: float, copies: bool, where: str | None, label: str | None, since: str | None,
+    until: str | None,
+) -> str:
     if not index.info().people:
         return "; the index is empty"
-    if where is not None and not index.select(where):
-        return f"; --where {where} matches no file of the index"
+    filters = {"--where": where, "--since": since, "--until": until}
+    said = " ".join(f"{flag} {value}" for flag, value in filters.items() if value is not None)
+    if said and not index.select("*" if where is None else where, since=since, until=until):
+        return f"; {said} matches no file of the index"
     if label is not None and label not in index.info().labels:
         return f"; nobody in the index has the label {label}"
     besides = "" if copies else " besides the query's own picture, which --copies shows,"

@@ -32,6 +32,8 @@ class Detector(Protocol):
 
     One that may be called from several threads at once also has `threads`, how many it may use, and `on_one_thread`, a
     detector of the same results that uses one thread for each call: then frames of a video are looked at side by side.
+    One whose results are for research only, such as by the licence of what it has learned from, says so by an attribute
+    `research_only` that is true: an index remembers it.
     """
 
     @property

@@ -66,6 +66,12 @@ class CPM:
         return f"{self._network.name}-{self.people.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
 
     @property
+    def research_only(self) -> bool:
+        """Whether it has learned from photographs that are for research only (weights/CPM.md), under whatever name."""
+        return self.path == weight_file("cpm") or (self.path != weight_file("cpm-synthetic")
+                                                   and self._file.sha256 == WEIGHTS["cpm"])
+
+    @property
     def test_name(self) -> str:
         """The network and how it looks at one person."""
         scales = "" if self.scales == (1.0,) else f" at scales {', '.join(f'{scale:g}' for scale in self.scales)}"

@@ -12,6 +12,7 @@ from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile, read_json
 from samepose.formats.openpose import parse_openpose, read_openpose
 from samepose.formats.posefile import pose_bytes, read_posefile
+from samepose.formats.trc import trc_text
 from samepose.media import irregular
 from samepose.poses import Poses
 
@@ -47,7 +48,8 @@ def load_poses(path: Path | str) -> KeypointFile:
 
 
 def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = None) -> None:
-    """Save poses as `path`'s suffix says: .npz keeps everything, .json is COCO results (2D, 17 joints).
+    """Save poses as `path`'s suffix says: .npz keeps everything, .json is COCO results (2D, 17 joints), .trc is one
+    person's joints through time in pixels, as Sports2D writes them and OpenSim reads them (see `formats.trc`).
 
     An existing file is replaced at once when all is written, never left half done; one of `media` never is.
 
@@ -55,7 +57,8 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
         media: the file each pose comes from; "" for all if not given.
 
     Raises:
-        UsageError: another suffix, a file of `media`, not one name for each pose, or 3D poses as .json.
+        UsageError: another suffix, a file of `media`, not one name for each pose, or 3D poses as .json; several
+            people, or poses without times, as .trc.
         SameposeError: it cannot be written, e.g. because the disk is full; an existing file is as before.
     """
     path = Path(path)
@@ -64,8 +67,10 @@ def save_poses(path: Path | str, poses: Poses, media: Sequence[str] | None = Non
         content = pose_bytes(file)
     elif path.suffix.lower() == ".json":
         content = (json.dumps(coco_results(poses, file.media), allow_nan=False) + "\n").encode()
+    elif path.suffix.lower() == ".trc":
+        content = trc_text(poses, path).encode()
     else:
-        raise UsageError(f"{path}: poses are saved as .npz or .json; choose one of them")
+        raise UsageError(f"{path}: poses are saved as .npz, .json or .trc; choose one of them")
     refuse_inputs([path], set(file.media))
     with written(path) as part:
         part.write_bytes(content)

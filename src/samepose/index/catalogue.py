@@ -23,21 +23,23 @@ class Catalogue:
     Attributes:
         people: how many are in each.
         skeletons: null where nobody is.
+        mtimes: nanoseconds since the epoch; 0 or less where there was no file, or it could not be read.
     """
 
     ids: Int[np.ndarray, " n"]
     paths: pa.StringArray
     people: Int[np.ndarray, " n"]
     skeletons: pa.StringArray
+    mtimes: Int[np.ndarray, " n"]
 
-    COLUMNS = ("id", "path", "people", "skeleton")
+    COLUMNS = ("id", "path", "people", "skeleton", "mtime")
 
     @classmethod
     def of(cls, rows: pa.Table) -> Catalogue:
         """From the table's rows with `COLUMNS`."""
         rows = rows.sort_by("id").combine_chunks()
         paths, skeletons = (rows[name].combine_chunks() for name in ("path", "skeleton"))
-        return cls(np.asarray(rows["id"]), paths, np.asarray(rows["people"]), skeletons)
+        return cls(np.asarray(rows["id"]), paths, np.asarray(rows["people"]), skeletons, np.asarray(rows["mtime"]))
 
     def find(self, media: Collection[int]) -> dict[int, tuple[str, str]]:
         """(path, skeleton) of those media that have a row."""
@@ -46,9 +48,17 @@ class Catalogue:
         at = at[np.isin(wanted, self.ids[at[at < len(self.ids)]])]
         return {int(self.ids[i]): (self.paths[i].as_py(), self.skeletons[i].as_py()) for i in at}
 
-    def chosen(self, patterns: Sequence[str], root: Path) -> tuple[Int[np.ndarray, " n"], int]:
-        """Ids of the media that patterns and ids mean, sorted, and how many people are in them."""
+    def chosen(
+        self, patterns: Sequence[str], root: Path, dates: tuple[int, int] | None = None
+    ) -> tuple[Int[np.ndarray, " n"], int]:
+        """Ids of the media that patterns and ids mean, sorted, and how many people are in them.
+
+        Args:
+            dates: first and last time at which their files were changed last, nanoseconds since the epoch.
+        """
         chosen = self.select(patterns, root)
+        if dates is not None:
+            chosen &= (self.mtimes >= max(dates[0], 1)) & (self.mtimes <= dates[1])
         return self.ids[chosen], int(self.people[chosen].sum())
 
     def select(self, patterns: Sequence[str], root: Path) -> Bool[np.ndarray, " n"]:

@@ -46,8 +46,9 @@ class Filter:
     def of(cls, store: Store, options: SearchOptions) -> Filter:
         """From the options of a search, for the index as it is now."""
         terms, media, rows, part, times = [], None, None, 1.0, None
-        if options.where is not None:
-            media, rows = store.catalogue().chosen([options.where], store.root)
+        if options.where is not None or options.dates is not None:
+            media, rows = store.catalogue().chosen(["*" if options.where is None else options.where], store.root,
+                                                   options.dates)
             part = rows / max(store.count(), 1)
             terms.append(f"media IN ({', '.join(map(str, media.tolist()))})")
         if options.label is not None:

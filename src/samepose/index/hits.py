@@ -17,10 +17,12 @@ from samepose.files import refuse_inputs, written
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
+    from samepose.media.excerpts import Excerpt
     from samepose.query.query import Query
 
 _CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y0", "x1", "y1", "mirrored", "label")
 _SUFFIXES = (".html", ".png", ".csv", ".json")
+_HALF = 0.5  # seconds before and after a hit that its clip shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +162,38 @@ class Hits(Sequence[Hit]):
                     shutil.copyfile(file, part)
             copied.append(target)
         return copied, missing
+
+    def clip_paths(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """What `clips` would write."""
+        from samepose.media.excerpts import excerpt_paths
+
+        return excerpt_paths(self._excerpts(), Path(folder))
+
+    def clips(self, folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
+        """Cut one second around each hit out of its video, as a small video; photographs are copied, each once.
+
+        Their names begin with the rank of the hit. An existing file is replaced, but never one of the hits'.
+
+        Returns:
+            what was written, and a line for each hit whose file is gone or cannot be read.
+
+        Raises:
+            UsageError: one would take the place of a hit's file.
+        """
+        from samepose.media.excerpts import write_excerpts
+
+        return write_excerpts(self._excerpts(), Path(folder))
+
+    def _excerpts(self) -> list[Excerpt]:
+        from samepose.media.excerpts import Excerpt
+
+        excerpts: dict[object, Excerpt] = {}
+        for rank, hit in enumerate(self, 1):
+            if hit.time is None:
+                excerpts.setdefault(hit.file, Excerpt(rank, hit.file, hit.path))
+            else:
+                excerpts[rank] = Excerpt(rank, hit.file, hit.path, hit.time - _HALF, hit.time + _HALF)
+        return list(excerpts.values())
 
     def _csv(self) -> str:
         text = io.StringIO()

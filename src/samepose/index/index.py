@@ -12,6 +12,7 @@ import numpy as np
 from samepose.errors import StoreError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.cluster import MIN_SIZE, By, Groups, cluster, label_groups, spaces_of
+from samepose.index.dates import Date, between
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
@@ -21,7 +22,7 @@ from samepose.index.place import exists
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
 from samepose.index.schema import Medium, medium_of, person_id, single_people
 from samepose.index.search import search
-from samepose.index.settings import Fps, Settings, detector_named, remember, remembered
+from samepose.index.settings import Fps, Settings, detector_named, remember, remember_licence, remembered
 from samepose.index.spaces import KEYPOINTS, Space
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
@@ -161,6 +162,7 @@ class Index:
             if found.files:
                 any_fps = fps == "remembered"
                 rate = remembered(self._store).fps if fps == "remembered" else fps
+                remember_licence(self._store, self.detector)  # first: an interrupted run has read some
                 run.run(run.plan.files(found.files, self.detector.name, rate, any_mode=not self._detector_given,
                                        any_fps=any_fps), self.detector)
                 remember(self._store, Settings(self.detector.name, rate))
@@ -175,6 +177,7 @@ class Index:
         *,
         at: float | None = None,
         person: int | None = None,
+        image: str | None = None,
         ignore: str | Sequence[str] = (),
         k: int = 10,
         mirror: Mirror = "off",
@@ -182,6 +185,8 @@ class Index:
         label: str | None = None,
         time_from: float | None = None,
         time_to: float | None = None,
+        since: Date | None = None,
+        until: Date | None = None,
         distinct: float = 0.5,
         min_score: float = 0.0,
         copies: bool = True,
@@ -193,6 +198,7 @@ class Index:
                 one pose; or a hit, which is then left out with its neighbours: "more like this".
             at: seconds in the video.
             person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
+            image: name of the picture, in a keypoint file of several.
             ignore: joints, or parts of the body such as "left_arm" or "legs", that shall not matter; names, or one
                 text with commas.
             k: hits wanted; fewer come when no more match.
@@ -200,6 +206,7 @@ class Index:
             where: only media of this pattern or id, see `select`.
             label: only people of this label.
             time_from, time_to: only between these seconds of a clip, inclusive; leaves out images.
+            since, until: only files that were changed last between these dates, inclusive: ISO 8601, or a `date`.
             distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
             min_score: leave out what matches with a lower probability.
             copies: also find the people of the very picture that the query was taken from, and of exact copies of its
@@ -214,11 +221,12 @@ class Index:
         from samepose.index.ignoring import Ignoring
         from samepose.query.query import check_ignored, embed_query, resolve_query
 
-        options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score)
+        options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score,
+                                between(since, until))
         embedder = self._checked_embedder()
         ignored = parts(ignore)
         check_ignored(ignored, embedder)
-        asked = resolve_query(query, self, at=at, person=person, ignore=ignored)
+        asked = resolve_query(query, self, at=at, person=person, image=image, ignore=ignored)
         ignoring = Ignoring(self._store, embedder, asked.ignored) if asked.ignored else None
         excluded = self._excluded(asked.exclude_id)
         hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded,
@@ -348,13 +356,21 @@ class Index:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def select(self, patterns: str | Sequence[str] = "*") -> list[Medium]:
+    def select(
+        self, patterns: str | Sequence[str] = "*", *, since: Date | None = None, until: Date | None = None
+    ) -> list[Medium]:
         """Media whose path matches one of the patterns, or whose 9-digit id is given; in order of path.
 
         A pattern with a slash is held against the whole path (`*` crosses slashes), one without against the file's
         name; a folder stands for all that lies in it.
+
+        Args:
+            since, until: only files that were changed last between these dates, inclusive: ISO 8601, or a `date`.
+
+        Raises:
+            UsageError: an empty pattern, or no date.
         """
-        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root)
+        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root, between(since, until))
         return sorted(self._store.all_media(set(chosen.tolist())), key=lambda m: m.path)
 
     def clips(self) -> list[Medium]:

@@ -21,6 +21,7 @@ class SearchOptions:
         time_from, time_to: seconds in the clip, inclusive; leaves out images.
         distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
         min_score: leave out what matches with a lower probability.
+        dates: first and last time at which files were changed last, nanoseconds since the epoch.
 
     Raises:
         UsageError: a value is out of its range.
@@ -34,6 +35,7 @@ class SearchOptions:
     time_to: float | None = None
     distinct: float = 0.5
     min_score: float = 0.0
+    dates: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:

@@ -37,6 +37,7 @@ class Info:
         searchable: people with an embedding in one of the spaces at least.
         bytes: on disk; None for a remote index.
         labels: people counted by label.
+        research_only: media whose people were found by a network that is for research only, see `Detector`.
     """
 
     uri: str
@@ -50,6 +51,7 @@ class Info:
     searchable: int
     labels: dict[str, int]
     bytes: int | None
+    research_only: int
 
 
 @dataclass(frozen=True, eq=False)

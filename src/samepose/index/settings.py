@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from samepose.errors import UsageError
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
+    from samepose.index.schema import Medium
     from samepose.index.store import Store
 
 Fps = float | None | Literal["remembered"]
@@ -37,6 +40,24 @@ def remembered(store: Store) -> Settings:
 def remember(store: Store, settings: Settings) -> None:
     """Keep them; only inside `Store.writing`."""
     store.put_facts(detector=settings.detector or "", fps=_ALL if settings.fps is None else repr(settings.fps))
+
+
+def remember_licence(store: Store, detector: Detector) -> None:
+    """Keep that people found by this detector are for research only, if they are; only inside `Store.writing`."""
+    known = _research_only(store)
+    if getattr(detector, "research_only", False) and detector.name not in known:
+        store.put_facts(research_only=json.dumps([*known, detector.name]))
+
+
+def for_research_only(store: Store, media: Sequence[Medium]) -> list[Medium]:
+    """Those of an index's media that were read by such a detector."""
+    known = _research_only(store)
+    return [medium for medium in media if medium.mode in known]
+
+
+def _research_only(store: Store) -> list[str]:
+    names: list[str] = json.loads(store.facts.get("research_only", "[]"))
+    return names
 
 
 def detector_named(name: str | None, threads: int | None) -> Detector:

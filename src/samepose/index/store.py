@@ -23,6 +23,7 @@ from samepose.index.lock import write_lock
 from samepose.index.place import connect, exists, local_folder, root_facts, root_of, store_errors
 from samepose.index.records import Info
 from samepose.index.schema import FACT, FORMAT, Medium, media_of, media_schema, media_table, people_schema
+from samepose.index.settings import for_research_only
 from samepose.index.spaces import Space, from_json
 from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
 
@@ -187,7 +188,7 @@ class Store:
         size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
         return Info(self.uri, self.root.as_posix(), facts["format"], spaces, len(media),
                     dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), self.count(),
-                    searchable, dict(Counter(labels)), size)
+                    searchable, dict(Counter(labels)), size, len(for_research_only(self, media)))
 
     # -- changes: only inside `writing()` ------------------------------------------------------------------------
 

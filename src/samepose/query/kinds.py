@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FPS = 30.0  # frames per second of a video that are looked at for a clip
 _KEYPOINT_SUFFIXES = frozenset({".npz", ".json"})
+_SHOWN = 10  # names in a message
 _PERSON_ID = re.compile(r"[0-9a-f]{9}-[0-9]+")  # as `Hit.id`
 
 
@@ -68,12 +69,13 @@ def open_source(
     raise UsageError(f"{type(what).__name__} is nothing to look for; give a path, an id, pixels, Poses or a hit")
 
 
-def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses]]:
-    """Share of the files done, path, track and poses of everyone in the clips of an index; no video is decoded."""
+def indexed_clips(index: Any) -> Iterator[tuple[float, str, int, Poses, Path | None]]:
+    """Share of the files done, path, track, poses and video of everyone in an index's clips; no video is decoded."""
     clips = index.clips()
     for n, medium in enumerate(clips):
+        video = index.file(medium.path) if medium.kind == "video" else None
         for track, poses in _of_medium(medium.path, medium, index).tracks():
-            yield n / len(clips), medium.path, track, poses
+            yield n / len(clips), medium.path, track, poses, video
 
 
 def _named(
@@ -238,6 +240,29 @@ class Keypoints(Source):
                               "give one clip at a time")
         return file.poses
 
+    def of(self, image: str) -> Keypoints:
+        images = self._images()
+        chosen = [name for name in images if name == image] or [name for name in images if Path(name).name == image]
+        if len(chosen) != 1:
+            raise UsageError(f"{self.name}: {len(chosen) or 'no'} pictures of the name {image}; there are "
+                             f"{_some(chosen or list(images))}")
+
+        def read() -> tuple[KeypointFile, Sequence[str]]:
+            (file, ids), rows = self._content, images[chosen[0]]
+            return (KeypointFile(file.poses[rows], tuple(file.media[i] for i in rows)),
+                    [ids[i] for i in rows] if ids else ())
+
+        return Keypoints(self.name, read)
+
+    def _images(self) -> dict[str, list[int]]:
+        """The poses of each picture: by its name, and by its number where all are of one clip or have no name."""
+        file, _ = self._content
+        names = file.media if len(set(file.media)) > 1 else tuple(map(str, file.poses.frames.tolist()))
+        images: dict[str, list[int]] = {}
+        for row, name in enumerate(names):
+            images.setdefault(name, []).append(row)
+        return images
+
     @property
     def video(self) -> Path | None:
         from samepose.media.video import VIDEO_SUFFIXES
@@ -256,11 +281,20 @@ class Keypoints(Source):
             raise UsageError(f"{self.name}: holds {len(times)} moments from {times[0]:.2f} to {times[-1]:.2f} s; "
                              "say with `at` which one you mean, in seconds")
         if not len(times):
+            if len(images := self._images()) > 1:
+                raise UsageError(f"{self.name}: holds {len(images)} pictures, {_some(list(images))}; say with `image` "
+                                 "which one you mean")
             return self._one_of(ranked(poses, [0] * len(poses)), person, media=file.media, ids=ids)
         time = float(times[np.argmin(np.abs(times - (times[0] if at is None else at)))])
         now = np.flatnonzero(poses.times == time).tolist()
         return self._one_of(poses[now], person, time=time, media=[file.media[i] for i in now],
                             ids=[ids[i] for i in now] if ids else ())
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names of many."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(name or "one without a name" for name in names[:_SHOWN]) + more
 
 
 class Row(Source):

@@ -27,6 +27,7 @@ def resolve_query(
     *,
     at: float | None = None,
     person: int | None = None,
+    image: str | None = None,
     ignore: Sequence[str] = (),
 ) -> Query:
     """The person that is meant by what the user named.
@@ -39,6 +40,7 @@ def resolve_query(
         detector: for photos, videos and pixels, or what loads it when it is needed; the index's or MoveNet by default.
         at: seconds in the video.
         person: rank of prominence in a photo, track id in a video; the most prominent by default.
+        image: name of one of the pictures of a keypoint file, see `Source.of`.
         ignore: joints that shall not matter, see `samepose.skeleton.parts`.
 
     Raises:
@@ -47,5 +49,6 @@ def resolve_query(
         FormatError: the keypoint file cannot be read, or its poses are 3D.
         StoreError: no such id in the index.
     """
-    found = open_source(what, index=index, detector=detector).moment(at, person)
+    source = open_source(what, index=index, detector=detector)
+    found = (source if image is None else source.of(image)).moment(at, person)
     return found.without(ignore) if ignore else found

@@ -61,6 +61,14 @@ class Source(ABC):
         """To show moments from; None where there is none."""
         return None
 
+    def of(self, image: str) -> Source:
+        """Only one picture of a keypoint file of several, by its name or, in a clip without times, its number.
+
+        Raises:
+            UsageError: it is no keypoint file, or has no such picture, or several.
+        """
+        raise UsageError(f"{self.name}: is no keypoint file, whose pictures have names; leave `image` out")
+
     @abstractmethod
     def moment(self, at: float | None = None, person: int | None = None) -> Query:
         """One person at one time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from samepose.errors import SameposeError, UsageError
+from samepose.files import refuse_inputs, written
 from samepose.poses import Mirror, Poses, check_mirror
 from samepose.progress import Progress, silent
 from samepose.query.kinds import indexed_clips, open_source
@@ -22,7 +24,9 @@ from samepose.sequences.subsequence import RATE, Example, Place
 if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
+    from samepose.media.excerpts import Excerpt
 
+_CSV = ("score", "path", "start", "end", "person", "distance", "contrast", "mirrored")
 Target = Any  # an Index, a Clip, a Source, or the path of a video, a pose file, or a folder of either
 
 
@@ -33,11 +37,13 @@ class Sighting:
     Attributes:
         path: of the clip, as given, or as the index stores it.
         person: track id.
+        video: that it is in, None where only poses are known.
     """
 
     path: str
     person: int
     place: Place
+    video: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As other programs read it."""
@@ -74,6 +80,47 @@ class Finds(Sequence[Sighting]):
     def to_json(self) -> dict[str, Any]:
         """`{"results": [{…}, …], "failed": [line, …]}`, for programs."""
         return {"results": [sighting.to_json() for sighting in self], "failed": list(self.failed)}
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a table with a row for each place (.csv), times in seconds; an existing file is replaced.
+
+        Raises:
+            UsageError: another suffix, or the file of a clip.
+            SameposeError: it cannot be written.
+        """
+        if Path(path).suffix.lower() != ".csv":
+            raise UsageError(f"{path}: finds are written as *.csv; name it so")
+        refuse_inputs([path], [given for s in self for given in (s.path, s.video) if given])
+        with written(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, _CSV, lineterminator="\n")
+            table.writeheader()
+            table.writerows(sighting.to_json() for sighting in self)
+
+    def clip_paths(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """What `clips` would write."""
+        from samepose.media.excerpts import excerpt_paths
+
+        return excerpt_paths(self._excerpts(), Path(folder))
+
+    def clips(self, folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
+        """Cut each place out of its video, as a small video whose name begins with the rank.
+
+        An existing file is replaced, but never a video that was searched.
+
+        Returns:
+            what was written, and a line for each place of which there is no video, or none that can be read.
+
+        Raises:
+            UsageError: one would take the place of a video that was searched.
+        """
+        from samepose.media.excerpts import write_excerpts
+
+        return write_excerpts(self._excerpts(), Path(folder))
+
+    def _excerpts(self) -> list[Excerpt]:
+        from samepose.media.excerpts import Excerpt
+
+        return [Excerpt(rank, s.video, s.path, s.place.start, s.place.end) for rank, s in enumerate(self, 1)]
 
 
 def find(
@@ -119,7 +166,8 @@ def find(
                 for part, path, person, clip in _everyone(target, len(wanted.clip) // 2, detector, embedder):
                     progress(n + part, len(places), path)
                     with about(path):
-                        yield from (Sighting(path, person, p) for p in wanted.places(clip, mirror=mirror, most=k))
+                        yield from (Sighting(path, person, p, clip.video) for p in
+                                    wanted.places(clip, mirror=mirror, most=k))
             except SameposeError as error:
                 failed.append(error)
 
@@ -143,7 +191,7 @@ def count(example: Clip, clip: Clip, *, mirror: Mirror = "off") -> list[Sighting
     check_mirror(mirror)
     wanted = Example.of(example)
     with about(clip.name):
-        return [Sighting(clip.name, clip.person, place) for place in wanted.count(clip, mirror=mirror)]
+        return [Sighting(clip.name, clip.person, place, clip.video) for place in wanted.count(clip, mirror=mirror)]
 
 
 def targets(where: Target | Sequence[Target]) -> list[Target]:
@@ -180,22 +228,24 @@ def _everyone(
     embedder = embedder or getattr(target, "embedder", None) or shipped()
     if isinstance(target, (str, os.PathLike, Source)):
         source = target if isinstance(target, Source) else open_source(target, detector=detector, fps=RATE)
-        people: Iterable[tuple[float, str, int, Poses]] = (
-            (0.0, source.name, track, poses) for track, poses in source.tracks())
+        people: Iterable[tuple[float, str, int, Poses, Path | None]] = (
+            (0.0, source.name, track, poses, source.video) for track, poses in source.tracks())
     else:
         people = indexed_clips(target)
-    for part, path, track, poses in people:
-        if (clip := _comparable(poses, embedder, moments, path)) is not None:
+    for part, path, track, poses, video in people:
+        if (clip := _comparable(poses, embedder, moments, path, video)) is not None:
             yield part, path, track, clip
 
 
-def _comparable(poses: Poses, embedder: Embedder, moments: int, name: str) -> Clip | None:
+def _comparable(
+    poses: Poses, embedder: Embedder, moments: int, name: str, video: Path | None
+) -> Clip | None:
     """A clip of `RATE`, None when it would be shorter than so many moments, or never shows enough joints."""
     times = poses.times[~np.isnan(poses.times)]
     too_brief = len(times) == len(poses) and np.ptp(times) * RATE + 1.5 < moments
     if too_brief or not embedder.searchable(poses).any():
         return None
-    return clip_of(poses, embedder, rate=RATE, name=name)
+    return clip_of(poses, embedder, rate=RATE, name=name, video=video)
 
 
 def _name(target: Target) -> str:

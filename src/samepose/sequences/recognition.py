@@ -3,7 +3,8 @@
 The distance of two clips is the mean along their alignment, each frame distance the least of the four combinations of
 original and mirrored. The paper names the action of the nearest clip. Ours: how far is too far, and how sure it is.
 Both come from the examples alone, each held against all others. As near as to its own action a clip should be; as near
-as to the other actions it would be, were its own not among the examples. The cut-off parts these two best.
+as to the other actions it would be, were its own not among the examples. The cut-off parts these two best; what that
+costs, and what other rules would, is in results/moves.json.
 """
 
 from __future__ import annotations
@@ -38,11 +39,18 @@ _SPREAD = 1.0  # where the examples do not tell
 
 @dataclass(frozen=True)
 class Neighbour:
-    """An example, and its mean distance along the alignment, in nats (-log of the matching probability)."""
+    """An example, and how near it is.
+
+    Attributes:
+        distance: mean along the alignment, in nats (-log of the matching probability).
+        score: how likely a clip at that distance shows the action rather than none, see `Fit.score`; None where the
+            examples do not tell.
+    """
 
     action: str
     path: str
     distance: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,8 @@ class Named:
         return {
             "action": self.action, "confidence": round(self.confidence, 4),
             "distance": round(self.neighbours[0].distance, 4),
-            "neighbours": [{"action": n.action, "path": n.path, "distance": round(n.distance, 4)}
-                           for n in self.neighbours],
+            "neighbours": [{"action": n.action, "path": n.path, "distance": round(n.distance, 4),
+                            "score": None if n.score is None else round(n.score, 4)} for n in self.neighbours],
         }
 
 
@@ -109,6 +117,14 @@ class Fit:
         best = min(nearest, key=lambda action: nearest[action])
         total = sum(np.exp((nearest[best] - d) / self.spread) for d in nearest.values())
         return best, float(1 / total)
+
+    def score(self, distance: float) -> float | None:
+        """How likely a clip so far from an example shows its action, were there but this action and none of them.
+
+        0.5 at the cut-off, and by the spread more or less: the scale is that of these examples, not of poses. None
+        where there is no cut-off.
+        """
+        return None if self.cutoff is None else float(1 / (1 + np.exp((distance - self.cutoff) / self.spread)))
 
 
 class Recogniser:
@@ -204,7 +220,8 @@ class Recogniser:
         fit = replace(self.fit, cutoff=None) if accept else self.fit
         action, confidence = fit.name(distance, [action for action, _ in self.examples])
         order = np.argsort(distance, kind="stable")[:k]
-        nearest = (Neighbour(self.examples[i][0], self.examples[i][1].name, float(distance[i])) for i in order)
+        nearest = (Neighbour(self.examples[i][0], self.examples[i][1].name, d, self.fit.score(d))
+                   for i, d in zip(order, distance[order].tolist()))
         return Named(action, confidence, tuple(nearest))
 
 

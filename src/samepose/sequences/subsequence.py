@@ -8,7 +8,8 @@ clip). The best place is taken first, then the best in what is left before and a
 A distance alone does not tell whether a place shows the move: another person under another camera is farther away than
 oneself standing still. What tells is that the moments agree in their order, and so a place has a contrast,
 (mean over all pairs - mean along the path) / (mean over all pairs - that of the example with itself): 1 when it follows
-the example exactly, 0 when any order would have done. `Place.score` joins the two.
+the example exactly, 0 when any order would have done. `Place.score` joins the two: it is the probability that the best
+place of a clip shows the move, where half of the clips do.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ LIKELY = 0.5  # score from which a place counts as a repetition
 # The logit of the score, ours: logistic regression on five actions of HDM05's five actors, each with noise, at another
 # pace and from another angle than the example, against the other four actions. results/moves.json says what came of it.
 _CONTRAST, _DISTANCE, _OFFSET = 9.8, -0.72, 2.18
+# By which the logit is divided (Guo 2017, "temperature"): the likeliest on pairs of real clips, from pixels; fitted on
+# motion capture alone it was too sure, and most of what is found scored 1.00. experiments/find_scores.py.
+_TEMPERATURE = 1.83
 _RELATIVE = 0.4  # of the best contrast in a clip: what follows the example much less well is another move
 _FOUND = 0.5  # share of a place's moments at which somebody has to be found
 _MOST_PAIRS = 150_000_000  # of moments: a gigabyte of distances
@@ -58,7 +62,12 @@ class Place:
     @property
     def score(self) -> float:
         """How likely it is the move, 0..1; from `LIKELY` on it counts as one."""
-        return float(1 / (1 + np.exp(-(_CONTRAST * self.contrast + _DISTANCE * self.distance + _OFFSET))))
+        return float(1 / (1 + np.exp(-self.logit / _TEMPERATURE)))
+
+    @property
+    def logit(self) -> float:
+        """What contrast and distance tell, before the temperature: 0 where the score is `LIKELY`."""
+        return _CONTRAST * self.contrast + _DISTANCE * self.distance + _OFFSET
 
 
 @dataclass(frozen=True, eq=False)
