@@ -126,8 +126,8 @@ def has_array(path: Path, key: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return f"{key}.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # names that are no text, or a kind of archive that is not known
 
 
 def read_object(path: Path, key: str) -> Any:
@@ -159,7 +159,7 @@ def read_object(path: Path, key: str) -> Any:
         raise FormatError(f"{path}: has no array {key!r}; give the file as VideoPose3D writes it") from error
     # A damaged pickle can fail anywhere in the unpickler: its documentation lists these and "others".
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, ValueError, TypeError, EOFError, AttributeError,
-            IndexError, ImportError, MemoryError, RecursionError, OverflowError) as error:
+            IndexError, ImportError, NotImplementedError, MemoryError, RecursionError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from error
 
