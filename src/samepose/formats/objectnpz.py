@@ -8,6 +8,7 @@ every other name is refused, and NumPy's own unpickling code never runs.
 from __future__ import annotations
 
 import pickle
+import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def read_object(path: Path, key: str) -> Any:
         raise FormatError(f"{path}: has no array {key!r}; give the file as VideoPose3D writes it") from error
     # A damaged pickle can fail anywhere in the unpickler: its documentation lists these and "others".
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, ValueError, TypeError, EOFError, AttributeError,
-            IndexError, ImportError, NotImplementedError, MemoryError, RecursionError, OverflowError) as error:
+            IndexError, ImportError, NotImplementedError, tokenize.TokenError, MemoryError, RecursionError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from error
 
