@@ -193,7 +193,7 @@ def _of_another_shape(value: Any, rng: random.Random) -> Any:
         return rng.choice(ARRAYS)
     other = (value[:0], value[None], value[:1])
     return rng.choice(other if value.dtype.kind not in "fiu" else (
-        *other, value.ravel(), value.astype(str), value * np.nan, value.astype(np.float64) * 1e300))
+        *other, value.ravel(), value.astype(str), value * np.nan, np.sign(value) * 1e300))
 
 
 def spoiled_matlab(variables: dict[str, Any], rng: random.Random) -> bytes:

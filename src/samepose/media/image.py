@@ -164,7 +164,7 @@ def _decoded_at(image: Image.Image, path: Path) -> int:
         image.draft(None, (max(size[0] // 2, 1), max(size[1] // 2, 1)))
         if image.size != size:
             return 2
-    raise MediaError(f"{path}: has {size[0] * size[1] / 1e6:.0f} million pixels, more than the {most // 10**6} million "
+    raise MediaError(f"{path}: has {size[0] * size[1] / 1e6:.1f} million pixels, more than the {most // 10**6} million "
                      f"that are read of {image.format}; make it smaller, or save it as baseline JPEG")
 
 
