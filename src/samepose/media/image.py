@@ -31,6 +31,7 @@ _ORIENTATION_TAG = 0x0112
 _MOST_BYTES = 980_000_000
 _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 14, "HEIF": 14, "TIFF": 13}
 _OTHER_BYTES_PER_PIXEL = 7
+_PROGRESSIVE_BYTES_PER_PIXEL = 11  # all coefficients are in memory, whatever size is decoded
 _ROWS = 64  # that are converted at once
 
 
@@ -156,11 +157,12 @@ def _decoded_at(image: Image.Image, path: Path) -> int:
         MediaError: the image is too large.
     """
     size = image.size
-    most = _MOST_BYTES // _BYTES_PER_PIXEL.get(image.format or "", _OTHER_BYTES_PER_PIXEL)
+    progressive = bool(image.info.get("progressive"))
+    most = _MOST_BYTES // (_PROGRESSIVE_BYTES_PER_PIXEL if progressive else
+                           _BYTES_PER_PIXEL.get(image.format or "", _OTHER_BYTES_PER_PIXEL))
     if size[0] * size[1] <= most:
         return 1
-    # The coefficients of a progressive JPEG are all in memory whatever it is decoded at.
-    if image.format in ("JPEG", "MPO") and not image.info.get("progressive"):
+    if image.format in ("JPEG", "MPO") and not progressive:
         image.draft(None, (max(size[0] // 2, 1), max(size[1] // 2, 1)))
         if image.size != size:
             return 2
