@@ -1,11 +1,11 @@
 """Twelve queries over a mixed collection, to be judged by looking: are the five best hits in the same pose?
 
-    python -m experiments.twelve_queries MEDIA INDEX OUT [--judged judgements.json]
+    python -m experiments.twelve_queries MEDIA INDEX OUT
 
 MEDIA holds `photos/*.jpg` (COCO val2014), `jhmdb/*.avi` (JHMDB) and `video.avi`; INDEX is made of it unless it is
 there. OUT gets a sheet for each query, with the five best hits that are not of the query's own file, and `judge.csv`
-with an empty column. The queries were chosen by name and time, before anything was searched for. With the judgements,
-{"01": [1, 0, 1, 1, 0], …} in the order of the hits, the share that is right is printed.
+with an empty column. The queries were chosen by name and time, before anything was searched for. The judgements are in
+results/twelve-queries.json.
 
 Right is a hit whose person, whatever the camera's angle, holds the torso alike (upright, bent or lying, within some 30
 degrees), and each arm and each leg that both show alike (raised, stretched, bent or hanging; standing, striding,
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,16 +41,12 @@ _LOOKED_AT = 200  # so many that five are left without the query's own file
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Search and write sheets, or count judgements."""
+    """Search, and write sheets and the table to be filled in."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path)
     parser.add_argument("index", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--judged", type=Path)
     options = parser.parse_args(argv)
-    if options.judged is not None:
-        print(share(json.loads(options.judged.read_text("utf-8"))))
-        return
     there = options.index.exists()
     index = Index.open(options.index, create=not there)
     if not there:
@@ -68,12 +63,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             best.write(options.out / f"{n:02d}.png", title=f"{n:02d} {name}")
             for k, hit in enumerate(best, 1):
                 table.writerow((f"{n:02d}", name, k, Path(hit.path).name, hit.time, f"{hit.score:.2f}", ""))
-
-
-def share(judged: dict[str, list[int]]) -> str:
-    """Of the judged hits, how many are right."""
-    marks = [mark for row in judged.values() for mark in row]
-    return f"{sum(marks)} of {len(marks)} right, {100 * sum(marks) / len(marks):.0f} %"
 
 
 if __name__ == "__main__":
