@@ -26,6 +26,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from benchmarks._sets import (
+    SYMMETRY,
+    c3d,
+    cameras_3dhp,
+    flic,
+    labels,
+    lsp,
+    mpii,
+    mpii_people,
+    penn,
+    positions_2d,
+    positions_3d,
+    shard,
+    spoiled_matlab,
+    spoiled_network,
+    spoiled_pickles,
+)
 from benchmarks._spoiled import (
     AMC,
     ASF,
@@ -36,6 +54,7 @@ from benchmarks._spoiled import (
     matlab,
     openpose,
     picture,
+    points,
     pose_file,
     pose_set,
     spoiled_arrays,
@@ -51,8 +70,11 @@ from samepose.formats.keypoints import load_poses
 from samepose.formats.keypointset import read_keypoint_set
 from samepose.formats.load_mocap import load_poseset
 from samepose.formats.matfile import read_mat
+from samepose.index.labels import given_back
 from samepose.media.image import read_image
 from samepose.media.video import frame_at, probe, read_frames
+from samepose.poses import Poses
+from samepose.skeleton import COCO17
 
 SECONDS = 10.0  # longest that one small file may take
 
@@ -92,6 +114,90 @@ def amc(path: Path) -> None:
     read_amc(*((path, good) if path.name.startswith("motion") else (good, path)))
 
 
+def h36m(path: Path) -> None:
+    """Poses of Human3.6M."""
+    from samepose.formats.h36m import read_h36m
+
+    read_h36m(path)
+
+
+def keypoints_of_cameras(path: Path) -> None:
+    """Every clip of a file of a multi-camera data set."""
+    from samepose.formats.positions2d import Positions2D
+
+    Positions2D.read(path).clip("S1", "Directions 1", ("0", "1", "2", "3"))
+
+
+def rendered(path: Path) -> None:
+    """A shard as people to test on, with their pictures, and as samples to train on."""
+    from samepose.formats.rendered import read_rendered, read_shard
+
+    people = read_rendered([path])
+    for i in range(min(len(people), 3)):
+        people.image(i)
+    for _ in itertools.islice(read_shard(path), 3):
+        pass
+
+
+def lsp_people(path: Path) -> None:
+    """LSP's labels with images beside them."""
+    for n in (1, 2, 3):
+        path.with_name(f"im000{n}.jpg").touch()
+    read_keypoint_set(path)
+
+
+def penn_action(path: Path) -> None:
+    """A label file, with and without the annotator's guesses."""
+    from samepose.formats.penn import read_penn_label
+
+    read_penn_label(path).without_guesses(2)
+
+
+def multiview(path: Path) -> None:
+    """A sequence of MPI-INF-3DHP."""
+    from samepose.formats.mpi_inf_3dhp import read_3dhp
+
+    read_3dhp(path)
+
+
+def labels_given_back(path: Path) -> None:
+    """What `samepose label --import` does before it writes."""
+    from samepose.cli.contents import _read
+    from samepose.index.labels import _parsed
+
+    for *_, known in _parsed(_read(path)):
+        given_back(known, PEOPLE, None)
+
+
+def pose_network(path: Path) -> None:
+    """A pose embedder, opened and used."""
+    from samepose.embed.prvipe import PrVipeEmbedder
+
+    embedder = PrVipeEmbedder.load(path, threads=1)
+    with np.errstate(all="ignore"):  # its numbers may be anything
+        embedder.matching.probability(embedder.embed(PEOPLE), embedder.embed(PEOPLE))
+
+
+def image_network(path: Path) -> None:
+    """An image embedder, opened and used."""
+    from samepose.embed.image import SIZE, ImageEmbedder
+
+    embedder = ImageEmbedder.load(path, threads=1)
+    embedder.embed(np.zeros((SIZE, SIZE, 3), np.uint8), np.array([[1, 1, 99, 99]], np.float32))
+
+
+def machine(path: Path) -> None:
+    """A Convolutional Pose Machine, opened and used on one square."""
+    from samepose.detection.cpm import CPM
+    from samepose.media.square import Square
+
+    detector = CPM(path, threads=1)
+    detector.look(np.zeros((32, 32, 3), np.uint8), Square(0, 0, 32))
+
+
+PEOPLE = Poses.of(points(3, 17, 2), COCO17)
+
+
 def of_bytes(good: bytes) -> Callable[[random.Random], bytes]:
     return lambda rng: spoiled_bytes(good, rng)
 
@@ -111,6 +217,21 @@ def readers() -> dict[str, Reader]:
         "OpenPose": Reader("a_0001_keypoints.json", lambda rng: spoiled_json(openpose(), rng), load_poses),
         "labels (COCO)": Reader("a.json", lambda rng: spoiled_json(coco(True), rng), read_keypoint_set),
         "labels (MATLAB)": Reader("a.mat", of_bytes(matlab()), lambda path: read_mat(path, ("joints",))),
+        "LSP": Reader("a.mat", lambda rng: spoiled_matlab(lsp(), rng), lsp_people),
+        "FLIC": Reader("a.mat", lambda rng: spoiled_matlab(flic(), rng), read_keypoint_set),
+        "MPII": Reader("a.mat", lambda rng: spoiled_matlab(mpii(), rng), read_keypoint_set),
+        "MPII (JSON)": Reader("valid.json", lambda rng: spoiled_json(mpii_people(), rng), read_keypoint_set),
+        "Penn Action": Reader("a.mat", lambda rng: spoiled_matlab(penn(), rng), penn_action),
+        "MPI-INF-3DHP": Reader("annot.mat", lambda rng: spoiled_matlab(cameras_3dhp(), rng), multiview),
+        "Human3.6M": Reader("a.npz", lambda rng: spoiled_pickles({"positions_3d": positions_3d()}, rng), h36m),
+        "2D positions": Reader("a.npz", lambda rng: spoiled_pickles(
+            {"positions_2d": positions_2d(), "metadata": SYMMETRY}, rng), keypoints_of_cameras),
+        "rendered": Reader("people-0.npz", lambda rng: spoiled_arrays(shard(), rng), rendered),
+        "exported labels": Reader("a.json", lambda rng: spoiled_json(labels(), rng), labels_given_back),
+        "C3D": Reader("a.c3d", lambda rng: spoiled_bytes(c3d(), rng), load_poseset),
+        "pose network": Reader("a.onnx", lambda rng: spoiled_network("pose", rng), pose_network),
+        "image network": Reader("a.onnx", lambda rng: spoiled_network("image", rng), image_network),
+        "CPM network": Reader("a.onnx", lambda rng: spoiled_network("cpm", rng), machine),
         "pose set": Reader("b.npz", lambda rng: spoiled_arrays(poses, rng), load_poseset),
         "BVH": Reader("a.bvh", lambda rng: spoiled_text(bvh(), rng), load_poseset),
         "ASF": Reader("skeleton.asf", lambda rng: spoiled_text(ASF, rng), amc),

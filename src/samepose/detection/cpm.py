@@ -25,7 +25,7 @@ from jaxtyping import Float, UInt8
 
 from samepose.detection.likeness import distinct
 from samepose.detection.movenet import JOINT_SCORE, Mode, MoveNet, person_square
-from samepose.errors import UsageError
+from samepose.errors import SameposeError, UsageError
 from samepose.media.square import Square
 from samepose.poses import Poses
 from samepose.skeleton import COCO17, SKELETONS, Skeleton
@@ -33,6 +33,7 @@ from samepose.weights import WEIGHTS, Network, weight_file
 
 SHIPPED = ("cpm", "cpm-synthetic")
 
+_LARGEST_INPUT = 4096  # pixels of a square that a network may ask for
 _LEAST_BELIEF = 1e-6  # whose logarithm is taken
 
 
@@ -190,19 +191,23 @@ class _Network:
         try:
             joints, self.name = tuple(json.loads(facts["joints"])), facts["name"]
             self.size, stride = int(facts["size"]), int(facts["stride"])
-            if facts["samepose_model"] != "cpm":
+            if facts["samepose_model"] != "cpm" or not 0 < stride <= self.size <= _LARGEST_INPUT or (
+                    not all(isinstance(joint, str) for joint in joints)):
                 raise KeyError("cpm")
-        except (KeyError, TypeError, ValueError) as error:
+            self.skeleton = next((s for s in SKELETONS.values() if s.joints == joints), Skeleton(self.name, joints))
+        except (KeyError, TypeError, ValueError, RecursionError, SameposeError) as error:
             raise file.unexpected from error
         self._input = file.session.get_inputs()[0]
         self._dtype: Any = np.uint8 if "uint8" in self._input.type else np.float32
         self.cells = self.size // stride
-        self.skeleton = next((s for s in SKELETONS.values() if s.joints == joints), Skeleton(self.name, joints))
 
     def run(self, crop: UInt8[np.ndarray, "size size 3"]) -> Float[np.ndarray, "stage map cell cell"]:
         """The maps of one crop."""
         batch = np.ascontiguousarray(crop[None], self._dtype)
-        maps: np.ndarray = self._file.run(["belief_maps"], {self._input.name: batch})[0][0]
+        found: np.ndarray = self._file.run(["belief_maps"], {self._input.name: batch})[0]
+        if found.ndim != 5 or not found.size or found.shape[2:] != (len(self.skeleton) + 1, self.cells, self.cells):
+            raise self._file.unexpected
+        maps: np.ndarray = found[0]
         return maps
 
 

@@ -42,7 +42,7 @@ class ImageModelInfo:
     def from_json(cls, text: str) -> ImageModelInfo:
         """The inverse of `to_json`; KeyError, TypeError or ValueError when it is not one."""
         fields = json.loads(text)
-        return cls(**{**fields, "matching": Matching(**fields["matching"])})
+        return cls(**{**fields, "matching": Matching.of_fields(fields["matching"])})
 
 
 class ImageEmbedder:
@@ -66,7 +66,7 @@ class ImageEmbedder:
         network = Network(Path(path) if path else weight_file("image"), threads, "image embedding")
         try:
             return cls(network, ImageModelInfo.from_json(network.facts["samepose_image"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise network.unexpected from error
 
     @property
@@ -99,6 +99,8 @@ class ImageEmbedder:
             self._network.run(["embedding"], {"image": crops[start : start + _BATCH].astype(np.float32)})[0]
             for start in range(0, max(len(crops), 1), _BATCH)
         ]
+        if any(part.ndim != 2 or part.shape[1:] != parts[0].shape[1:] for part in parts):
+            raise self._network.unexpected
         mean = np.concatenate(parts)
         return Embeddings(mean, np.zeros_like(mean))
 

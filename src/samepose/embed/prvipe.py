@@ -48,7 +48,9 @@ class ModelInfo:
         """The inverse of `to_json`; KeyError, TypeError or ValueError when it is not one."""
         fields = json.loads(text)
         subjects = tuple(fields.get("subjects", ()))
-        return cls(**{**fields, "matching": Matching(**fields["matching"]), "subjects": subjects})
+        return cls(**{**fields, "name": str(fields["name"]), "joint_score": float(fields["joint_score"]),
+                      "min_joints": int(fields["min_joints"]), "matching": Matching.of_fields(fields["matching"]),
+                      "subjects": subjects})
 
 
 class PrVipeEmbedder:
@@ -74,8 +76,11 @@ class PrVipeEmbedder:
         network = Network(source, threads, "Pr-VIPE model")
         try:
             info = ModelInfo.from_json(network.facts["samepose"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise network.unexpected from error
+        mean, var = network.run(["mean", "var"], {"x": np.zeros((1, 3 * len(BODY13)), np.float32)})
+        if not (mean.shape == var.shape and mean.ndim == 2 and mean.dtype == var.dtype == np.float32):
+            raise network.unexpected
         if not info.subjects:
             info = replace(info, subjects=_subjects_beside(source, network.sha256))
         return cls(network.session, info, network.sha256)

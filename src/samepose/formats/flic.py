@@ -32,8 +32,8 @@ def parse_flic(examples: Any, path: Path, root: Path) -> LabelledPeople:
     """
     examples = np.atleast_1d(examples)
     try:
-        points = np.array([np.asarray(e.coords, np.float32)[:2, _COCO17].T for e in examples]).reshape(-1, 17, 2)
-        boxes = np.array([np.asarray(e.torsobox, np.float32).reshape(4) for e in examples]).reshape(-1, 4)
+        points = np.array([_floats(e.coords)[:2, _COCO17].T for e in examples]).reshape(-1, 17, 2)
+        boxes = np.array([_floats(e.torsobox).reshape(4) for e in examples]).reshape(-1, 4)
         names = [str(e.filepath) for e in examples]
         subsets = [_subset(e) for e in examples]
     except (AttributeError, TypeError, ValueError, IndexError) as error:
@@ -43,6 +43,13 @@ def parse_flic(examples: Any, path: Path, root: Path) -> LabelledPeople:
         "FLIC", poses, image_paths(names, root),
         centres=(boxes[:, :2] + boxes[:, 2:]) / 2 - 1, sides=_TORSOS * (boxes[:, 3] - boxes[:, 1]), subsets=subsets,
     )
+
+
+def _floats(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{array.dtype} in place of numbers")
+    return array.astype(np.float32)
 
 
 def _subset(example: Any) -> str:

@@ -48,6 +48,7 @@ def is_h36m(path: Path) -> bool:
     return has_array(path, "positions_3d")
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that float32 cannot hold become infinite, and are refused
 def read_h36m(path: str | Path, subjects: Sequence[str] | None = None, fps: float | None = None) -> PoseSet:
     """3D poses in metres, y up; a clip is `"S9/Directions 1"`.
 
@@ -181,7 +182,10 @@ def _poses(path: Path, clip: str, points: Any) -> Float[np.ndarray, "frame 17 3"
     body = points[:, _MOVING] if points.shape[1] == _JOINTS else points
     if len(body) == 0 or not np.isfinite(body).all():
         raise FormatError(f"{path}: {clip} is empty or holds NaN; get the file from its source again")
-    return np.stack([body[..., 0], body[..., 2], -body[..., 1]], axis=-1).astype(np.float32)
+    small: np.ndarray = np.stack([body[..., 0], body[..., 2], -body[..., 1]], axis=-1).astype(np.float32)
+    if not np.isfinite(small).all():
+        raise FormatError(f"{path}: {clip} holds numbers that are no metres; get the file from its source again")
+    return small
 
 
 def _z_up(points: Float[np.ndarray, "frame 17 3"]) -> Float[np.ndarray, "frame 17 3"]:

@@ -24,6 +24,7 @@ _LABEL_FOLDERS = ("annot", "annotations")
 _ROOM = 1.25  # side of the square around a person of COCO in longer sides of their box (usual in code for this set)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that float32 cannot hold become infinite: nowhere
 def read_keypoint_set(path: Path | str) -> LabelledPeople:
     """LSP, LSP-Extended, MPII (or .csv of its joints alone), FLIC, COCO keypoints, or what `samepose synth` wrote.
 

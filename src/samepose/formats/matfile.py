@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from math import prod
 from pathlib import Path
-from struct import Struct
+from struct import Struct, unpack_from
 from typing import Any
 from zlib import decompressobj
 
@@ -14,6 +15,7 @@ from samepose.media import irregular
 
 _MATRIX, _COMPRESSED = 14, 15
 _KINDS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13, _MATRIX, _COMPRESSED, 16, 17, 18})
+_SPARSE = 5  # class of a matrix: no data set has one, and SciPy trusts its tables of indices
 _DEEPEST = 50  # matrices within matrices; MPII's labels have nine
 _LARGEST = 2**30  # bytes of a compressed element unpacked
 
@@ -70,7 +72,7 @@ def _check_elements(file: bytes) -> None:
     or, of four bytes at most, all in eight; matrices and compressed elements hold further ones.
 
     Raises:
-        ValueError: an unknown kind, or an element that ends after what holds it.
+        ValueError: an unknown kind, an element that ends after what holds it, a sparse or too large matrix.
         zlib.error: a compressed element is damaged.
     """
     byte_order = {b"IM": "<", b"MI": ">"}.get(file[126:128])
@@ -80,6 +82,8 @@ def _check_elements(file: bytes) -> None:
     waiting: list[tuple[memoryview, int]] = [(memoryview(file)[128:], 0)]
     while waiting:
         data, depth = waiting.pop()
+        if depth:
+            _check_matrix(data, byte_order)
         at = 0
         while at + 8 <= len(data):
             kind, size = tag.unpack_from(data, at)
@@ -92,6 +96,22 @@ def _check_elements(file: bytes) -> None:
                     raise ValueError("it is nested too deeply")
                 waiting.append((held if kind == _MATRIX else _unpacked(held), depth + 1))
             at += 8 if small else 8 + (size if kind == _COMPRESSED else -(-size // 8) * 8)
+
+
+def _check_matrix(data: memoryview, byte_order: str) -> None:
+    """A matrix begins with its class and its size: SciPy makes as many cells as are stated.
+
+    Raises:
+        ValueError: it is sparse, or has more cells than bytes.
+    """
+    if len(data) < 24 or unpack_from(f"{byte_order}II", data) != (6, 8):
+        return
+    if data[8 if byte_order == "<" else 11] == _SPARSE:
+        raise ValueError("it holds a sparse matrix")
+    kind, size = unpack_from(f"{byte_order}II", data, 16)
+    stated = unpack_from(f"{byte_order}{size // 4}i", data, 24) if kind == 5 and size <= len(data) - 24 else ()
+    if abs(prod(stated)) > len(data):
+        raise ValueError("a matrix of it is larger than the file")
 
 
 def _unpacked(held: memoryview) -> memoryview:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,6 +13,7 @@ from samepose.errors import FormatError
 from samepose.formats.asf_amc import read_amc
 from samepose.formats.body import to_body
 from samepose.formats.bvh import JointTracks, parse_bvh
+from samepose.formats.c3d import read_c3d
 from samepose.formats.joint_names import JointMap, plain, read_joint_map
 from samepose.formats.plug_in_gait import NOTE, joint_centres
 
@@ -130,34 +128,9 @@ def _fakes_first_frame(names: tuple[str, ...]) -> bool:
 
 
 def _read_c3d(path: Path) -> tuple[JointTracks, tuple[str, ...]]:
-    try:
-        ezc3d: Any = import_module("ezc3d")
-    except ImportError as error:
-        raise FormatError(f"{path}: reading .c3d needs ezc3d; run pip install 'samepose[c3d]'") from error
-    try:
-        file: Any = ezc3d.c3d(str(path))
-        points = np.moveaxis(np.asarray(file["data"]["points"], np.float64)[:3], 0, -1).swapaxes(0, 1)
-        names = tuple(str(n) for n in file["parameters"]["POINT"]["LABELS"]["value"])[: points.shape[1]]
-        rate = float(file["header"]["points"]["frame_rate"])
-        promised = _frames_promised(path.read_bytes())
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise FormatError(f"{path}: is not a readable C3D file ({str(error).splitlines()[0]}); "
-                          "export it again") from error
-    if len(points) == 0 or rate <= 0:
-        raise FormatError(f"{path}: has no 3D points over time; export it again with its points")
-    if len(points) < promised:
-        raise FormatError(f"{path}: is cut short: {len(points)} of {promised} frames are there; copy it again")
-    points[(points == 0).all(axis=-1)] = np.nan  # C3D writes (0, 0, 0) where a point was not seen
-    tracks = JointTracks(names, points, 1 / rate)
+    tracks = read_c3d(path)
     centres = joint_centres(tracks)
     return (tracks, ()) if centres is None else (centres, (NOTE,))
-
-
-def _frames_promised(file: bytes) -> int:
-    """Frames by a C3D's own header. ezc3d stops where the file does and then reports only what it found."""
-    kind = file[(file[0] - 1) * 512 + 3]  # the processor that wrote it; 86 is big-endian
-    first, last = struct.unpack_from(">2H" if kind == 86 else "<2H", file, 6)
-    return last - first + 1
 
 
 def identify(path: Path) -> tuple[str, str]:

@@ -43,6 +43,7 @@ _VIDEO_FRAMES = {"S3/Seq1": 12_488}
 _SHORT_VIDEOS = {("S6/Seq2", "2"): 3911}
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that float32 cannot hold become infinite: nowhere
 def read_3dhp(
     path: str | Path, cameras: Sequence[str] = NOT_OVERHEAD, up_camera: str = "0", *,
     detections: str | Path | None = None, mend: bool = True,
@@ -85,7 +86,7 @@ def _read(path: Path, cameras: tuple[str, ...], up_camera: str) -> MultiView:
     if {len(f) for f in flat} != {len(solid)} or not np.isfinite(solid).all():
         raise FormatError(f"{path}: cameras have different numbers of frames, or 3D poses hold NaN; get it again")
     frames = np.ravel(file.get("frames", np.arange(len(solid))))
-    if frames.shape != (len(solid),) or frames.dtype.kind not in "iuf":
+    if frames.shape != (len(solid),) or frames.dtype.kind not in "iuf" or not (np.abs(frames) < 2**31).all():
         raise FormatError(f"{path}: frames is {frames.dtype} {frames.shape}; expected {len(solid)} frame numbers")
     return MultiView(
         np.stack([H36M17.convert(f, BODY13) for f in flat]).astype(np.float32),

@@ -7,7 +7,10 @@ every other name is refused, and NumPy's own unpickling code never runs.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
+import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -126,8 +129,8 @@ def has_array(path: Path, key: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return f"{key}.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # names that are no text, or a kind of archive that is not known
 
 
 def read_object(path: Path, key: str) -> Any:
@@ -148,7 +151,9 @@ def read_object(path: Path, key: str) -> Any:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
             if dtype.hasobject:
-                return _plain(_Unpickler(file, encoding="latin1").load(), {})
+                content = file.read()
+                _check_memo(content)
+                return _plain(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
             return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran else "C")
     except FileNotFoundError as error:
         raise FormatError(f"{path}: does not exist; check the path") from error
@@ -159,9 +164,21 @@ def read_object(path: Path, key: str) -> Any:
         raise FormatError(f"{path}: has no array {key!r}; give the file as VideoPose3D writes it") from error
     # A damaged pickle can fail anywhere in the unpickler: its documentation lists these and "others".
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, ValueError, TypeError, EOFError, AttributeError,
-            IndexError, ImportError, MemoryError, RecursionError, OverflowError) as error:
+            IndexError, ImportError, NotImplementedError, tokenize.TokenError, MemoryError, RecursionError,
+            OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from error
+
+
+def _check_memo(content: bytes) -> None:
+    """What a pickle numbers it numbers one after the other; unpickling makes room up to the highest number.
+
+    Raises:
+        ValueError: it is damaged, or a number is higher than there are things to number.
+    """
+    for count, (operation, value, _) in enumerate(pickletools.genops(content)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and value > count:
+            raise ValueError("it numbers what it does not hold")
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:

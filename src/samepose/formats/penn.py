@@ -99,6 +99,7 @@ def read_penn_action(path: str | Path) -> PennAction:
     return PennAction(tuple(videos), tuple(failed))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that float32 cannot hold become infinite: nowhere
 def read_penn_label(path: str | Path) -> PennVideo:
     """One label file.
 

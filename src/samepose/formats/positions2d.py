@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from samepose.errors import FormatError
 from samepose.formats.objectnpz import read_object
+from samepose.media import one_line
 from samepose.skeleton import BODY13, COCO17, H36M17, MPII16, Skeleton
 
 
@@ -93,11 +94,16 @@ def kind_of(value: Any) -> str:
 
 def _skeleton(path: Path, metadata: Any) -> Skeleton:
     """The skeleton whose left and right joints are where the metadata say."""
-    said = metadata.get("keypoints_symmetry", ()) if isinstance(metadata, dict) else ()
-    sides = [sorted(int(k) for k in side) for side in said]
+    said = metadata if isinstance(metadata, dict) else {}
+    try:
+        sides = [sorted(int(k) for k in side) for side in said.get("keypoints_symmetry", ())]
+        joints = int(said["num_joints"]) if "num_joints" in said else None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"{path}: its metadata do not tell which joints are left and right ({one_line(error)}); give "
+                          "the file as VideoPose3D writes it") from error
     for skeleton in (COCO17, H36M17, MPII16, BODY13):
         ours = [[k for k, j in enumerate(skeleton.joints) if j.startswith(side)] for side in ("left_", "right_")]
-        if sides == ours and metadata.get("num_joints", len(skeleton)) == len(skeleton):
+        if sides == ours and joints in (None, len(skeleton)):
             return skeleton
     raise FormatError(f"{path}: its left and right joints {sides} are those of no layout we know; give keypoints of "
                       "COCO's 17, Human3.6M's 17 or MPII's 16 joints")

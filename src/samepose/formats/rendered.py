@@ -39,12 +39,15 @@ class RenderedPeople(LabelledPeople):
         Raises:
             MediaError: it is damaged.
         """
-        path = self.images[i]
-        try:
-            with Image.open(io.BytesIO(self.files[path]), formats=["JPEG"]) as image:
-                return np.asarray(image.convert("RGB"))
-        except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
-            raise MediaError(f"{path}: the image is damaged ({one_line(error)}); make the set again") from error
+        return _pixels(self.images[i], self.files[self.images[i]])
+
+
+def _pixels(path: Path, jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            return np.array(image.convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
+        raise MediaError(f"{path}: the image is damaged ({one_line(error)}); make the set again") from error
 
 
 def rendered_shards(folder: Path) -> list[Path]:
@@ -52,6 +55,7 @@ def rendered_shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("people-*.npz"))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what float32 cannot hold becomes infinite: nowhere
 def read_rendered(shards: Sequence[Path]) -> RenderedPeople:
     """Everyone of some shards. Joints outside the image are not marked; what hides a joint makes it occluded.
 
@@ -141,20 +145,42 @@ def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
         flat, deep = own.convert(data["joints_2d"], skeleton), own.convert(data["joints_3d"], skeleton)
         seen, inside = (own.convert_scores(data[k].astype(np.float32), skeleton) > 0.5 for k in ("visible", "inside"))
         for i, jpeg in enumerate(_pictures(data)):
-            with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
-                pixels = np.array(image.convert("RGB"))
-            yield Sample(pixels, flat[i], deep[i], seen[i], inside[i], data["intrinsics"][i], data["shape"][i],
-                         int(data["instant"][i]), int(data["camera"][i]), str(data["clip"][i]),
-                         str(data["subject"][i]))
+            yield Sample(_pixels(path / f"{i}.jpg", jpeg), flat[i], deep[i], seen[i], inside[i],
+                         data["intrinsics"][i], data["shape"][i], int(data["instant"][i]), int(data["camera"][i]),
+                         str(data["clip"][i]), str(data["subject"][i]))
 
 
 @contextmanager
 def _shard(path: Path) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of a shard, each read once; FormatError when they, or what is done with them, show that it is none."""
     try:
-        yield read_npz(path)
-    except (FormatError, OSError, ValueError, KeyError, EOFError) as error:
+        data = read_npz(path)
+        _check(data)
+        yield data
+    except (FormatError, MediaError, OSError, ValueError, KeyError, EOFError) as error:
         raise FormatError(f"{path}: is not a shard of rendered people ({error}); make it again") from error
+
+
+def _check(data: dict[str, np.ndarray]) -> None:
+    """That the arrays are of the kinds and shapes that `synth.dataset` lists.
+
+    Raises:
+        ValueError: one is not.
+    """
+    images, joints = data["start"].size - 1, data["joints"].size
+    expected = {
+        "jpeg": ("u", data["jpeg"].shape[:1]), "start": ("iu", (images + 1,)), "joints": ("U", (joints,)),
+        "joints_2d": ("f", (images, joints, 2)), "joints_3d": ("f", (images, joints, 3)),
+        "visible": ("b", (images, joints)), "inside": ("b", (images, joints)), "intrinsics": ("f", (images, 3, 3)),
+        "shape": ("f", (images, 6)), **dict.fromkeys(("instant", "camera"), ("iu", (images,))),
+        **dict.fromkeys(("clip", "subject"), ("U", (images,))),
+    }
+    for name, (kinds, shape) in expected.items():
+        found = data.get(name)
+        if found is not None and (found.dtype.kind not in kinds or found.shape != shape):
+            raise ValueError(f"{name} is {found.dtype} {found.shape}; expected {shape}")
+    if images < 0 or (np.diff(data["start"].astype(np.int64)) < 0).any():
+        raise ValueError("start does not tell where the images are")
 
 
 def _pictures(data: dict[str, np.ndarray]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,14 @@ class Matching:
     b: float
     slope: float = 1.0
     offset: float = 0.0
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> Matching:
+        """From a file's numbers; TypeError or ValueError when they are none that can be."""
+        found = cls(**{name: float(value) for name, value in fields.items()})
+        if not (found.a > 0 and found.slope > 0 and np.isfinite(list(vars(found).values())).all()):
+            raise ValueError(f"{found} is no matching probability")
+        return found
 
     @property
     def uncalibrated(self) -> Matching:

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError, features
 
 from samepose.errors import MediaError
@@ -26,25 +26,24 @@ _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+# What decoding takes, in bytes for each pixel, with the 3 of the array (benchmarks/memory.py); half a gigapixel of
+# anything would not fit. A picture may take a gigabyte.
+_MOST_BYTES = 980_000_000
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 14, "HEIF": 14, "TIFF": 13}
+_OTHER_BYTES_PER_PIXEL = 7
+_PROGRESSIVE_BYTES_PER_PIXEL = 11  # all coefficients are in memory, whatever size is decoded
+_ROWS = 64  # that are converted at once
 
 
 def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     """Read a photo as RGB, turned upright by its EXIF orientation; of an animation, the first frame.
 
-    16-bit and float greyscale is scaled to 8 bits, not clipped; transparency is laid over white.
+    16-bit and float greyscale is scaled to 8 bits, not clipped; transparency is laid over white. A JPEG too large to be
+    decoded whole is decoded at half its size, and each pixel stands for four: pixels are always those of the file.
 
     Raises:
-        MediaError: the file is missing, empty, truncated, not an image of a kind that is read here, or of more than 178
-            million pixels; or it is HEIC and the extra that reads it is not installed.
+        MediaError: the file is missing, empty, truncated, not an image of a kind that is read here, or of more pixels
+            than a gigabyte of memory is enough for; or it is HEIC and the extra that reads it is not installed.
     """
     path = check_readable(path)
     formats = _formats(path)
@@ -53,8 +52,9 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
             # Pillow warns from 89 million pixels on: a panorama may have more. It still refuses twice as many.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=formats) as image:
-                image.load()
-                return _to_array(_turn_upright(_to_rgb(image), _orientation(image)))
+                return _to_array(image, path)
+    except MediaError:
+        raise
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise MediaError(f"{path}: has more than {limit} million pixels; make it smaller first") from error
@@ -134,37 +134,74 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+def _to_array(image: Image.Image, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Converted and turned in bands: Pillow would hold a copy of the whole picture for each step."""
+    width, height = image.size
+    step = _decoded_at(image, path)
+    image.load()
+    orientation = _orientation(image)
+    white = _white(image) if _is_deep(image) else None
+    out = np.empty((width, height, 3) if orientation in (5, 6, 7, 8) else (height, width, 3), np.uint8)
+    stored = _as_stored(out, orientation)
+    for y in range(0, image.height, _ROWS):
+        band = np.asarray(_to_rgb(image.crop((0, y, image.width, min(y + _ROWS, image.height))), white))
+        part = stored[y * step : (y + _ROWS) * step]
+        part[:] = band.repeat(step, axis=0).repeat(step, axis=1)[: len(part), :width] if step > 1 else band
+    return out
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scaled_to_8_bits(image).convert("RGB")
+def _decoded_at(image: Image.Image, path: Path) -> int:
+    """How many pixels of the file, each way, a pixel of the decoded image stands for.
+
+    Raises:
+        MediaError: the image is too large.
+    """
+    size = image.size
+    progressive = bool(image.info.get("progressive"))
+    most = _MOST_BYTES // (_PROGRESSIVE_BYTES_PER_PIXEL if progressive else
+                           _BYTES_PER_PIXEL.get(image.format or "", _OTHER_BYTES_PER_PIXEL))
+    if size[0] * size[1] <= most:
+        return 1
+    if image.format in ("JPEG", "MPO") and not progressive:
+        image.draft(None, (max(size[0] // 2, 1), max(size[1] // 2, 1)))
+        if image.size != size:
+            return 2
+    raise MediaError(f"{path}: has {size[0] * size[1] / 1e6:.1f} million pixels, more than the {most // 10**6} million "
+                     f"that are read of {image.format}; make it smaller, or save it as baseline JPEG")
+
+
+def _as_stored(
+    upright: UInt8[np.ndarray, "height width 3"], orientation: int
+) -> UInt8[np.ndarray, "height2 width2 3"]:
+    """A view of an upright image in which it lies as the file stores it, by EXIF's number."""
+    if orientation in (5, 6, 7, 8):
+        upright = upright.transpose(1, 0, 2)
+    flip_y, flip_x = orientation in (3, 4, 6, 7), orientation in (2, 3, 7, 8)
+    return upright[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _to_rgb(image: Image.Image, white: float | None) -> Image.Image:
+    """`white`: the value of white where a pixel has more than 8 bits."""
+    if white is not None:
+        values = np.asarray(image).astype(np.float32)
+        grey = np.clip(np.nan_to_num(values) * (255 / white), 0, 255).round().astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """Greyscale of 16 bits, 32 bits or floats, by the range its largest value shows it to have."""
-    values: Shaped[np.ndarray, "height width"] = np.asarray(image).astype(np.float32)
-    largest = float(np.nanmax(values))
-    integer_ranges = (255.0, 65535.0)
+def _white(image: Image.Image) -> float:
+    """White of greyscale of 16 bits, 32 bits or floats, by the range its largest value shows it to have."""
     if image.mode.startswith("I;16"):
-        white = 65535.0
-    elif image.mode == "F" and largest <= 1:
-        white = 1.0
-    else:
-        white = next((w for w in integer_ranges if largest <= w), largest)
-    return Image.fromarray(np.clip(np.nan_to_num(values) * (255 / white), 0, 255).round().astype(np.uint8))
-
-
-def _to_array(image: Image.Image, rows: int = 512) -> UInt8[np.ndarray, "height width 3"]:
-    """Copied in bands: in one go Pillow holds two more copies, which hurts with a panorama."""
-    out = np.empty((image.height, image.width, 3), np.uint8)
-    for y in range(0, image.height, rows):
-        out[y : y + rows] = np.asarray(image.crop((0, y, image.width, min(y + rows, image.height))))
-    return out
+        return 65535.0
+    bands = (np.asarray(image.crop((0, y, image.width, min(y + _ROWS, image.height))), np.float32)
+             for y in range(0, image.height, _ROWS))
+    largest = max(float(np.nan_to_num(band, nan=-np.inf, posinf=np.inf).max()) for band in bands)
+    ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    return next((w for w in ranges if largest <= w), largest)

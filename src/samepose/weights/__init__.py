@@ -96,8 +96,15 @@ class Network:
 
     @cached_property
     def facts(self) -> dict[str, str]:
-        """Metadata that the file carries."""
-        return dict(self.session.get_modelmeta().custom_metadata_map)
+        """Metadata that the file carries.
+
+        Raises:
+            FormatError: they are no text.
+        """
+        try:
+            return dict(self.session.get_modelmeta().custom_metadata_map)
+        except ValueError as error:
+            raise self.unexpected from error
 
     @property
     def unexpected(self) -> FormatError:
@@ -105,8 +112,15 @@ class Network:
         return FormatError(f"{self.path}: not a {self._what} exported by samepose")
 
     def run(self, outputs: list[str] | None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Named outputs, or all of them; may be called from several threads at once."""
-        found: list[np.ndarray] = self.session.run(outputs, inputs)
+        """Named outputs, or all of them; may be called from several threads at once.
+
+        Raises:
+            FormatError: the file's network does not take these inputs, or has no such outputs.
+        """
+        try:
+            found: list[np.ndarray] = self.session.run(outputs, inputs)
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise self.unexpected from error
         return found
 
     def _open(self) -> _Opened:
@@ -120,11 +134,12 @@ class Network:
 
         data = read_weights(self.path, self._what)
         options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads, options.log_severity_level = 1, 3  # errors only
+        options.inter_op_num_threads, options.log_severity_level = 1, 4  # errors are raised, not printed
         if self._threads:
             options.intra_op_num_threads = min(self._threads, 4 * cores())
         try:
-            session = onnxruntime.InferenceSession(self._tapped(data), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(self._tapped(data), options, providers=["CPUExecutionProvider"],
+                                                   enable_fallback=0)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise self.unexpected from error
         return _Opened(session, hashlib.sha256(data).hexdigest())
