@@ -1,9 +1,9 @@
 """Pose embeddings from pixels (Mori et al. 2015): Table 1's network, and a modern one under the same losses.
 
-Table 1 in the text of the paper that we have lacks its column "Nodes", so the sizes of the layers here are ours: those of
-FaceNet's NN2 (Schroff 2015, table 2), whose poolings come in the very order of Table 1's (max, L2, max, L2, L2, L2, L2,
-max, L2, max), and in the proportions of Szegedy 2014. NN2 has no 1x1 convolutions where it coarsens; Table 1 does, and
-their sizes are ours too.
+The text of the paper that we have lacks the column "Nodes" of Table 1, so the sizes of the layers here are ours: those
+of FaceNet's NN2 (Schroff 2015, table 2), an inception network (Szegedy 2014) whose poolings come in the very order of
+Table 1's: max, L2, max, L2, L2, L2, L2, max, L2, max. NN2 has no 1x1 convolutions where it coarsens; Table 1 has, and
+their sizes are ours too, and so are the 1x1 convolutions after the poolings, which Szegedy 2014 has.
 
 Convolutions and poolings are padded so that only strides make maps smaller: 128 pixels become 64 by the first pooling,
 32 by the second, and, as all four max poolings of the Mixed rows have stride 2 (section 3: "max pooling over a 3x3 patch
@@ -35,8 +35,8 @@ class ImageEmbeddingConfig:
 
     Attributes:
         network: "paper": Table 1; "movenet": the backbone of MoveNet Thunder (ours), one linear layer on it.
-        objective: "embedding"; or "joints", the rival: joint coordinates from the same network (Toshev 2014, section 3.1,
-            one stage of it).
+        objective: "embedding"; or "joints", the rival: joint coordinates from the same network (Toshev 2014, section
+            3.1, one stage of it).
         dimensions: of the embedding (table 1: 128).
         pool: of the backbone's 4x4 cells (ours): "mean" of them, or "grid", which keeps where in the picture a feature
             is: 1,280 features become 64 in each cell, all cells go to the linear layer.
@@ -97,7 +97,7 @@ class ImageEmbedding(nn.Module):
             self.features, inside = _MoveNet(config), 1280 if config.pool == "mean" else _GRID * _CELLS**2
         self.linear = nn.Linear(inside, config.dimensions if config.objective == "embedding" else 2 * len(JOINTS))
 
-    def forward(self, image: Float[Tensor, "n 3 size size"]) -> Float[Tensor, "n *out"]:
+    def forward(self, image: Float[Tensor, "n 3 size size"]) -> Float[Tensor, "n ..."]:
         """Embeddings of unit length, (n, dimensions), or joints, (n, J, 2) in pixels of the crop.
 
         Args:
@@ -137,7 +137,7 @@ def paper_rows(width: float = 1.0) -> list[nn.Module]:
         row = MixedRow(channels, Mixed(*(_scaled(n, width) for n in sizes[:-1]), sizes.pooling))
         rows.append(row)
         channels = row.out_channels
-    return [*rows, nn.AdaptiveAvgPool2d(1)]
+    return [*rows, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())]
 
 
 class MixedRow(nn.Module):

@@ -46,6 +46,6 @@ class _FromPixels(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image: Float[Tensor, "n size size 3"]) -> Float[Tensor, "n *out"]:
+    def forward(self, image: Float[Tensor, "n size size 3"]) -> Float[Tensor, "n ..."]:
         out: Tensor = self.model(image.permute(0, 3, 1, 2))
         return out

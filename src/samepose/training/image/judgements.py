@@ -1,4 +1,4 @@
-"""Triplets that somebody judged: `anchor,positive,negative`, paths of images, no joints anywhere (Mori 2015, section 4.1).
+"""Triplets that somebody judged: `anchor,positive,negative`, paths of images; no joints (Mori 2015, section 4.1).
 
 "We believe that replacing this process with a human rater … would result in higher quality training data."
 """

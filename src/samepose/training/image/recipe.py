@@ -21,7 +21,7 @@ from samepose.training.image.validate import figures_of, figures_of_judgements
 
 
 def image_augment() -> CropAugmentConfig:
-    """Scale and translation (Mori 2015, section 4.1, whose ranges our text has lost: these are ours); the rest is ours."""
+    """Scale and translation (Mori 2015, section 4.1; our text has lost the ranges: these are ours); the rest is ours."""
     return CropAugmentConfig(rotation=0, any_way_up=0, scale=(0.85, 1.15), shift=0.05, flip=0.5, colour=0.2, blur=0.1,
                              hide=0)
 

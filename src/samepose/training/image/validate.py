@@ -1,15 +1,14 @@
-"""How well an embedding of pixels finds the same pose among people that it never learned from, and how sure it may be."""
+"""How well an embedding of pixels finds the same pose among people it never learned from, and how sure it may be."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.optimize import minimize
 from scipy.special import expit
 from torch import nn
 
-from samepose.embed.image import SIZE
 from samepose.geometry.pose_difference import on_torso, pose_differences
 from samepose.skeleton import LSP14
 from samepose.training.image.data import Crops
@@ -45,7 +44,7 @@ def figures_of_judgements(model: nn.Module, judgements: Judgements) -> dict[str,
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, people: Crops) -> Float[np.ndarray, "n *out"]:
+def outputs(model: nn.Module, people: Crops) -> Float[np.ndarray, "n ..."]:
     """Of each person as they are, on the device that the model is on."""
     device = next(model.parameters()).device
     rows = np.arange(len(people))[:, None]
@@ -54,7 +53,7 @@ def outputs(model: nn.Module, people: Crops) -> Float[np.ndarray, "n *out"]:
     return np.concatenate(parts)
 
 
-def distances(out: Float[np.ndarray, "n *out"]) -> Float[np.ndarray, "n n"]:
+def distances(out: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n n"]:
     """Of embeddings, or of joints."""
     if out.ndim == 3:
         found = on_torso(out, LSP14)
