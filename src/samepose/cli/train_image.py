@@ -1,4 +1,4 @@
-"""`samepose train image-embedding`: its flags are the fields of the configurations, so it needs torch even for its help."""
+"""`samepose train image-embedding`: its flags are the configurations' fields, so it needs torch even for its help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses of pose embeddings from pixels: the triplet hinge of Mori 2015, its hard negatives, and ours over all pairs."""
+"""Losses of pose embeddings from pixels: Mori 2015's triplet hinge, its hard negatives, and ours over all pairs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Pose embeddings from pixels (Mori et al. 2015): Table 1's network, and a modern one under the same losses.
 
 The text of the paper that we have lacks the column "Nodes" of Table 1, so the sizes of the layers here are ours: those
-of FaceNet's NN2 (Schroff 2015, table 2), an inception network (Szegedy 2014) whose poolings come in the very order of
-Table 1's: max, L2, max, L2, L2, L2, L2, max, L2, max. NN2 has no 1x1 convolutions where it coarsens; Table 1 has, and
-their sizes are ours too, and so are the 1x1 convolutions after the poolings, which Szegedy 2014 has.
+of FaceNet's NN2 (Schroff 2015, table 2), an inception network (Szegedy 2014) whose poolings come in Table 1's order:
+max, L2, max, L2, L2, L2, L2, max, L2, max. NN2 has no 1x1 convolutions where it coarsens; Table 1 has, and their
+sizes are ours too. So are the 1x1 convolutions after the poolings, which Szegedy 2014 has and Table 1 does not name.
 
 Convolutions and poolings are padded so that only strides make maps smaller: 128 pixels become 64 by the first pooling,
 32 by the second, and, as all four max poolings of the Mixed rows have stride 2 (section 3: "max pooling over a 3x3 patch
@@ -103,7 +103,7 @@ class ImageEmbedding(nn.Module):
         Args:
             image: RGB of 0..255, 128 x 128.
         """
-        out = self.linear(self.features(image))
+        out = self.linear(self.features(image)).float()
         if self.config.objective == "embedding":
             return functional.normalize(out, dim=-1)
         return SIZE * (out.unflatten(-1, (len(JOINTS), 2)) + 0.5)

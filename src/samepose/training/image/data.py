@@ -168,8 +168,8 @@ def _unusable(joints: Float[np.ndarray, "n joint 2"]) -> list[str]:
     """Why a person's pose cannot be compared with others', "" if it can."""
     hidden = np.isnan(on_torso(joints, LSP14)).all(axis=(1, 2))
     few = np.isfinite(joints).all(-1).sum(1) < MIN_JOINTS
-    return ["hidden torso" if torso else f"fewer than {MIN_JOINTS} joints marked" if joints_missing else ""
-            for torso, joints_missing in zip(hidden, few)]
+    reasons = np.select([hidden, few], ["hidden torso", f"fewer than {MIN_JOINTS} joints marked"], "")
+    return [str(reason) for reason in reasons]
 
 
 def _images(people: LabelledPeople, reasons: Sequence[str]) -> Iterator[np.ndarray | None]:

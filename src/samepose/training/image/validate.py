@@ -63,7 +63,7 @@ def distances(out: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "n n"]:
 
 
 def fitted(away: Float[np.ndarray, " n"], same: Bool[np.ndarray, " n"]) -> tuple[float, float]:
-    """a > 0 and b for which sigmoid(b - a distance) is likeliest, by Newton's method on the negative log-likelihood.
+    """a > 0 and b for which sigmoid(b - a distance) is likeliest, by the negative log-likelihood.
 
     One pseudo-pair each way (Platt 1999) keeps them finite where a distance tells all.
     """
