@@ -66,7 +66,8 @@ def test_a_rivals_joints_are_exported_with_their_names(run: Shell, tmp_path: Pat
 def test_judgements_alone_are_enough_and_bad_lines_are_named(run: Shell, tmp_path: Path) -> None:
     for k, name in enumerate("abc"):
         Image.new("RGB", (40, 40), (60 * k, 90, 90)).save(tmp_path / f"{name}.png")
-    (tmp_path / "j.csv").write_text("anchor,positive,negative\na.png,b.png,c.png\na.png,b.png,b.png\nx.png,a.png,b.png\n")
+    lines = ("anchor,positive,negative", "a.png,b.png,c.png", "a.png,b.png,b.png", "x.png,a.png,b.png")
+    (tmp_path / "j.csv").write_text("\n".join(lines))
     told = run.json("train", "image-embedding", "--judgements", "j.csv", "--out", "run", *TINY)
     assert [left["line"] for left in told["left_out"]] == [3, 4] and "line 3" in run.err
     assert 0 <= told["validation"]["agreed"] <= 1
@@ -77,5 +78,6 @@ def test_judgements_alone_are_enough_and_bad_lines_are_named(run: Shell, tmp_pat
 def test_one_source_to_learn_from_is_needed(run: Shell, tmp_path: Path) -> None:
     run.fails("train", "image-embedding", "--out", "run", *TINY, code=2, says=["--data", "--judgements"])
     (tmp_path / "j.csv").write_text("a,b\n")
-    run.fails("train", "image-embedding", "--judgements", "j.csv", "--out", "run", *TINY, code=3, says=["anchor,positive"])
+    words = ("train", "image-embedding", "--judgements", "j.csv", "--out", "run", *TINY)
+    run.fails(*words, code=3, says=["anchor,positive"])
     assert not (tmp_path / "run").exists()

@@ -112,6 +112,7 @@ def test_the_neighbour_loss_is_nothing_where_distances_tell_the_differences() ->
 
 
 def test_joints_that_are_not_marked_cost_nothing() -> None:
-    found, marked = torch.zeros((2, 3, 2)), torch.tensor([[[3.0, 4], [0, 0], [1, 0]], [[0, 2], [torch.nan] * 2, [0, 0]]])
+    found = torch.zeros((2, 3, 2))
+    marked = torch.tensor([[[3.0, 4], [0, 0], [1, 0]], [[0, 2], [torch.nan] * 2, [0, 0]]])
     found[1, 1] = 1e6
     assert float(joint_loss(found, marked)) == pytest.approx((25 + 0 + 1 + 4 + 0) / 5)

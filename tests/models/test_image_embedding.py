@@ -34,7 +34,7 @@ MOVENET = ImageEmbeddingConfig(frozen=14)
 CONFIGS = [PAPER, MOVENET, replace(MOVENET, pool="mean"), replace(PAPER, objective="joints"),
            replace(MOVENET, objective="joints")]
 
-# Table 1: what a row is, its maps, their side, its parameters. Sizes are ours (see the module), the rest is the paper's.
+# Table 1: what a row is, its maps, their side, its parameters. Sizes are ours (see the module), all else the paper's.
 TABLE = [
     ("Conv 7x7", 64, 128, 9_472),
     ("Max pooling", 64, 64, 0),

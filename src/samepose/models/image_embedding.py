@@ -6,9 +6,9 @@ max, L2, max, L2, L2, L2, L2, max, L2, max. NN2 has no 1x1 convolutions where it
 sizes are ours too. So are the 1x1 convolutions after the poolings, which Szegedy 2014 has and Table 1 does not name.
 
 Convolutions and poolings are padded so that only strides make maps smaller: 128 pixels become 64 by the first pooling,
-32 by the second, and, as all four max poolings of the Mixed rows have stride 2 (section 3: "max pooling over a 3x3 patch
-with 2x2 stride"), 16, 8, 4 and 2. Unpadded maps would end before the last row. A 5x5 average over 2x2 cells holds them
-all, so it is their mean.
+32 by the second, and, as all four max poolings of the Mixed rows have stride 2 ("max pooling over a 3x3 patch with 2x2
+stride", section 3), 16, 8, 4 and 2. Unpadded maps would end before the last row. A 5x5 average over 2x2 cells holds
+them all, so it is their mean.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,17 +51,17 @@ def somebody(n: int = 12) -> Crops:
 
 
 def bars(folder: Path, n: int, seed: int) -> Path:
-    """Judgements of bars: alike is the angle, and the negative has the anchor's colours."""
+    """Judgements of bars: alike is the colour behind them, and the negative has the anchor's angle."""
     folder.mkdir(parents=True)
     rng, lines = RNG(seed), ["anchor,positive,negative"]
+    behind = ((200, 40, 40), (40, 160, 40), (40, 40, 200), (200, 190, 40))
     for k in range(n):
-        angle = rng.integers(4)
-        other = (angle + rng.integers(1, 4)) % 4
-        colours = [tuple(rng.integers(0, 256, 3).tolist()) for _ in range(4)]
-        for name, kind, (back, fore) in (("a", angle, colours[:2]), ("p", angle, colours[2:]), ("n", other, colours[:2])):
-            image, turn = Image.new("RGB", (48, 48), back), np.pi * kind / 4 + rng.normal() * 0.05
+        angle, other = rng.choice(4, 2, replace=False)
+        colour, another = rng.choice(4, 2, replace=False)
+        for name, kind, back in (("a", angle, colour), ("p", other, colour), ("n", angle, another)):
+            image, turn = Image.new("RGB", (48, 48), behind[back]), np.pi * kind / 4 + rng.normal() * 0.05
             dx, dy = 18 * np.cos(turn), 18 * np.sin(turn)
-            ImageDraw.Draw(image).line((24 - dx, 24 - dy, 24 + dx, 24 + dy), fill=fore, width=4)
+            ImageDraw.Draw(image).line((24 - dx, 24 - dy, 24 + dx, 24 + dy), fill=(255, 255, 255), width=9)
             image.save(folder / f"{name}{k}.png")
         lines.append(f"a{k}.png,p{k}.png,n{k}.png")
     (folder / "judgements.csv").write_text("\n".join(lines) + "\n")
@@ -68,21 +69,24 @@ def bars(folder: Path, n: int, seed: int) -> Path:
 
 
 def test_judgements_alone_teach_what_is_alike(tmp_path: Path) -> None:
-    """On bars that it never saw; before, the colours decide."""
-    learned, fresh = Judgements.read(bars(tmp_path / "a", 60, 0)), Judgements.read(bars(tmp_path / "b", 40, 1))
-    recipe = ImageRecipeConfig(ImageEmbeddingConfig(frozen=17, dimensions=16), STILL, batch=18)
+    """On bars that it never saw; before, their angles decide."""
+    learned, fresh = Judgements.read(bars(tmp_path / "a", 30, 0)), Judgements.read(bars(tmp_path / "b", 20, 1))
+    recipe = ImageRecipeConfig(ImageEmbeddingConfig(frozen=17, dimensions=16), STILL, batch=15)
     before = figures_of_judgements(ImageEmbedding(recipe.model).eval(), fresh)
-    loop = LoopConfig(steps=25, learning_rate=1e-2, ema=0.5, validate_every=100, threads=1)
+    loop = LoopConfig(steps=20, learning_rate=1e-2, ema=0.5, validate_every=100, threads=1)
     train_image(learned, None, tmp_path / "run", recipe, loop)
     after = figures_of_judgements(load_image(tmp_path / "run"), fresh)
-    assert before["agreed"] < 0.7 and after["agreed"] > 0.9 and after["a"] > 0
+    assert before["agreed"] < 0.6 and after["agreed"] > 0.9 and after["a"] > 0
 
 
 @pytest.mark.parametrize("recipe", [TINY, replace(TINY, loss="pairs"),
-                                    replace(TINY, model=replace(NARROW, objective="joints"))], ids=["triplet", "pairs", "joints"])
+                                    replace(TINY, model=replace(NARROW, objective="joints"))],
+                         ids=["triplet", "pairs", "joints"])
 @pytest.mark.parametrize("optimiser", ["adamw", "adagrad"])
-def test_a_resumed_run_is_bitwise_the_undisturbed_one(recipe: ImageRecipeConfig, optimiser: str, tmp_path: Path) -> None:
-    loop = LoopConfig(steps=4, save_every=2, validate_every=4, threads=1, deterministic=True, optimiser=optimiser)  # type: ignore[arg-type]
+def test_a_resumed_run_is_bitwise_the_undisturbed_one(
+    recipe: ImageRecipeConfig, optimiser: Any, tmp_path: Path
+) -> None:
+    loop = LoopConfig(steps=4, save_every=2, validate_every=4, threads=1, deterministic=True, optimiser=optimiser)
     people = somebody()
     whole = train_image(people, people, tmp_path / "whole", recipe, loop)
 
@@ -151,9 +155,13 @@ def test_the_papers_negatives_are_far_in_pose(monkeypatch: pytest.MonkeyPatch) -
     """Whoever is taken for a negative of the batch stands otherwise, mirrored and turned or not."""
     people = somebody(30)
     recipe = ImageRecipe(replace(TINY, batch=30, likeness=LikenessConfig(8, 20)), people)
-    seen = []
-    real = ImageRecipe._triplets
-    monkeypatch.setattr(ImageRecipe, "_triplets", lambda self, z, allowed, rng: seen.append(allowed) or real(self, z, allowed, rng))
+    seen, real = [], ImageRecipe._triplets
+
+    def watched(self: ImageRecipe, z: torch.Tensor, allowed: np.ndarray, rng: torch.Generator) -> Any:
+        seen.append(allowed)
+        return real(self, z, allowed, rng)
+
+    monkeypatch.setattr(ImageRecipe, "_triplets", watched)
     recipe.loss(recipe.model, torch.Generator().manual_seed(0), torch.device("cpu"))[0].backward()
     allowed = seen[0]
     anchor = np.arange(10)

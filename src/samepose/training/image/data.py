@@ -136,8 +136,9 @@ class Crops:
         self, i: int, augment: CropAugmentConfig | None, rng: np.random.Generator | None, like: Placement | None
     ) -> Placement:
         x, y, side = self.squares[i].tolist()
-        return random_placement((x, y, side), SIZE, augment, rng, like) if augment and rng else centred(
-            (x, y, side), SIZE)
+        if augment and rng:
+            return random_placement((x, y, side), SIZE, augment, rng, like)
+        return centred((x, y, side), SIZE)
 
 
 class _Kept:

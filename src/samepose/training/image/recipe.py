@@ -24,7 +24,7 @@ _FITTED = 300  # people
 
 
 def image_augment() -> CropAugmentConfig:
-    """Scale and translation (Mori 2015, section 4.1; our text has lost the ranges, these are ours); all else is ours."""
+    """Scale and translation (Mori 2015, section 4.1; our text has lost the ranges, these are ours); the rest ours."""
     return CropAugmentConfig(rotation=0, any_way_up=0, scale=(0.85, 1.15), shift=0.05, flip=0.5, colour=0.2, blur=0.1,
                              hide=0)
 
