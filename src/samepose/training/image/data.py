@@ -174,7 +174,7 @@ def _unusable(joints: Float[np.ndarray, "n joint 2"]) -> list[str]:
 
 
 def _images(people: LabelledPeople, reasons: Sequence[str]) -> Iterator[np.ndarray | None]:
-    """Each person's photograph, read once for neighbours in the list; none where there is a reason, or no reading it."""
+    """Each person's photograph, read once for neighbours in the list; none where there is a reason or it is damaged."""
     last: Path | None = None
     image: np.ndarray | None = None
     for i, why in enumerate(reasons):
