@@ -21,12 +21,12 @@ from samepose.models.cpm import STRIDE, Beliefs, Cpm, CpmConfig, receptive_field
 from samepose.models.thunder import Thunder
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
-from samepose.training.cpm.augment import CropAugmentConfig, centred, random_placement
+from samepose.training.augment import CropAugmentConfig, centred, random_placement
 from samepose.training.cpm.data import Batch, People, validation_numbers
 from samepose.training.cpm.export import export_cpm, graph
-from samepose.training.cpm.recipe import CpmRecipe, CpmRecipeConfig, initialise, stage_losses, train_cpm
+from samepose.training.cpm.recipe import CpmRecipe, CpmRecipeConfig, stage_losses, train_cpm
 from samepose.training.cpm.validate import joints_of, pck_of_stages
-from samepose.training.loop import LoopConfig
+from samepose.training.loop import LoopConfig, initialise
 from samepose.weights import weight_file
 
 JOINTS = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")

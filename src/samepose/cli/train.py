@@ -23,6 +23,9 @@ app.command("samepose.cli.train_prvipe:prvipe", name="prvipe", usage="Usage: sam
             help="Train Pr-VIPE, or one of its rivals, on motion capture.")
 app.command("samepose.cli.train_cpm:cpm", name="cpm", usage="Usage: samepose train cpm [OPTIONS]",
             help="Train a Convolutional Pose Machine on labelled photographs and rendered people.")
+app.command("samepose.cli.train_image:image_embedding", name="image-embedding",
+            usage="Usage: samepose train image-embedding [OPTIONS]",
+            help="Train a pose embedding from pixels, on labelled people or on judgements alone.")
 
 
 def export(
@@ -45,7 +48,7 @@ def export(
     Args:
         run: Folder of the run; or a model exported before, to describe it anew.
         out: The file to write (.onnx).
-        name: What the model calls itself; "prvipe-" or "cpm-" and the name of the run's folder by default.
+        name: What the model calls itself; "prvipe-", "cpm-" or "image-" and the name of the run's folder by default.
         calibrate: Motion capture to calibrate with: BVH, AMC, C3D or .npz files, or folders of them.
         held_out: Text file of the only subjects to calibrate with, one a line; those of training's default by default.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
@@ -59,10 +62,15 @@ def export(
     options.output(out, (".onnx",), run, *calibrate or (), *filter(None, (calibration, held_out, joint_map)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
+        from samepose.training.image.train import holds_image
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 
         return export_run(run, out, name or f"cpm-{run.resolve().name}", options)
+    if holds_image(run):
+        from samepose.cli.train_image import export_run as export_image_run
+
+        return export_image_run(run, out, name or f"image-{run.resolve().name}", options)
     donor = PrVipeEmbedder.load(calibration) if calibration else None
     with needs("train"):
         from samepose.training.prvipe.export import export as write

@@ -6,7 +6,7 @@ from the ONNX file that the package ships. The normalisation layers are folded i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -70,8 +70,8 @@ class _Block(nn.Module):
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
-class Thunder(nn.Module):
-    """Feature maps of RGB images of values 0..255.
+class Backbone(nn.Module):
+    """1,280 feature maps at stride 32 of RGB images of values 0..255.
 
     Args:
         frozen: the stem and as many blocks keep their weights, whatever the training; BLOCKS + 1: everything does.
@@ -88,17 +88,42 @@ class Thunder(nn.Module):
         )
         self.blocks = nn.ModuleList(_Block(*block) for block in _BLOCKS)
         self.last = nn.Sequential(_conv(560, 1280), nn.ReLU6())
+        self._extend()
+        if pretrained:
+            self._read_weights(read_weights(weight_file("movenet-thunder")))
+        still: list[nn.Module] = [self] if frozen > BLOCKS else [self.stem, *self.blocks[:frozen]] if frozen else []
+        for module in still:
+            module.requires_grad_(False)
+
+    def _extend(self) -> None:
+        """Further layers, in the order of MoveNet's file."""
+
+    def forward(self, image: Float[Tensor, "n 3 H W"]) -> Any:
+        """The features, (n, 1280, H/32, W/32)."""
+        x = self.stem(image * (2 / 255) - 1)
+        for block in self.blocks:
+            x = block(x)
+        return self.last(x)
+
+    @torch.no_grad()
+    def _read_weights(self, file: bytes) -> None:
+        """An ONNX file's convolutions come in the order in which ours are run."""
+        for conv, (weight, bias) in zip(_convolutions(self), _stored(file)):
+            conv.weight.copy_(torch.from_numpy(weight))
+            if conv.bias is not None:
+                conv.bias.copy_(torch.from_numpy(bias))
+
+
+class Thunder(Backbone):
+    """Feature maps of RGB images of values 0..255, from the blocks and from a pyramid over them."""
+
+    def _extend(self) -> None:
         self.from_coarse = _conv(1280, 64)
         self.from_middle = _conv(112, 64)
         self.middle = nn.Sequential(_conv(64, 64, 3, groups=64, bias=False), _conv(64, 32), nn.ReLU())
         self.from_fine = _conv(56, 32)
         self.fine = nn.Sequential(_conv(32, 32, 3, groups=32, bias=False), _conv(32, 24), nn.ReLU())
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
-        if pretrained:
-            self._read_weights(read_weights(weight_file("movenet-thunder")))
-        still: list[nn.Module] = [self] if frozen > BLOCKS else [self.stem, *self.blocks[:frozen]] if frozen else []
-        for module in still:
-            module.requires_grad_(False)
 
     def forward(self, image: Float[Tensor, "n 3 H W"]) -> Taps:
         x = self.stem(image * (2 / 255) - 1)
@@ -109,14 +134,6 @@ class Thunder(nn.Module):
         middle = self.middle(self.twice(self.from_coarse(coarse)) + self.from_middle(taps[_PYRAMID_16]))
         fine = self.fine(self.twice(middle) + self.from_fine(taps[_STRIDE_8]))
         return Taps(taps[_STRIDE_8], fine, taps[_STRIDE_16], middle, coarse)
-
-    @torch.no_grad()
-    def _read_weights(self, file: bytes) -> None:
-        """An ONNX file's convolutions come in the order in which ours are run."""
-        for conv, (weight, bias) in zip(_convolutions(self), _stored(file)):
-            conv.weight.copy_(torch.from_numpy(weight))
-            if conv.bias is not None:
-                conv.bias.copy_(torch.from_numpy(bias))
 
 
 def _convolutions(module: nn.Module) -> list[nn.Conv2d]:

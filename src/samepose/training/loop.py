@@ -35,8 +35,11 @@ class LoopConfig:
 
     Attributes:
         steps: optimiser steps in all.
-        learning_rate: peak of the one-cycle cosine schedule.
-        warmup: share of the steps in which the rate rises.
+        optimiser: "adamw": AdamW on a one-cycle cosine schedule; "adagrad": AdaGrad at a constant rate (Mori 2015,
+            section 3.2), its sums of squares begun at 0.1, without which the first step moves each weight by the whole
+            rate (ours; TensorFlow's default).
+        learning_rate: peak of the schedule, or AdaGrad's rate.
+        warmup: share of the steps in which AdamW's rate rises.
         weight_decay: AdamW's (reference code: none).
         ema: decay of the averaged weights that validation and export use (ours: shorter runs than 0.9999's); step n
             decays by n / (n + 9) while that is less, so that a run's beginning is forgotten.
@@ -52,6 +55,7 @@ class LoopConfig:
     """
 
     steps: int = 20_000
+    optimiser: Literal["adamw", "adagrad"] = "adamw"
     learning_rate: float = 2e-3
     warmup: float = 0.05
     weight_decay: float = 1e-4
@@ -111,9 +115,7 @@ def fit(
     averaged = AveragedModel(recipe.model, use_buffers=True)  # BatchNorm's running statistics are averaged too
     fabric.to_device(averaged.requires_grad_(False))
     mean: nn.Module = averaged.module
-    model, optimiser = fabric.setup(
-        recipe.model, torch.optim.AdamW(_groups(recipe.model), 1.0, weight_decay=config.weight_decay)
-    )
+    model, optimiser = fabric.setup(recipe.model, _optimiser(recipe.model, config))
     rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
     state = _State(recipe.model, averaged, optimiser, rng)
     described = {"loop": asdict(config), "recipe": recipe.config(), **({"origin": origin} if origin else {})}
@@ -154,6 +156,12 @@ def fit(
     if writer:
         writer.close()
     return mean.eval()
+
+
+def _optimiser(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    if config.optimiser == "adagrad":
+        return torch.optim.Adagrad(_groups(model), 1.0, initial_accumulator_value=0.1)
+    return torch.optim.AdamW(_groups(model), 1.0, weight_decay=config.weight_decay)
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
@@ -218,7 +226,8 @@ def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) ->
     if checkpoint.exists():
         try:
             before = json.loads(settings.read_text())
-        except (OSError, ValueError) as error:
+            before["loop"] = {"optimiser": "adamw", **before["loop"]}  # older runs knew no other
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise FormatError(f"{settings}: not readable ({error}); start again in another folder") from error
         if changed := _difference(before, json.loads(json.dumps(described))):
             raise UsageError(f"{run}: was started with other settings ({changed}); resume with the same, or use "
@@ -267,7 +276,34 @@ def averaged_weights(run: Path) -> dict[str, Tensor]:
     return {k[9:]: v for k, v in tensors.items() if k.startswith("averaged.")}
 
 
+def initialise(model: nn.Module, run: Path, but: tuple[str, ...] = ()) -> None:
+    """Start from the averaged weights of another run; layers that only `model` has stay as they are.
+
+    Args:
+        but: beginnings of names of layers that may have another shape, and then stay as they are too.
+
+    Raises:
+        FormatError: no such run, or no checkpoint in it yet.
+        UsageError: the run's network has another shape.
+    """
+    ours = model.state_dict()
+    weights = {k: v for k, v in averaged_weights(run).items()
+               if not (k.startswith(but) and k in ours and ours[k].shape != v.shape)}
+    odd = next((k for k, v in weights.items() if k not in ours or ours[k].shape != v.shape), "")
+    if odd:
+        raise UsageError(f"{run}: its network has another shape (at {odd}); give the `model` settings of that run")
+    model.load_state_dict({**ours, **weights})
+
+
+def last_validation(run: Path) -> dict[str, float]:
+    """Figures of a run's last validation."""
+    *_, last = (run / "validation.jsonl").read_text().splitlines()
+    return {name: rate for name, rate in json.loads(last).items() if name != "step"}
+
+
 def _rate(step: int, config: LoopConfig) -> float:
+    if config.optimiser == "adagrad":
+        return config.learning_rate
     warm = max(1, round(config.warmup * config.steps))
     if step < warm:
         return config.learning_rate * (step + 1) / warm

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from samepose.errors import FormatError, MediaError
 from samepose.formats.labelled import HELD_OUT, LabelledPeople
 from samepose.skeleton import Skeleton
-from samepose.training.cpm.augment import CropAugmentConfig, centred, inside, random_placement, recoloured
+from samepose.training.augment import CropAugmentConfig, centred, inside, random_placement, recoloured
 
 LSPET_VALIDATION = Path(__file__).with_name("lspet_validation.txt")
 
@@ -153,8 +153,13 @@ def split(sets: Sequence[LabelledPeople], validation: frozenset[int]) -> tuple[l
     if at is None:
         raise FormatError("there is no LSP-Extended among the data to take validation people from")
     people = sets[at]
-    chosen = np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 in validation for p in people.images])
+    chosen = np.isin(image_numbers(people), list(validation))
     return [*sets[:at], people.without(chosen, "we keep them for validation"), *sets[at + 1 :]], people[chosen]
+
+
+def image_numbers(people: LabelledPeople) -> Int[np.ndarray, " n"]:
+    """The numbers in the names of LSP-Extended's images, counted from 0: columns of its `joints.mat`."""
+    return np.array([int("".join(c for c in p.stem if c.isdigit())) - 1 for p in people.images], int)
 
 
 def validation_numbers() -> frozenset[int]:

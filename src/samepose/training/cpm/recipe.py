@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from samepose.errors import FormatError, UsageError
 from samepose.losses.belief_maps import centre_maps, ideal_belief_maps, l2_loss, softmax_loss
 from samepose.models.cpm import STRIDE, Cpm, CpmConfig
-from samepose.training.cpm.augment import CropAugmentConfig
+from samepose.training.augment import CropAugmentConfig
 from samepose.training.cpm.data import Batch, People
-from samepose.training.loop import Log, LoopConfig, averaged_weights, fit
+from samepose.training.loop import Log, LoopConfig, fit, initialise, last_validation
 
 
 @dataclass(frozen=True)
@@ -124,20 +124,6 @@ def train_cpm(
     return last_validation(run) if validation else {}
 
 
-def initialise(model: nn.Module, run: Path) -> None:
-    """Start from the averaged weights of another run; a run with fewer stages leaves the further ones as they are.
-
-    Raises:
-        FormatError: no such run, or no checkpoint in it yet.
-        UsageError: the run's network has another shape.
-    """
-    weights, ours = averaged_weights(run), model.state_dict()
-    odd = next((k for k, v in weights.items() if k not in ours or ours[k].shape != v.shape), "")
-    if odd:
-        raise UsageError(f"{run}: its network has another shape (at {odd}); give the `model` settings of that run")
-    model.load_state_dict({**ours, **weights})
-
-
 def holds_cpm(run: Path) -> bool:
     """Whether a folder is a run of `train_cpm`."""
     try:
@@ -160,9 +146,3 @@ def load_cpm(run: Path) -> Cpm:
     model = Cpm(config)
     initialise(model, run)
     return model.eval()
-
-
-def last_validation(run: Path) -> dict[str, float]:
-    """Figures of a run's last validation."""
-    *_, last = (run / "validation.jsonl").read_text().splitlines()
-    return {name: rate for name, rate in json.loads(last).items() if name != "step"}

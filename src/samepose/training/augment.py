@@ -1,4 +1,4 @@
-"""Random squares around labelled people: turned, scaled, moved, mirrored, recoloured (Wei et al. 2016, section 4.2)."""
+"""Random squares around people: turned, scaled, moved, mirrored, recoloured (Wei et al. 2016, section 4.2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samepose.errors import UsageError
 
 @dataclass(frozen=True)
 class CropAugmentConfig:
-    """How much the squares vary.
+    """How much the squares vary. The defaults are those of Convolutional Pose Machines, "paper" is theirs.
 
     Attributes:
         rotation: largest angle in degrees (paper: 40).
@@ -48,10 +48,19 @@ class CropAugmentConfig:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a square lies in an image: `matrix` takes (x, y, 1) of the image to the square, pixel middles whole."""
+    """Where a square lies in an image.
+
+    Attributes:
+        matrix: takes (x, y, 1) of the image to the square, pixel middles whole.
+        mirrored: left and right change places.
+        angle: by which the image is turned, in degrees.
+        scale: of the person, 1 as they are in the square that was asked for.
+    """
 
     matrix: Float[np.ndarray, "2 3"]
     mirrored: bool
+    angle: float = 0.0
+    scale: float = 1.0
 
     def points(self, points: Float[np.ndarray, "... joint 2"], mirror: np.ndarray) -> Float[np.ndarray, "... joint 2"]:
         """Points of the image in the square; left and right change names in a mirrored one.
@@ -86,14 +95,22 @@ def centred(square: tuple[float, float, float], size: int) -> Placement:
 
 
 def random_placement(
-    square: tuple[float, float, float], size: int, config: CropAugmentConfig, rng: np.random.Generator
+    square: tuple[float, float, float], size: int, config: CropAugmentConfig, rng: np.random.Generator,
+    like: Placement | None = None,
 ) -> Placement:
-    """A variation of the square around a person."""
+    """A variation of the square around a person.
+
+    Args:
+        like: another one's, to be turned and mirrored alike, so that two poses stay as alike as they were.
+    """
     any_way = rng.random() < config.any_way_up
     angle = rng.uniform(-180, 180) if any_way else rng.uniform(-config.rotation, config.rotation)
     scale = math.exp(rng.uniform(math.log(config.scale[0]), math.log(config.scale[1])))
     shift = rng.uniform(-config.shift, config.shift, 2)
-    return _placement(square, size, angle, scale, (shift[0], shift[1]), bool(rng.random() < config.flip))
+    mirrored = bool(rng.random() < config.flip)
+    if like:
+        angle, mirrored = like.angle, like.mirrored
+    return _placement(square, size, angle, scale, (shift[0], shift[1]), mirrored)
 
 
 def recoloured(
@@ -134,4 +151,4 @@ def _placement(
         linear[0] *= -1
     middle = np.array([x0, y0]) + side / 2 - 0.5
     to = np.array([size / 2 - 0.5, size / 2 - 0.5]) + np.array(shift) * size
-    return Placement(np.column_stack([linear, to - linear @ middle]), mirrored)
+    return Placement(np.column_stack([linear, to - linear @ middle]), mirrored, angle, scale)
