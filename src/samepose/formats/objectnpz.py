@@ -177,7 +177,7 @@ def _check_memo(content: bytes) -> None:
         ValueError: it is damaged, or a number is higher than there are things to number.
     """
     for count, (operation, value, _) in enumerate(pickletools.genops(content)):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and value > count:
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(value or 0) > count:
             raise ValueError("it numbers what it does not hold")
 
 

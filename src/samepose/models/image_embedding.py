@@ -72,6 +72,12 @@ class Mixed(NamedTuple):
     pooled: int
     pooling: Literal["max", "L2"]
 
+    def scaled(self, width: float) -> Mixed:
+        """The same with so much of every size."""
+        one, three_bottleneck, three, five_bottleneck, five, pooled, pooling = self
+        sizes = (_scaled(n, width) for n in (one, three_bottleneck, three, five_bottleneck, five, pooled))
+        return Mixed(*sizes, pooling=pooling)
+
 
 STEM = (64, 64, 192)  # 7x7 convolution, bottleneck, 3x3 convolution
 MIXED = (
@@ -92,7 +98,9 @@ class ImageEmbedding(nn.Module):
         self.features: nn.Module
         if config.network == "paper":
             rows = paper_rows(config.width)
-            self.features, inside = nn.Sequential(*rows), rows[-2].out_channels
+            last = rows[-2]
+            assert isinstance(last, MixedRow)
+            self.features, inside = nn.Sequential(*rows), last.out_channels
         else:
             self.features, inside = _MoveNet(config), 1280 if config.pool == "mean" else _GRID * _CELLS**2
         self.linear = nn.Linear(inside, config.dimensions if config.objective == "embedding" else 2 * len(JOINTS))
@@ -134,7 +142,7 @@ def paper_rows(width: float = 1.0) -> list[nn.Module]:
     ]
     channels = second
     for sizes in MIXED:
-        row = MixedRow(channels, Mixed(*(_scaled(n, width) for n in sizes[:-1]), sizes.pooling))
+        row = MixedRow(channels, sizes.scaled(width))
         rows.append(row)
         channels = row.out_channels
     return [*rows, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())]
@@ -180,7 +188,7 @@ class _Levels(nn.Module):
 def _conv(inside: int, outside: int, kernel: int, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return nn.Sequential(conv, nn.ReLU())
 
 

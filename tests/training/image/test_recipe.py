@@ -51,15 +51,14 @@ def somebody(n: int = 12) -> Crops:
 
 
 def bars(folder: Path, n: int, seed: int) -> Path:
-    """Judgements of bars: alike is the colour behind them, and the negative has the anchor's angle."""
+    """Judgements of bars: alike is their angle, and the negative has the anchor's colour behind it."""
     folder.mkdir(parents=True)
     rng, lines = RNG(seed), ["anchor,positive,negative"]
-    behind = ((200, 40, 40), (40, 160, 40), (40, 40, 200), (200, 190, 40))
     for k in range(n):
         angle, other = rng.choice(4, 2, replace=False)
-        colour, another = rng.choice(4, 2, replace=False)
-        for name, kind, back in (("a", angle, colour), ("p", other, colour), ("n", angle, another)):
-            image, turn = Image.new("RGB", (48, 48), behind[back]), np.pi * kind / 4 + rng.normal() * 0.05
+        colour, another = rng.integers(0, 200, (2, 3))
+        for name, kind, back in (("a", angle, colour), ("p", angle, another), ("n", other, colour)):
+            image, turn = Image.new("RGB", (48, 48), tuple(back.tolist())), np.pi * kind / 4 + rng.normal() * 0.05
             dx, dy = 18 * np.cos(turn), 18 * np.sin(turn)
             ImageDraw.Draw(image).line((24 - dx, 24 - dy, 24 + dx, 24 + dy), fill=(255, 255, 255), width=9)
             image.save(folder / f"{name}{k}.png")
@@ -69,14 +68,15 @@ def bars(folder: Path, n: int, seed: int) -> Path:
 
 
 def test_judgements_alone_teach_what_is_alike(tmp_path: Path) -> None:
-    """On bars that it never saw; before, their angles decide."""
-    learned, fresh = Judgements.read(bars(tmp_path / "a", 30, 0)), Judgements.read(bars(tmp_path / "b", 20, 1))
-    recipe = ImageRecipeConfig(ImageEmbeddingConfig(frozen=17, dimensions=16), STILL, batch=15)
+    """On bars that it never saw; before, the colour behind them misleads."""
+    learned, fresh = Judgements.read(bars(tmp_path / "a", 60, 0)), Judgements.read(bars(tmp_path / "b", 30, 1))
+    recipe = ImageRecipeConfig(ImageEmbeddingConfig("paper", width=0.1, dimensions=16), STILL, batch=15)
+    torch.manual_seed(0)
     before = figures_of_judgements(ImageEmbedding(recipe.model).eval(), fresh)
-    loop = LoopConfig(steps=20, learning_rate=1e-2, ema=0.5, validate_every=100, threads=1)
+    loop = LoopConfig(steps=60, learning_rate=1e-2, ema=0.5, validate_every=100, threads=1)
     train_image(learned, None, tmp_path / "run", recipe, loop)
     after = figures_of_judgements(load_image(tmp_path / "run"), fresh)
-    assert before["agreed"] < 0.6 and after["agreed"] > 0.9 and after["a"] > 0
+    assert before["agreed"] < 0.9 and after["agreed"] > 0.96 and after["a"] > 1
 
 
 @pytest.mark.parametrize("recipe", [TINY, replace(TINY, loss="pairs"),
