@@ -32,6 +32,7 @@ DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .on
                                              "others look where movenet finds people, and cpm is for research only.")]
 _RESEARCH_ONLY = ("cpm",)  # see weights/CPM.md
 Mirror = Literal["off", "also", "only"]
+By = Literal["keypoints", "pixels", "both"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 # Libraries that only ask the environment, once, when they are loaded.

@@ -3,15 +3,18 @@
 Either takes a shortlist from the store, ordered by E r², the expected squared distance of two embeddings, which the
 store can compute (see `spaces`); the probability also depends on the spread of r. So the shortlist is several times
 longer than what is asked for, and grows until k distinct people are found and its tail holds nobody likelier than the
-last of them.
+last of them. Of several routes to people each gives a shortlist; everybody on one of them is ranked by all routes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import Bool
+
 from samepose.index.filter import BROAD, Filter
-from samepose.index.ranking import Candidates, Found, Question, fold, rank
+from samepose.index.ranking import ROUTE, Candidates, Found, Question, fold, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +29,7 @@ _PROBES = 50
 # joints (results/ignored-joints.json). One long shortlist; it does not grow, for its tail says nothing about the order.
 _IGNORING = 20_000
 _GROWTH = 4
+_FUSED_MOST = 20_000  # where two routes disagree about everybody their shortlists would grow to the whole table
 
 
 def best(store: Store, question: Question, filter: Filter) -> list[Found]:
@@ -45,9 +49,10 @@ def exact(store: Store, question: Question, filter: Filter, limit: int) -> list[
     """
     while True:
         rows = _nearest(store, question, filter, limit, probes=None)
-        candidates = rank(question, rows)
+        exhausted = _exhausted(question, rows, limit)
+        candidates = rank(question, rows, exhausted)
         found = fold(candidates, question.k, question.distinct)
-        if len(rows) < limit * len(question.queries) or _certain(question, candidates, found):
+        if exhausted.all() or _certain(question, candidates, found) or _long(question, limit):
             return found
         limit *= _GROWTH
 
@@ -67,13 +72,25 @@ def approximate(store: Store, question: Question, filter: Filter, first: int) ->
         passed = rows.filter(filter.keep(rows)) if filter.sql and len(rows) else rows
         candidates = rank(question, passed)
         found = fold(candidates, question.k, question.distinct)
-        if len(rows) < limit * len(question.queries):
+        if _exhausted(question, rows, limit).any():
             return found if limit >= store.count() else exact(store, question, filter, limit)
-        if _certain(question, candidates, found):
+        if _certain(question, candidates, found) or _long(question, limit):
             return found
         if filter.sql and len(candidates) < BROAD * len(rows):
             return exact(store, question, filter, first)
         limit, probes = limit * _GROWTH, probes * _GROWTH
+
+
+def _exhausted(question: Question, rows: pa.Table, limit: int) -> Bool[np.ndarray, " route"]:
+    """Which routes found fewer than they were asked for: there are no more, or not in the partitions looked in."""
+    counts = np.bincount(np.asarray(rows[ROUTE]), minlength=len(question.routes))
+    fewer: np.ndarray = counts < limit * len(question.mirrored)
+    return fewer
+
+
+def _long(question: Question, limit: int) -> bool:
+    """True when a shortlist of several routes grows no more."""
+    return len(question.routes) > 1 and limit >= _FUSED_MOST
 
 
 def _certain(question: Question, candidates: Candidates, found: list[Found]) -> bool:
@@ -84,14 +101,19 @@ def _certain(question: Question, candidates: Candidates, found: list[Found]) -> 
 
 
 def _nearest(store: Store, question: Question, filter: Filter, limit: int, probes: int | None) -> pa.Table:
-    """People nearest to each query by E r² with the columns that ranking needs.
+    """People nearest to each query of each route by E r² with the columns that ranking needs.
 
     Args:
         probes: partitions of the vector index to look in; None for all, with the filter applied in the store.
     """
-    space = question.space
-    columns = [*question.columns, "_distance", *filter.columns]
-    targets = space.targets(question.queries)
-    if probes is not None:
-        return store.nearest(space.rank, targets, columns, limit, probes)
-    return store.nearest(space.rank, targets, columns, limit, where=filter.sql, scan=filter.scan, at_least=_PROBES)
+    import pyarrow as pa
+
+    columns, found = [*question.columns, "_distance", *filter.columns], []
+    for number, route in enumerate(question.routes):
+        vector, targets = route.space.rank, route.space.targets(route.queries)
+        if probes is not None:
+            rows = store.nearest(vector, targets, columns, limit, probes)
+        else:
+            rows = store.nearest(vector, targets, columns, limit, where=filter.sql, scan=filter.scan, at_least=_PROBES)
+        found.append(rows.append_column(ROUTE, pa.array(np.full(len(rows), number))))
+    return pa.concat_tables(found)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from samepose.matching.embeddings import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
-from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
+from samepose.report.cards import LEGEND_TEXT, Card, Section, score_text
 
 _SIZE = 440  # pixels: sharp on dense screens at some 220 points
 _QUALITY = 82
@@ -49,7 +49,7 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
 <header>
 <h1>{escape(title)}</h1>
 <p class="counts">{counts}</p>
-<p class="legend">{legend}<span>{SCORE_TEXT}</span></p>
+<p class="legend">{legend}<span>{score_text(sections)}</span></p>
 </header>
 <main>
 {body}
