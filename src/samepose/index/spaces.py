@@ -106,10 +106,10 @@ class Space:
         """The embeddings of people rows that all have one; points come with variances of 0."""
         from samepose.matching.embeddings import Embeddings
 
-        mean = flat(rows[self.rank]).reshape(len(rows), -1)[:, : self.dimensions]
+        mean = flat(rows[self.rank]).reshape(len(rows), self.dimensions + self.gaussian)[:, : self.dimensions]
         if not self.gaussian:
             return Embeddings(mean, np.zeros_like(mean))
-        return Embeddings(mean, flat(rows[self.variance]).reshape(len(rows), -1))
+        return Embeddings(mean, flat(rows[self.variance]).reshape(len(rows), self.dimensions))
 
     def targets(self, queries: Embeddings) -> Float32[np.ndarray, "query coordinate"]:
         """What the store is to find the nearest vectors of."""
