@@ -2,8 +2,8 @@
 
     python -m benchmarks.search_pixels [--people 100000] [--queries 50]
 
-The vectors are made up: points on the sphere about a curved surface of 24 dimensions, in groups of near-identical ones as
-videos have them. Times are of the search in the index, without embedding the query's crop.
+The vectors are made up: points on the sphere about a curved surface of 24 dimensions, in groups of near-identical ones,
+as videos have them. Times are of the search in the index, without embedding the crop of the query.
 """
 
 from __future__ import annotations

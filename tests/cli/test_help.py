@@ -22,7 +22,8 @@ from samepose.errors import MediaError, StoreError, UsageError
 EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
 FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
-    "index": {"--detector", "--keypoints", "--label", "--prune", "--embedding", "--re-embed", "--root", "--fps", "--mode"},
+    "index": {"--detector", "--keypoints", "--label", "--prune", "--embedding", "--re-embed", "--root", "--fps",
+              "--mode"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore", "--by",
         "--distinct", "--report", "--sheet", "--mode",
