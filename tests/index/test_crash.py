@@ -205,4 +205,4 @@ def test_re_embedding_is_all_or_nothing(tmp_path: Path) -> None:
         index.search(tmp_path / "m/photo0.png")
     fresh = opened(tmp_path / "fresh", embedder=new)
     fresh.add(tmp_path / "m", fps=None)
-    assert rows(Index.open(tmp_path / "ix")) == rows(fresh)
+    assert_same(Index.open(tmp_path / "ix"), fresh)
