@@ -77,7 +77,7 @@ def index(
 
 def _re_embed(target: Index, embedding: By | None, options: Options, *, last: bool) -> bool:
     """Embed everybody anew; True where media could not be read again for it."""
-    if "pixels" in (embedding or [space.name for space in target.spaces]) or embedding == "both":
+    if embedding != "keypoints" if embedding else any(space.name == "pixels" for space in target.spaces):
         options.note("photos and videos are read again for their pixels, but for those that were read by this model")
     with options.progress("person") as progress:
         people, lost = target.re_embed(progress, embedding=embedding)
