@@ -84,10 +84,9 @@ def main() -> None:
             shared += len({(h.path, round((h.time or 0) * 10)) for h in hits}
                           & {(f"{i // _BATCH:04d}.mp4", int(i % _BATCH)) for i in best})
         seconds.sort()
-        wall, high = 1e3 * np.median(seconds), 1e3 * np.quantile(seconds, 0.9)
-        print(f"search, k=10: median {wall:.1f} ms, least {1e3 * seconds[0]:.1f} ms, 90 % under {high:.1f} ms; computing "
-              f"of all threads, median {1e3 * np.median(computing):.1f} ms; recall@10 "
-              f"{shared / 10 / args.queries:.4f}")
+        wall, high, work = 1e3 * np.median(seconds), 1e3 * np.quantile(seconds, 0.9), 1e3 * np.median(computing)
+        print(f"search, k=10: median {wall:.1f} ms, least {1e3 * seconds[0]:.1f} ms, 90 % in {high:.1f} ms; computing "
+              f"in all threads, median {work:.1f} ms; recall@10 {shared / 10 / args.queries:.4f}")
 
 
 if __name__ == "__main__":
