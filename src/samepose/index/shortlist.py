@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Measured with a million people and 1,000 partitions: 50 probes and 200 rows hold all of the true best ten; 20 probes
 # 99.2 % of them and save 0.2 ms of 4. Points of 128 dimensions lie in more partitions: of 100,000 made-up people in 316
-# of these, 50 probes hold 97 % of the best ten of a new pose, 120 hold 97 to 100 % by how the partitions turned out; up
-# to 220 cost the same computing time (made up as in benchmarks/search_pixels.py).
+# of these, 50 probes hold 97 % of the best ten of a new pose, 120 97 to 100 % by how the partitions turned out, 200
+# hold 99.6 % of all best tens, in as much computing time (made up as in benchmarks/search_pixels.py).
 _SHORTLIST = 200  # at least; and 20 for each hit asked for
 _PROBES, _PROBES_OF_MANY = 50, 200
 _MANY = 32  # dimensions
