@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from samepose.detection.cpm import CPM
     from samepose.detection.movenet import MoveNet
     from samepose.embed import Embedder
+    from samepose.embed.image import ImageEmbedder
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.arrays import from_mediapipe, from_rtmlib, from_ultralytics
@@ -67,6 +68,7 @@ __all__ = [
     "Groups",
     "Hit",
     "Hits",
+    "ImageEmbedder",
     "Index",
     "KeypointFile",
     "Matching",
@@ -108,6 +110,7 @@ _HOME = {
     "samepose.detection.cpm": ("CPM",),
     "samepose.detection.movenet": ("MoveNet",),
     "samepose.embed": ("Embedder",),
+    "samepose.embed.image": ("ImageEmbedder",),
     "samepose.embed.prvipe": ("PrVipeEmbedder",),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
     "samepose.formats.arrays": ("from_mediapipe", "from_rtmlib", "from_ultralytics"),

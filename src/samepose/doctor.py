@@ -125,13 +125,13 @@ def _extra(extra: str) -> Check:
 
 
 def _index_state(uri: str) -> str:
-    from samepose.embed.prvipe import PrVipeEmbedder
-    from samepose.index import Index
+    from samepose.index.models import Models
+    from samepose.index.store import Store
 
-    facts, embedder = Index.open(uri).info(), PrVipeEmbedder.load(threads=1)
-    model, folder = facts.spaces[0].model, Path(facts.root)
-    if facts.spaces[0].sha256 != embedder.sha256:
-        raise SameposeError(f"made with the model {model}, not {embedder.name}; bring it up to this model with "
-                            "`Index.re_embed()`")
+    store, models = Store(uri), Models(None, None, threads=1)
+    models.keypoints_of(store), models.pixels_of(store)  # raise where the index is of others
+    facts = store.info()
+    names = ", ".join(space.model for space in facts.spaces)
+    folder = Path(facts.root)
     place = "" if folder.is_dir() else f"; its files should lie in {folder}, which is not there"
-    return f"{facts.media} files, {facts.people} people, model {model}{place}"
+    return f"{facts.media} files, {facts.people} people, model {names}{place}"

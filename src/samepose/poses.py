@@ -22,6 +22,11 @@ def check_mirror(mirror: str) -> None:
         raise UsageError(f"`mirror` is {mirror!r}; expected off, also or only")
 
 
+def mirrors(mirror: Mirror) -> tuple[bool, ...]:
+    """Of a pose and its mirror image, which are meant: for each of them, is it mirrored?"""
+    return {"off": (False,), "also": (False, True), "only": (True,)}[mirror]
+
+
 @dataclass(frozen=True, eq=False)
 class Poses:
     """N poses of one skeleton. Images: x right, y down, in pixels. 3D: y up, in metres.

@@ -22,9 +22,10 @@ from samepose.errors import MediaError, StoreError, UsageError
 EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
 FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
-    "index": {"--detector", "--keypoints", "--label", "--prune", "--re-embed", "--root", "--fps", "--mode"},
+    "index": {"--detector", "--keypoints", "--label", "--prune", "--embedding", "--re-embed", "--root", "--fps",
+              "--mode"},
     "search": {
-        "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore",
+        "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore", "--by",
         "--distinct", "--report", "--sheet", "--mode",
     },
     "info": {"--export", "--files", "--failed"}, "remove": {"--yes", "--dry-run"}, "label": {"--import"},

@@ -261,7 +261,7 @@ def test_prune_forgets_what_is_gone(run: Shell, tmp_path: Path) -> None:
 
 def test_re_embed_alone(run: Shell, media: Path) -> None:
     run("index", media / "photos" / "two.png")
-    assert run.json("index", "--re-embed") == {"index": "samepose-index", "re_embedded": 2}
+    assert run.json("index", "--re-embed") == {"index": "samepose-index", "re_embedded": 2, "lost": []}
     run.fails("index", "--re-embed", "--index", "none", code=3, says=["none", "no index"])
 
 

@@ -12,6 +12,7 @@ import pytest
 from index_fakes import FakeEmbedder, opened
 from samepose.index import batch
 from samepose.index.batch import Batch
+from samepose.index.pixels import Seen
 from samepose.index.schema import Medium
 from samepose.index.store import Store
 from samepose.poses import Poses
@@ -43,9 +44,9 @@ def people(store: Store) -> dict[int, int]:
 def test_people_come_before_their_medium(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "_PEOPLE", 4)
     made = Batch(store, EMBEDDER)
-    made.add(medium(1, 3), poses(3))
+    made.add(medium(1, 3), Seen(poses(3)))
     assert people(store) == {}
-    made.add(medium(1, 3), poses(2, 1))
+    made.add(medium(1, 3), Seen(poses(2, 1)))
     assert people(store) == {1: 5} and store.all_media() == []
     made.finish(medium(1, 5), None)
     made.flush()
@@ -57,11 +58,11 @@ def test_people_come_before_their_medium(store: Store, monkeypatch: pytest.Monke
 
 def test_replaced_people_go_last(store: Store) -> None:
     made = Batch(store, EMBEDDER)
-    made.add(medium(1, 3), poses(3))
+    made.add(medium(1, 3), Seen(poses(3)))
     made.finish(medium(1, 3), None)
     made.flush()
     new = medium(2, 1, path="1.jpg")
-    made.add(new, poses(1, 5))
+    made.add(new, Seen(poses(1, 5)))
     made.finish(new, replaces=medium(1, 3))
     assert people(store) == {1: 3}
     made.flush()
@@ -71,9 +72,9 @@ def test_replaced_people_go_last(store: Store) -> None:
 def test_a_medium_that_breaks_off_leaves_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "_PEOPLE", 4)
     made = Batch(store, EMBEDDER)
-    made.add(medium(1, 0), poses(5))
-    made.add(medium(1, 0), poses(1))
-    made.add(medium(2, 2), poses(2))
+    made.add(medium(1, 0), Seen(poses(5)))
+    made.add(medium(1, 0), Seen(poses(1)))
+    made.add(medium(2, 2), Seen(poses(2)))
     made.drop(medium(1, 0))
     made.finish(medium(2, 2), None)
     made.flush()
@@ -84,7 +85,7 @@ def test_skeletons_are_not_mixed_and_a_copy_has_ids_of_its_own(store: Store) -> 
     made = Batch(store, EMBEDDER)
     first, second = medium(1, 2), replace(medium(2, 1), skeleton="H36M17")
     for m, p in ((first, poses(2)), (second, poses(1, skeleton=H36M17))):
-        made.add(m, p)
+        made.add(m, Seen(p))
         made.finish(m, None)
     copy = replace(medium(3, 2), label="x")
     made.copy(first, copy)

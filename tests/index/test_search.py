@@ -15,7 +15,7 @@ from index_fakes import FakeEmbedder, opened
 from samepose.errors import StoreError, UsageError
 from samepose.index import Hit, Index, filter, search, shortlist, upkeep
 from samepose.index.options import SearchOptions
-from samepose.index.ranking import Found, Question
+from samepose.index.ranking import Found, Question, Route
 from samepose.index.schema import Medium, people_batch, with_id
 from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
@@ -95,7 +95,9 @@ def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def search_(index: Index, query: Embeddings, exclude_id: str | None = None, **options: Any) -> list[Hit]:
     """`Index.search` by embeddings, of one pose or of a pose and its mirror image; nothing folded by default."""
     asked = SearchOptions(**{"distinct": 0.0, **options})
-    return search.search(index._store, query, EMBEDDER.matching, asked, index._excluded(exclude_id))
+    chosen = {"off": query[:1], "also": query, "only": query[1:]}[asked.mirror]
+    return search.search(index._store, [Route(index.spaces[0], EMBEDDER.matching, chosen)], asked,
+                         index._excluded(exclude_id))
 
 
 def queries(n: int) -> Iterator[Embeddings]:
@@ -238,8 +240,8 @@ def test_the_two_ways_agree(index: Index) -> None:
     for query in queries(4):
         for options in (SearchOptions(), SearchOptions(label="jump's"), SearchOptions(where="clips/1", k=30)):
             chosen = filter.Filter.of(store, options)
-            question = Question(index.spaces[0], EMBEDDER.matching, query[:1], np.array([False]), options.k, 0.5, 0.0,
-                                None, np.zeros(0, np.int64))
+            question = Question([Route(index.spaces[0], EMBEDDER.matching, query[:1])], np.array([False]), options.k,
+                                0.5, 0.0, None, np.zeros(0, np.int64))
             exact = shortlist.exact(store, question, chosen, 200)
             assert [f.id for f in shortlist.approximate(store, question, chosen, 200)] == [f.id for f in exact]
             assert len(exact) == options.k

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from image_network import image_embedder
 from index_fakes import FakeEmbedder, opened
 from samepose.errors import StoreError
+from samepose.index.models import Models
 from samepose.index.re_embedding import re_embed
 from samepose.index.schema import Medium, batch_of, people_batch, people_schema
 from samepose.index.spaces import Space, from_json, to_json
@@ -84,19 +86,21 @@ def test_a_table_of_two_spaces(tmp_path: Path) -> None:
         store.space("sound")
 
 
-def test_re_embedding_leaves_the_other_spaces(tmp_path: Path) -> None:
-    store = Store.create(str(tmp_path / "ix"), [PIXELS, KEYPOINTS], tmp_path)
+def test_re_embedding_leaves_the_other_space_where_its_model_is_the_same(tmp_path: Path) -> None:
+    looks = image_embedder(tmp_path)
+    space = Space.of("pixels", looks)
+    store = Store.create(str(tmp_path / "ix"), [space, KEYPOINTS], tmp_path)
     poses = Poses.of(np.random.default_rng(0).random((5, 17, 2)), COCO17)
     medium = Medium(1, "a.jpg", 1, 1, "a", "image", None, "test", people=5, skeleton="COCO17")
-    pixels, everybody = random(5, 3, 0.0), np.ones(5, bool)
+    pixels, everybody = random(5, space.dimensions, 0.0), np.ones(5, bool)
     with store.writing():
-        store.add_people([people_batch(medium, 0, poses, store.people.schema, PIXELS.vectors(pixels, everybody))])
+        store.add_people([people_batch(medium, 0, poses, store.people.schema, space.vectors(pixels, everybody))])
         store.put_media([medium], key="")
     embedder = FakeEmbedder("new", "ef" * 32)
-    assert re_embed(store, embedder, silent) == 5
-    assert store.spaces == (PIXELS, Space.of("keypoints", embedder))
+    assert re_embed(store, Models(embedder, looks, None), None, silent) == (5, [])
+    assert store.spaces == (space, Space.of("keypoints", embedder))
     rows = store.people_of(1)
-    np.testing.assert_array_equal(PIXELS.embeddings(rows).mean, pixels.mean)
+    np.testing.assert_array_equal(space.embeddings(rows).mean, pixels.mean)
     np.testing.assert_array_equal(KEYPOINTS.embeddings(rows).mean, embedder.embed(poses).mean)
 
 

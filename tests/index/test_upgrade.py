@@ -108,7 +108,7 @@ def test_re_embedding_an_old_index(old: Path) -> None:
     index = opened(old, embedder=new)
     with pytest.raises(StoreError, match="re_embed"):
         index.search(old.parent / "1.png")
-    assert index.re_embed() == 6
+    assert index.re_embed() == (6, [])
     assert index.info().spaces == (Space("keypoints", 16, "new", new.sha256),)
     assert index.info().searchable == 6  # all have joints enough
 

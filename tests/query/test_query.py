@@ -159,4 +159,4 @@ def test_too_few_joints_say_how_many(tmp_path: Path) -> None:
 def test_json_has_no_nan() -> None:
     told = query(poses(boxes=[[np.nan] * 4])).to_json()
     assert told == {"source": "test", "image": None, "time": None, "person": 0, "people": 1, "box": None,
-                    "ignored": [], "id": None}
+                    "ignored": [], "id": None, "by": "keypoints"}

@@ -250,7 +250,7 @@ def test_query_shows_what_was_asked(tmp_path: Path) -> None:
 def test_a_query_of_pixels_shows_them_and_no_file_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("samepose.report.cards._read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("samepose.report.cards.picture_at", lambda *_: pytest.fail("read again"))
     pixels = np.full((200, 300, 3), GREEN, np.uint8)
     for image in (None, tmp_path / "gone.png"):
         asked = replace(query(standing(150, 100), image), pixels=pixels)

@@ -53,6 +53,8 @@ _ALIASES = {"recognise": ("recognize",)}
 # Arguments of the library whose flag is not their name, and calls for which there is a verb.
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
 _CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`",
+          **{f"`Index.re_embed(embedding='{name}')`": f"`samepose index --re-embed --embedding {name}`"
+             for name in ("keypoints", "pixels", "both")},
           "`Index.search`": "`samepose search`", "`Clip.part`": "--span",
           "`Index.open(…)`": "the folder of `samepose index`", "`Index.labels()`": "`samepose info --export FILE.json`"}
 

@@ -19,6 +19,7 @@ from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose import Index
+    from samepose.index import Info
 
 _MANY = 20  # files that may be removed without asking
 
@@ -46,7 +47,7 @@ def info(
         ("index", facts.uri), ("paths start at", facts.root),
         ("files", f"{facts.media} ({_counts(facts.kind)}): {_counts(facts.status)}"),
         ("people", f"{facts.people}, {facts.searchable} of them searchable"), ("labels", _counts(facts.labels)),
-        ("found by", ", ".join(f"{s.name}: {s.model} ({s.sha256[:8]})" for s in facts.spaces)),
+        ("found by", "; ".join(f"{s.name}: {s.model} ({s.sha256[:8]}){_covered(facts, s.name)}" for s in facts.spaces)),
         ("format", facts.format),
         ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
     ]
@@ -181,6 +182,10 @@ def _ask(what: str, options: Options) -> None:
 
 def _removed(people: int, files: int) -> str:
     return f"{counted(files, 'file')} and {people_text(people)}"
+
+
+def _covered(facts: Info, space: str) -> str:
+    return f", {people_text(facts.covered[space])}" if len(facts.spaces) > 1 else ""
 
 
 def _counts(parts: dict[str, int]) -> str:

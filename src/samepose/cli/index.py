@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import samepose
 from samepose.cli.detect import Fps, frame_rate
 from samepose.cli.media import found_in, left_out_text
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mode, Options, counted, people_text
+from samepose.cli.options import DEFAULTS, By, DetectorName, Flag, Mode, Options, counted, people_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def index(
     keypoints: Path | None = None,
     label: str | None = None,
     prune: Flag = False,
+    embedding: By | None = None,
     re_embed: Flag = False,
     root: Path | None = None,
     detector: DetectorName | None = None,
@@ -39,7 +40,10 @@ def index(
         keypoints: Take the people from this file (samepose .npz, COCO or OpenPose JSON) instead of looking for them.
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
-        re_embed: Bring an index made with another model up to this one; needs no MEDIA.
+        embedding: What people are found by: keypoints (the default of a new index), pixels, which finds people whose
+            joints cannot be seen too, or both. An index remembers it; with --re-embed it is changed.
+        re_embed: Bring an index made with another model up to this one, or to another --embedding; needs no MEDIA. For
+            pixels all photos and videos are read again.
         root: Folder that the paths in the index start at, when the media were moved; of a new index the working
             directory by default. Needs no MEDIA.
         detector: The network that finds the joints.
@@ -48,13 +52,15 @@ def index(
     rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)
     if not (media or keypoints or re_embed or root):
         raise UsageError("name the photos, videos or folders to index, or use --re-embed")
+    if keypoints and embedding == "pixels":
+        raise UsageError("--embedding pixels looks at pictures of people, and --keypoints gives none")
     if prune and keypoints:
         raise UsageError("--prune forgets files that have vanished; it does not go with --keypoints")
     for path in media:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
-    target = _open(options, bool(added) and not re_embed, detector, mode, root)
+    target = _open(options, bool(added) and not re_embed, detector, mode, root, None if re_embed else embedding)
     if root is not None:
         files = target.move_root(root)
         if not (added or re_embed):
@@ -62,23 +68,38 @@ def index(
                          f"{options.index}: paths start at {target.root} now; {counted(files, 'file')} found there")
             return 0
     if re_embed:
-        with options.progress("person") as progress:
-            count = target.re_embed(progress)
+        lost = _re_embed(target, embedding, options, last=not added)
         if not added:
-            options.done({"index": options.index, "re_embedded": count},
-                         f"{options.index}: {people_text(count)} embedded anew with {target.embedder.name}")
-            return 0
+            return 1 if lost else 0
     with options.progress("file") as progress:
         return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
 
 
+def _re_embed(target: Index, embedding: By | None, options: Options, *, last: bool) -> bool:
+    """Embed everybody anew; True where media could not be read again for it."""
+    if embedding != "keypoints" if embedding else any(space.name == "pixels" for space in target.spaces):
+        options.note("photos and videos are read again for their pixels, but for those that were read by this model")
+    with options.progress("person") as progress:
+        people, lost = target.re_embed(progress, embedding=embedding)
+    for path, why in lost:
+        options.warn(f"{path}: its people cannot be found by pixels: {why}")
+    if last:
+        models = " and ".join(space.model for space in target.spaces)
+        value = {"index": options.index, "re_embedded": people, "lost": [{"path": p, "error": why} for p, why in lost]}
+        options.done(value,
+                     f"{options.index}: {people_text(people)} embedded anew with {models}")
+    return bool(lost)
+
+
 def _open(
-    options: Options, create: bool, detector: DetectorName | None, mode: Mode | None, root: Path | None
+    options: Options, create: bool, detector: DetectorName | None, mode: Mode | None, root: Path | None,
+    embedding: By | None,
 ) -> Index:
     """The index; with the detector that was asked for, or else its own."""
     asked = bool(detector or mode) or not samepose.Index.exists(options.index)
     return samepose.Index.open(
-        options.index, create=create, root=root, embedder=options.embedder(), threads=options.threads,
+        options.index, create=create, root=root, embedder=options.embedder(), embedding=embedding,
+        threads=options.threads,
         detector=options.detector(mode or "balanced", detector or "movenet") if asked else None,
     )
 
@@ -114,6 +135,8 @@ def _tell(report: Report, options: Options) -> int:
         (len(report.cut), "kept in part"), (len(report.failed), "failed"),
     ]
     text = ", ".join(f"{n} {what}" for n, what in counts if n) or "nothing to do"
+    if report.no_pixels:
+        text += f"; {people_text(report.no_pixels)} not to be found by pixels: given as keypoints, or without a box"
     if report.left_out:
         text += f"; {left_out_text(report.left_out)}"
     options.done(value, f"{options.index}: {people_text(report.people)} added in {report.seconds:.1f} s; files: {text}")

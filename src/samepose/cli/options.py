@@ -31,6 +31,7 @@ DETECTORS = ("movenet", "cpm", "cpm-synthetic")
 DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
                                              "others look where movenet finds people, and cpm is for research only.")]
 Mirror = Literal["off", "also", "only"]
+By = Literal["keypoints", "pixels", "both"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 # Libraries that only ask the environment, once, when they are loaded.

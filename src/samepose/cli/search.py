@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 import samepose
 from samepose.cli.clips import cut_clips
-from samepose.cli.options import DEFAULTS, DetectorName, Flag, Mirror, Mode, Options, counted
+from samepose.cli.options import DEFAULTS, By, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def search(
     since: str | None = None,
     until: str | None = None,
     ignore: str = "",
+    by: By | None = None,
     distinct: Seconds = 0.5,
     detector: DetectorName = "movenet",
     copies: Flag = False,
@@ -51,7 +52,8 @@ def search(
     """Find the people of an index in the same pose as a query, whatever the camera angle.
 
     The score is how probable it is that both are the same 3D pose, from 0 to 1: from 0.8 on very likely, from 0.5
-    likely, from 0.25 perhaps. It is seldom 1, even for the same picture: a picture does not tell all of a pose.
+    likely, from 0.25 perhaps. It is seldom 1, even for the same picture: a picture does not tell all of a pose. With
+    --by pixels it is how probable it is that both are the same pose in the picture, seen from the same side.
 
     Args:
         query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
@@ -70,6 +72,8 @@ def search(
         ignore: Parts of the body that shall not matter: left_arm, right_arm, arms, left_leg, right_leg, legs, head,
             lower_body, or joints such as left_knee; some with commas. 7 of 13 joints must be left: not so without the
             upper_body, or without arms and legs at once.
+        by: What to compare: keypoints (the default), pixels, which needs no joints to be seen, or both together. The
+            index needs to have it: `samepose index --embedding`.
         distinct: Seconds of a video that count as one find.
         copies: Also show the query's own picture and exact copies of its file.
         detector: The network that finds the joints in the query.
@@ -89,7 +93,7 @@ def search(
     hits = index.search(
         query, at=at, person=person, image=image, ignore=ignore, k=k, mirror=mirror, where=where, label=label,
         time_from=time_from, time_to=time_to, since=since, until=until, distinct=distinct, min_score=min_score,
-        copies=copies,
+        copies=copies, by=by,
     )
     for path in filter(None, (report, sheet, csv)):
         hits.write(path)
@@ -101,12 +105,18 @@ def search(
             options.warn(f"{file}: is not there; it was moved or removed since it was indexed")
     complete = clips is None or cut_clips(hits, clips, options, query)
     if not options.json:
-        options.note(f"query: {hits.query.describe()}")
+        options.note(f"query: {hits.query.describe()}{_by(by, hits.query.by)}")
         if not hits:
             options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label, since, until)}")
     if hits or options.json:
         options.result(hits.to_json(), _table(hits) if hits else "")
     return 0 if complete else 1
+
+
+def _by(asked: By | None, compared: str) -> str:
+    if asked == "both" and compared == "pixels":
+        return "; by pixels alone, for too few joints are seen"
+    return "" if compared == "keypoints" else f"; by {'keypoints and pixels' if compared == 'both' else compared}"
 
 
 def _why_nothing(

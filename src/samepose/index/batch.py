@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from samepose.errors import StoreError
+from samepose.index.pixels import Seen
 from samepose.index.plan import PART
 from samepose.index.schema import Medium, in_medium, number_of, people_batch
-from samepose.index.spaces import KEYPOINTS, Space
+from samepose.index.spaces import PIXELS, Space
 from samepose.index.upkeep import SMALL_FILES, optimise
 from samepose.poses import Poses
 
@@ -35,7 +36,7 @@ _EMBED = 256  # people per call of the embedder
 class _Pending:
     medium: Medium
     start: int
-    poses: Poses
+    seen: Seen
     labels: list[str | None] | None
 
 
@@ -45,9 +46,10 @@ class Batch:
     Killed anywhere in between, the index shows each medium as it was or as it is now; see `upkeep.recover`.
     """
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, embedder: Embedder | None) -> None:
+        """Begin; the embedder is that of the index's keypoints, None where it has no space of them."""
         self._store, self._embedder = store, embedder
-        self._space = Space.of(KEYPOINTS, embedder)
+        self._spaces = store.spaces
         self._schema = store.people.schema
         self._pending: list[_Pending] = []
         self._people = 0
@@ -61,15 +63,15 @@ class Batch:
         self._last = time.monotonic()
         self._commits = 0
 
-    def add(self, medium: Medium, poses: Poses, labels: list[str | None] | None = None) -> int:
+    def add(self, medium: Medium, seen: Seen, labels: list[str | None] | None = None) -> int:
         """The next people of a medium, labelled as it is where nothing else is given; how many."""
-        start = self._counts.get(medium.id, 0)
-        self._pending.append(_Pending(medium, start, poses, labels))
-        self._counts[medium.id] = start + len(poses)
-        self._people += len(poses)
+        start, n = self._counts.get(medium.id, 0), len(seen.poses)
+        self._pending.append(_Pending(medium, start, seen, labels))
+        self._counts[medium.id] = start + n
+        self._people += n
         if self._people >= _PEOPLE:
             self._write_people()
-        return len(poses)
+        return n
 
     def part(self, medium: Medium) -> None:
         """So much of a medium was read; what is written of it now and then has a row that says so."""
@@ -93,7 +95,7 @@ class Batch:
     def drop(self, medium: Medium) -> None:
         """Forget the people of a medium that could not be read to its end."""
         self._pending = [p for p in self._pending if p.medium.id != medium.id]
-        self._people = sum(len(p.poses) for p in self._pending)
+        self._people = sum(len(p.seen.poses) for p in self._pending)
         self._end(medium)
         if self._counts.pop(medium.id, 0):
             self._stale.append(medium.id)
@@ -149,7 +151,7 @@ class Batch:
 
     def _write_people(self) -> None:
         batches = []
-        for _, group in groupby(self._pending, key=lambda p: p.poses.skeleton.name):
+        for _, group in groupby(self._pending, key=lambda p: p.seen.poses.skeleton.name):
             batches += self._rows(list(group))
         self._store.add_people(batches)
         self._pending, self._people = [], 0
@@ -160,17 +162,27 @@ class Batch:
             self._commits = 0
 
     def _rows(self, group: list[_Pending]) -> list[pa.RecordBatch]:
-        poses = Poses.concatenate([replace(p.poses, fps=None) for p in group])
-        vectors = embedded(poses, self._embedder, self._space)
+        seen = Seen.concatenate([p.seen for p in group])
+        vectors = self._vectors(seen)
         rows, at = [], 0
         for _, run in groupby(group, key=lambda p: p.medium.id):
             same = list(run)
-            first, n = same[0], sum(len(p.poses) for p in same)
+            first, n = same[0], sum(len(p.seen.poses) for p in same)
             own = {name: column.slice(at, n) for name, column in vectors.items()}
-            labels = [label for p in same for label in p.labels or [p.medium.label] * len(p.poses)]
-            rows.append(people_batch(first.medium, first.start, poses[at : at + n], self._schema, own, labels))
+            labels = [label for p in same for label in p.labels or [p.medium.label] * len(p.seen.poses)]
+            rows.append(people_batch(first.medium, first.start, seen.poses[at : at + n], self._schema, own, labels))
             at += n
         return rows
+
+    def _vectors(self, seen: Seen) -> dict[str, pa.Array]:
+        """The columns of all spaces; those that nobody can be embedded in are left out, and so null."""
+        columns: dict[str, pa.Array] = {}
+        for space in self._spaces:
+            if space.name == PIXELS:
+                columns |= {} if seen.pixels is None else space.of_points(seen.pixels)
+            elif self._embedder is not None:
+                columns |= embedded(seen.poses, self._embedder, space)
+        return columns
 
 
 def embedded(poses: Poses, embedder: Embedder, space: Space) -> dict[str, pa.Array]:

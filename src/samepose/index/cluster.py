@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +20,12 @@ from samepose.index.hits import Hit
 from samepose.index.ranking import Found
 from samepose.index.schema import medium_of, person_id, shown_id
 from samepose.index.search import read_hits
-from samepose.index.spaces import KEYPOINTS, Space
+from samepose.index.spaces import Embedding, Space, spaces_meant
 
 if TYPE_CHECKING:
     from samepose.index.store import Store
     from samepose.matching.embeddings import Matching
 
-By = Literal["keypoints", "pixels", "both"]
-PIXELS = "pixels"
 LEAST = 0.25  # of the matching probability with the centre: "perhaps", see `in_words`
 MIN_SIZE = 3
 DISTINCT = 0.5  # seconds of a track that are one sighting, as in a search
@@ -123,21 +121,19 @@ class Groups(Sequence[Group]):
             part.write_text(text, encoding="utf-8")
 
 
-def spaces_of(store: Store, by: By) -> list[Space]:
+def spaces_of(store: Store, by: Embedding) -> list[Space]:
     """The spaces to compare by.
 
     Raises:
         UsageError: no such choice.
         StoreError: the index has no such space.
     """
-    if by not in ("keypoints", "pixels", "both"):
-        raise UsageError(f"`by` is {by!r}; use keypoints, pixels or both")
     there = {space.name: space for space in store.spaces}
-    names = [KEYPOINTS, PIXELS] if by == "both" else [by]
+    names = spaces_meant(by)
     for name in names:
         if name not in there:
-            raise StoreError(f"{store.uri}: has no embeddings of {name}, only of {', '.join(there)}; "
-                             "`samepose index --re-embed --embedding both` adds them")
+            raise StoreError(f"{store.uri}: has no embeddings of {name}, only of {', '.join(there)}; add them with "
+                             "`Index.re_embed(embedding='both')`")
     return [there[name] for name in names]
 
 

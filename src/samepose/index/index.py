@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from samepose.errors import StoreError, UsageError
 from samepose.formats.keypointfile import KeypointFile
-from samepose.index.cluster import MIN_SIZE, By, Groups, cluster, label_groups, spaces_of
+from samepose.index.cluster import MIN_SIZE, Groups, cluster, label_groups, spaces_of
+from samepose.index.contents import Contents
 from samepose.index.dates import Date, between
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
-from samepose.index.labels import Restored, restore, written_down
+from samepose.index.models import Models
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
-from samepose.index.records import Info, People, Person, Removed, people_of, person_of
-from samepose.index.schema import Medium, medium_of, person_id, single_people
+from samepose.index.records import ReEmbedded
+from samepose.index.schema import person_id
 from samepose.index.search import search
 from samepose.index.settings import Fps, Settings, detector_named, remember, remember_licence, remembered
-from samepose.index.spaces import KEYPOINTS, Space
+from samepose.index.spaces import Embedding, spaces_meant
 from samepose.index.store import Store
 from samepose.poses import Mirror, Poses
 from samepose.progress import Progress, silent
@@ -34,21 +36,20 @@ if TYPE_CHECKING:
 
     from samepose.detection import Detector
     from samepose.embed import Embedder
-    from samepose.matching.embeddings import Matching
+    from samepose.embed.image import ImageEmbedder
     from samepose.query.query import Query
 
 
-class Index:
+class Index(Contents):
     """The people of photos and videos, in a folder or at an address that LanceDB takes (`s3://…`).
 
     Open it with `Index.open`. Reading never waits; only one process can change an index at a time. What is killed
     leaves the index whole, and the same call goes on where it stopped.
     """
 
-    def __init__(
-        self, store: Store, detector: Detector | None, embedder: Embedder | None, threads: int | None
-    ) -> None:
-        self._store, self._detector, self._embedder, self._threads = store, detector, embedder, threads
+    def __init__(self, store: Store, detector: Detector | None, models: Models, threads: int | None) -> None:
+        super().__init__(store)
+        self._detector, self._models, self._threads = detector, models, threads
         self._detector_given = detector is not None
 
     @classmethod
@@ -60,6 +61,8 @@ class Index:
         root: PathLike | None = None,
         detector: Detector | None = None,
         embedder: Embedder | None = None,
+        embedding: Embedding | None = None,
+        image_embedder: ImageEmbedder | None = None,
         threads: int | None = None,
     ) -> Index:
         """Open an index; cheap, no table is read, and no network is loaded before it is needed.
@@ -72,17 +75,25 @@ class Index:
                 balanced mode if it is empty.
             embedder: makes poses comparable; by default the one that comes with samepose. An index holds embeddings
                 of one embedder: another one is refused by `add` and `search`, not here.
-            threads: of the default detector and embedder; all cores by default.
+            embedding: of a new index: what people will be found by. "keypoints", the default, needs their joints;
+                "pixels" only their pictures; or "both". Of an index that is there: what it is expected to have.
+            image_embedder: makes pictures of people comparable, as `embedder` does poses.
+            threads: of the default detector and embedders; all cores by default.
 
         Raises:
-            StoreError: there is no index, it is damaged or of a later version; or it cannot be made.
+            StoreError: there is no index, it is damaged or of a later version; it cannot be made; or its people are not
+                found by what was expected.
         """
-        uri = os.fspath(uri)
+        uri, models = os.fspath(uri), Models(embedder, image_embedder, threads)
         if create and not exists(uri):
-            opened = embedder or _shipped_embedder(threads)
-            store = Store.create(uri, [Space.of(KEYPOINTS, opened)], Path(root or ".").resolve())
-            return cls(store, detector, opened, threads)
-        return cls(Store(uri), detector, embedder, threads)
+            spaces = [models.space(name) for name in spaces_meant(embedding or "keypoints")]
+            return cls(Store.create(uri, spaces, Path(root or ".").resolve()), detector, models, threads)
+        store = Store(uri)
+        have = tuple(space.name for space in store.spaces)
+        if embedding is not None and set(have) != set(spaces_meant(embedding)):
+            raise StoreError(f"{uri}: its people are found by {' and '.join(have)}; change that with "
+                             f"`Index.re_embed(embedding='{embedding}')`")
+        return cls(store, detector, models, threads)
 
     @staticmethod
     def exists(uri: PathLike) -> bool:
@@ -91,21 +102,6 @@ class Index:
 
     def __repr__(self) -> str:
         return f"<Index {self.uri}>"
-
-    @property
-    def uri(self) -> str:
-        """Where it is."""
-        return self._store.uri
-
-    @property
-    def root(self) -> Path:
-        """The folder that stored paths are relative to."""
-        return self._store.root
-
-    @property
-    def spaces(self) -> tuple[Space, ...]:
-        """What people can be found by, and the models of it."""
-        return self._store.spaces
 
     @property
     def detector(self) -> Detector:
@@ -117,9 +113,7 @@ class Index:
     @property
     def embedder(self) -> Embedder:
         """What makes poses comparable."""
-        if self._embedder is None:
-            self._embedder = _shipped_embedder(self._threads)
-        return self._embedder
+        return self._models.keypoints
 
     def add(
         self,
@@ -156,8 +150,7 @@ class Index:
         if name is not None and not given:
             raise UsageError("`name` is for poses; photos and videos have their own")
         found, poses = walk(paths), grouped(given, name) if given else {}
-        embedder = self._checked_embedder()
-        with ingestion(self._store, embedder, label, progress, len(found.files) + len(poses)) as run:
+        with ingestion(self._store, self._models, label, progress, len(found.files) + len(poses)) as run:
             run.report.left_out = dict(found.left_out)
             if found.files:
                 any_fps = fps == "remembered"
@@ -190,6 +183,7 @@ class Index:
         distinct: float = 0.5,
         min_score: float = 0.0,
         copies: bool = True,
+        by: Embedding | None = None,
     ) -> Hits:
         """The likeliest matches of a pose, best first, whatever the camera angle.
 
@@ -211,29 +205,37 @@ class Index:
             min_score: leave out what matches with a lower probability.
             copies: also find the people of the very picture that the query was taken from, and of exact copies of its
                 file; of a video, those within `distinct` of its moment.
+            by: "keypoints" compares 3D poses, whatever the camera angle, where enough joints are seen; "pixels" how
+                people look in the picture, without any joint; "both" ranks by the mean of their log-odds, or by the one
+                of the two that a person has. By default keypoints, in an index that has them.
 
         Raises:
             UsageError: no such query, or an argument out of its range.
             MediaError, FormatError: the query cannot be read, or nobody is in it.
             StoreError: the index cannot be read, is of another model, or has no person of the id.
         """
+        from samepose.index.asking import Ways
         from samepose.index.copies import Copies
         from samepose.index.ignoring import Ignoring
-        from samepose.query.query import check_ignored, embed_query, resolve_query
+        from samepose.query.query import resolve_query
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score,
                                 between(since, until))
-        embedder = self._checked_embedder()
-        ignored = parts(ignore)
-        check_ignored(ignored, embedder)
+        ignored, ways = parts(ignore), Ways.of(self._store, self._models, by)
+        ways.check(ignored)
         asked = resolve_query(query, self, at=at, person=person, image=image, ignore=ignored)
-        ignoring = Ignoring(self._store, embedder, asked.ignored) if asked.ignored else None
+        ways.check(asked.ignored)
         excluded = self._excluded(asked.exclude_id)
-        hits = search(self._store, embed_query(asked, embedder), embedder.matching, options, excluded,
-                      None if copies else Copies.of(self._store, asked), ignoring)
+        compared, routes = ways.routes(self._store, asked, mirror)
+        asked = replace(asked, by=compared)
+        ignoring = Ignoring(self._store, self.embedder, asked.ignored) if asked.ignored else None
+        hits = search(self._store, routes, options, excluded, None if copies else Copies.of(self._store, asked),
+                      ignoring)
         return Hits(asked, hits, self.root)
 
-    def cluster(self, *, by: By = "keypoints", min_size: int = MIN_SIZE, label_as: str | None = None) -> Groups:
+    def cluster(
+        self, *, by: Embedding = "keypoints", min_size: int = MIN_SIZE, label_as: str | None = None
+    ) -> Groups:
         """The people in groups of one pose each, whatever the camera angle, the largest first; the rest is noise.
 
         Everybody in a group matches its centre, see `grouping`. A person who holds a pose in a video counts once
@@ -252,194 +254,33 @@ class Index:
         """
         if label_as is not None and not label_as.strip():
             raise UsageError("`label_as` is empty; give the beginning of the labels, such as pose")
-        groups = cluster(self._store, [(s, self._matching(s)) for s in spaces_of(self._store, by)], min_size)
+        spaces = [(space, self._models.matching(self._store, space.name)) for space in spaces_of(self._store, by)]
+        groups = cluster(self._store, spaces, min_size)
         if label_as is not None:
             groups.labelled = label_groups(self._store, groups, label_as)
         return groups
 
-    def label(self, patterns: str | Sequence[str], name: str | None) -> int:
-        """Label all people of media by pattern or id (see `select`), or single people by id; None takes labels off.
+    def re_embed(self, progress: Progress = silent, *, embedding: Embedding | None = None) -> ReEmbedded:
+        """Compute embeddings anew by this index's embedders, or make its people found by something else.
 
-        Returns:
-            people labelled.
-
-        Raises:
-            StoreError: another process is writing, or the disk is full.
-        """
-        patterns = _list(patterns)
-        with self._store.writing():
-            media = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            return self._store.label_media(media, name) + self._store.label_people(single_people(patterns), name)
-
-    def move_root(self, root: PathLike) -> int:
-        """Say where the media lie now that are in the index by relative paths; nothing is read or moved.
-
-        An index inside its root is found there again by itself when both are moved together.
-
-        Returns:
-            how many media of the index are there.
-
-        Raises:
-            UsageError: there is no such folder.
-            StoreError: another process is writing, or the disk is full.
-        """
-        folder = Path(root).resolve()
-        if not folder.is_dir():
-            raise UsageError(f"{root}: no such folder")
-        with self._store.writing():
-            self._store.move_root(folder)
-        return sum(self.file(medium.path).exists() for medium in self._store.all_media())
-
-    def labels(self) -> dict[str, Any]:
-        """All labels, to be kept as JSON and given to `restore_labels` of an index of the same media.
-
-        They are kept by path and hash of the file, track and time, not by ids, which change when a file is read anew.
-        """
-        return written_down(self._store)
-
-    def restore_labels(self, labels: Mapping[str, Any]) -> Restored:
-        """Give people the labels that `labels` wrote down; media that these do not name stay as they are.
-
-        Raises:
-            FormatError: these are no labels.
-            StoreError: another process is writing, or the disk is full.
-        """
-        with self._store.writing():
-            return restore(self._store, labels)
-
-    def remove(self, patterns: str | Sequence[str], *, dry_run: bool = False) -> Removed:
-        """Forget media by pattern or id (see `select`) with all their people, or single people by id.
-
-        The files themselves are not touched.
+        Those of keypoints come from the stored keypoints. For those of pixels photos and videos are read again, where
+        they are as they were; nobody is looked for anew, so ids, labels and boxes stay. Embeddings that are of the same
+        model are kept, so that another call goes on with those media that were missing.
 
         Args:
-            dry_run: only say what would be removed.
-
-        Raises:
-            UsageError: a pattern is empty.
-            StoreError: another process is writing, or the disk is full.
-        """
-        from samepose.index.upkeep import recover
-
-        patterns = _list(patterns)
-        if dry_run:
-            media, people = self._store.catalogue().chosen(patterns, self.root)
-            return Removed(people + len(self._single_people(patterns, media.tolist())), len(media))
-        with self._store.writing():
-            chosen = self._store.catalogue().chosen(patterns, self.root)[0].tolist()
-            single, people = self._single_people(patterns, chosen), self._store.count()
-            self._store.drop_media(chosen)
-            if single:
-                self._store.drop_people(single)
-                recover(self._store)  # counts the people left in each medium
-            return Removed(people - self._store.count(), len(chosen))
-
-    def info(self) -> Info:
-        """Counts, models and size; reads small columns of both tables."""
-        return self._store.info()
-
-    def re_embed(self, progress: Progress = silent) -> int:
-        """Compute all embeddings anew with `embedder`, from the stored keypoints, and make it the index's model.
-
-        Args:
-            progress: called with people done, people in all and the index's address.
+            progress: called with people done, people in all (twice as many where media are read) and what is at work.
+            embedding: what people will be found by from now on: "keypoints", "pixels" or "both"; what is not named is
+                dropped. By default what the index has.
 
         Returns:
-            people in the index.
+            people in the index, and media that could not be read again.
 
         Raises:
             StoreError: another writer, or a full disk; the index is as before.
         """
         from samepose.index.re_embedding import re_embed
 
-        return re_embed(self._store, self.embedder, progress)
-
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    def select(
-        self, patterns: str | Sequence[str] = "*", *, since: Date | None = None, until: Date | None = None
-    ) -> list[Medium]:
-        """Media whose path matches one of the patterns, or whose 9-digit id is given; in order of path.
-
-        A pattern with a slash is held against the whole path (`*` crosses slashes), one without against the file's
-        name; a folder stands for all that lies in it.
-
-        Args:
-            since, until: only files that were changed last between these dates, inclusive: ISO 8601, or a `date`.
-
-        Raises:
-            UsageError: an empty pattern, or no date.
-        """
-        chosen, _ = self._store.catalogue().chosen(_list(patterns), self.root, between(since, until))
-        return sorted(self._store.all_media(set(chosen.tolist())), key=lambda m: m.path)
-
-    def clips(self) -> list[Medium]:
-        """Media with people in them that are not images, in order of path."""
-        return [m for m in self.select() if m.people and m.kind != "image"]
-
-    def people_of(self, medium: Medium) -> People:
-        """All people of a medium, by time then track; no video is decoded.
-
-        Raises:
-            UsageError: there is nobody in it.
-        """
-        if not medium.people:
-            raise UsageError(f"{medium.path}: nobody in it")
-        return people_of(medium, self._store.people_of(medium.id), self._store.spaces[0])
-
-    def row(self, id: str) -> Person:
-        """One person by id.
-
-        Raises:
-            UsageError: this is no id.
-            StoreError: there is none of that id.
-        """
-        medium, person = person_id(id)
-        media, rows = self._store.all_media({medium}), self._store.person(person)
-        if not media or not len(rows):
-            raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
-        return person_of(media[0], rows, self._store.spaces[0])
-
-    def file(self, path: str) -> Path:
-        """Where the file of a stored path should be."""
-        return self.root / path
-
-    def _single_people(self, patterns: list[str], media: list[int]) -> list[int]:
-        """Single people by id who are there, but for those of the media."""
-        ids = {id for id in single_people(patterns) if medium_of(id) not in media}
-        return [id for id in ids if len(self._store.person(id))]
+        return re_embed(self._store, self._models, spaces_meant(embedding) if embedding else None, progress)
 
     def _excluded(self, id: str | None) -> Excluded | None:
         return None if id is None else Excluded.of(self._store, person_id(id)[1], id)
-
-    def _checked_embedder(self) -> Embedder:
-        """The embedder, when it is the one that the index was made with."""
-        have, embedder = self._store.space(KEYPOINTS), self.embedder
-        if (have.model, have.sha256) != (embedder.name, embedder.sha256):
-            raise StoreError(
-                f"{self.uri}: made with the model {have.model} ({have.sha256[:8]}), not {embedder.name} "
-                f"({embedder.sha256[:8]}); bring it up to this model with `Index.re_embed()`"
-            )
-        return embedder
-
-    def _matching(self, space: Space) -> Matching:
-        """Of the embedder that the space was made with."""
-        if space.name == KEYPOINTS:
-            return self._checked_embedder().matching
-        from samepose.embed.image import ImageEmbedder
-
-        embedder = ImageEmbedder.load(threads=self._threads)
-        if space.sha256 != embedder.sha256:
-            raise StoreError(f"{self.uri}: made with the model {space.model} ({space.sha256[:8]}), not {embedder.name} "
-                             f"({embedder.sha256[:8]}); bring it up to this model with `Index.re_embed()`")
-        return embedder.matching
-
-
-def _shipped_embedder(threads: int | None) -> Embedder:
-    from samepose.embed.prvipe import PrVipeEmbedder
-
-    return PrVipeEmbedder.load(threads=threads)
-
-
-def _list(patterns: str | Sequence[str]) -> list[str]:
-    return [patterns] if isinstance(patterns, str) else list(patterns)

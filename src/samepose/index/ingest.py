@@ -18,6 +18,7 @@ from samepose.errors import MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
 from samepose.index.labels import Stretch, given_back, lost_text, of_medium
+from samepose.index.pixels import Seen
 from samepose.index.plan import Copy, Fail, Move, Plan, Read, Skip, Step, Take, Touch, failure, passing, why
 from samepose.index.read import read
 from samepose.index.schema import Medium, number_of, poses_of
@@ -27,7 +28,7 @@ from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
-    from samepose.embed import Embedder
+    from samepose.index.models import Models
     from samepose.index.store import Store
 
 PathLike = str | os.PathLike[str]
@@ -45,6 +46,8 @@ class Report:
         unchanged: skipped. moved, copied, removed: not read either.
         left_out: files of folders that are neither photos nor videos by their name: how many, by suffix.
         people: added.
+        no_pixels: those of them who cannot be found by pixels, in an index where others can: keypoints that were given,
+            and people without a box.
         seconds: of the whole run.
     """
 
@@ -59,15 +62,21 @@ class Report:
     removed: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     people: int = 0
+    no_pixels: int = 0
     seconds: float = 0.0
 
 
 @contextmanager
-def ingestion(store: Store, embedder: Embedder, label: str | None, progress: Progress, total: int) -> Iterator[Ingest]:
-    """Add to an index as its only writer; at the end all is written and labelled, and the report has its time."""
+def ingestion(store: Store, models: Models, label: str | None, progress: Progress, total: int) -> Iterator[Ingest]:
+    """Add to an index as its only writer; at the end all is written and labelled, and the report has its time.
+
+    Raises:
+        StoreError: the index is of other models.
+    """
+    models.keypoints_of(store), models.pixels_of(store)  # before anything is written
     started = time.perf_counter()
     with store.writing():
-        run = Ingest(store, embedder, label, progress, total)
+        run = Ingest(store, models, label, progress, total)
         yield run
         run.finish()
     run.report.seconds = time.perf_counter() - started
@@ -76,10 +85,10 @@ def ingestion(store: Store, embedder: Embedder, label: str | None, progress: Pro
 class Ingest:
     """One run: carries out a plan's steps and keeps the account. Get it from `ingestion`."""
 
-    def __init__(self, store: Store, embedder: Embedder, label: str | None, progress: Progress, total: int) -> None:
+    def __init__(self, store: Store, models: Models, label: str | None, progress: Progress, total: int) -> None:
         self.report, self.plan = Report(), Plan(store.all_media(), store.root, label)
         self._store, self._label, self._progress, self._total = store, label, progress, total
-        self._batch = Batch(store, embedder)
+        self._batch, self._pixels = Batch(store, models.keypoints_of(store)), models.pixels_of(store)
         self._read: dict[int, Medium] = {}  # media read in this run, as they turned out
         self._to_label: list[int] = []
         self._steps = 0
@@ -117,7 +126,7 @@ class Ingest:
                 self._batch.change(step.medium)
                 self._unchanged(step.medium)
             case Take():
-                self._add(step.medium, [step.poses], self._stretches(step.replaces))
+                self._add(step.medium, [Seen(step.poses)], self._stretches(step.replaces))
                 self._done(step.medium, step.replaces)
             case Fail():
                 self._failed(step.path, step.why, step.medium, step.replaces)
@@ -148,19 +157,19 @@ class Ingest:
     def _look(self, step: Read, detector: Detector | None) -> None:
         assert detector is not None  # a plan of files comes with one
         new, path, before = step.medium, step.medium.path, self._before(step)
-        known, held = () if step.go_on else self._stretches(step.replaces), list[Poses]()
+        known, held = () if step.go_on else self._stretches(step.replaces), list[Seen]()
         new = replace(new, people=0 if before is None else len(before))
         # What a path had before stays until all is read: such a video is only there whole.
         parts = new.kind == "video" and (step.go_on or not (step.replaces and step.replaces.people))
         tell = None if self._progress is silent else lambda part: self._tell(part, path)
-        error, added = None, self.report.people
+        error, added = None, (self.report.people, self.report.no_pixels)
         try:
-            for poses in read(step.file, new, detector, tell, before):
-                new = replace(new, people=new.people + len(poses), skeleton=poses.skeleton.name)
+            for seen in read(step.file, new, detector, tell, before, self._pixels):
+                new = replace(new, people=new.people + len(seen.poses), skeleton=seen.poses.skeleton.name)
                 if known:  # whose label is whose shows when all are there
-                    held.append(poses)
+                    held.append(seen)
                     continue
-                self._add(new, [poses])
+                self._add(new, [seen])
                 if parts:
                     self._batch.part(new)
         except (MediaError, OSError) as caught:
@@ -170,7 +179,7 @@ class Ingest:
             self._done(replace(new, status="done" if new.people else "nobody",
                                error=None if error is None else why(error, step.file)), step.replaces)
         elif not (parts and new.people):  # else its row says that a part was read
-            self.report.people = added
+            self.report.people, self.report.no_pixels = added
             self._batch.drop(new)
             self._unread(step, failure(new, error, step.file), passing(error))
         else:
@@ -199,15 +208,16 @@ class Ingest:
         """Labels of single people of a file that is to be replaced; none where all get a new one."""
         return () if replaces is None or self._label else of_medium(self._store, replaces)
 
-    def _add(self, new: Medium, found: list[Poses], known: Sequence[Stretch] = ()) -> None:
+    def _add(self, new: Medium, found: list[Seen], known: Sequence[Stretch] = ()) -> None:
         """People of a medium; where stretches are known it is all of them, and they get their labels back."""
-        poses = Poses.concatenate(found) if found else None
+        seen = Seen.concatenate(found) if found else None
         labels = None
         if known:
-            labels, lost = given_back(known, poses, new.label) if poses is not None else ([], list(known))
+            labels, lost = given_back(known, seen.poses, new.label) if seen is not None else ([], list(known))
             self._say_lost(new.path, lost, new.label)
-        if poses is not None:
-            self.report.people += self._batch.add(new, poses, labels)
+        if seen is not None:
+            self.report.people += self._batch.add(new, seen, labels)
+            self.report.no_pixels += seen.unseen if self._pixels else 0
 
     def _say_cut(self, medium: Medium, when: str = "") -> None:
         if medium.error is not None:

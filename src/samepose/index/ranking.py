@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,24 +22,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """What is searched for, apart from whom the filter leaves out.
+class Route:
+    """One way to find people.
 
     Attributes:
-        space: of the queries.
-        queries: the embeddings to rank by, each person by its best.
-        mirrored: for each query, is it of the mirrored pose?
-        k, distinct, min_score: see `SearchOptions`.
-        hidden: media to pass over.
-        copies: pictures to pass over at the query's moment.
-        ignoring: joints that shall not matter; the queries are without them.
+        space: whose vectors are compared.
+        matching: of its embedder.
+        queries: what to compare them with, each person by its best.
     """
-
-    COLUMNS = ("id", "track", "time")
 
     space: Space
     matching: Matching
     queries: Embeddings
+
+    def probability(self, rows: pa.Table) -> Float[np.ndarray, "query n"]:
+        """That each of the queries matches each of the rows; NaN: a row has no vector."""
+        known = rows[self.space.rank].is_valid()
+        who = np.asarray(known)
+        scores = np.full((len(self.queries), len(rows)), np.nan, np.float32)
+        if who.any():
+            some = rows if who.all() else rows.filter(known)
+            scores[:, who] = self.matching.probability(self.queries, self.space.embeddings(some))
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is searched for, apart from whom the filter leaves out.
+
+    Attributes:
+        routes: the ways to find people; each has as many queries, of the same poses.
+        mirrored: for each query, is it of the mirrored pose?
+        k, distinct, min_score: see `SearchOptions`.
+        hidden: media to pass over.
+        copies: pictures to pass over at the query's moment.
+        ignoring: joints that shall not matter; the queries are without them. Of one route only.
+    """
+
+    COLUMNS = ("id", "track", "time")
+
+    routes: Sequence[Route]
     mirrored: Bool[np.ndarray, " query"]
     k: int
     distinct: float
@@ -52,13 +75,32 @@ class Question:
     def columns(self) -> list[str]:
         """Of the people table, what ranking needs."""
         ignoring = () if self.ignoring is None else self.ignoring.COLUMNS
-        return [*self.COLUMNS, *self.space.columns, *ignoring]
+        return [*self.COLUMNS, *(column for route in self.routes for column in route.space.columns), *ignoring]
 
-    def probability(self, rows: pa.Table) -> Float[np.ndarray, "query n"]:
-        """That each of the queries matches each of the rows; -1: they do not compare."""
+    def probabilities(self, rows: pa.Table) -> Float[np.ndarray, "route query n"]:
+        """By each route, that each of the queries matches each of the rows; -1 or NaN: they do not compare."""
         if self.ignoring is not None:
-            return self.ignoring.probability(self.queries, self.mirrored, rows, self.space)
-        return self.matching.probability(self.queries, self.space.embeddings(rows))
+            (route,) = self.routes
+            return self.ignoring.probability(route.queries, self.mirrored, rows, route.space)[None]
+        return np.stack([route.probability(rows) for route in self.routes])
+
+
+_SUREST = 1e-6  # a probability is taken to be no nearer to 0 or 1, where its logit has no end
+
+
+def fused(probabilities: Float[np.ndarray, "route ..."]) -> Float[np.ndarray, "..."]:
+    """One probability from those of all routes that know one: the sigmoid of their mean logit; 0 where none does.
+
+    It is the geometric mean of the odds: calibrated probabilities need no rescaling, and which others were found
+    changes nobody's score.
+    """
+    if len(probabilities) == 1:
+        return probabilities[0]
+    known = np.isfinite(probabilities)
+    p = np.clip(np.where(known, probabilities, 0.5).astype(np.float64), _SUREST, 1 - _SUREST)
+    logit = (np.log(p / (1 - p)) * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    fused: np.ndarray = np.where(known.any(axis=0), 1 / (1 + np.exp(-logit)), 0)
+    return fused
 
 
 @dataclass(frozen=True)
@@ -76,7 +118,12 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """People of a shortlist who are not left out, each once, best first; `tail`: the best score in its last quarter."""
+    """People of a shortlist who are not left out, each once, best first.
+
+    Attributes:
+        tail: the best score in its last quarter, which nobody who is not in it is likely to exceed; of several routes,
+            what the best of each last quarter would score together (the threshold of Fagin 2001).
+    """
 
     id: Int[np.ndarray, " n"]
     row: Integer[np.ndarray, " n"]
@@ -90,15 +137,23 @@ class Candidates:
         return len(self.id)
 
 
-def rank(question: Question, rows: pa.Table) -> Candidates:
-    """Score the rows of a shortlist by probability and sort them."""
+ROUTE = "_route"  # column of a shortlist: the number of the route that a row was found by
+
+
+def rank(question: Question, rows: pa.Table, exhausted: Bool[np.ndarray, " route"] | None = None) -> Candidates:
+    """Score the rows of a shortlist by probability and sort them.
+
+    Args:
+        rows: with `ROUTE`.
+        exhausted: routes that have found everybody they can.
+    """
     if not len(rows):
         none = np.zeros(0)
         return Candidates(none.astype(int), none.astype(int), none.astype(int), none, none, none > 0, 0.0)
-    scores = question.probability(rows)
+    by_route = question.probabilities(rows)
+    scores = fused(by_route)
     score, mirrored = scores.max(axis=0), question.mirrored[scores.argmax(axis=0)]
-    distance = np.asarray(rows["_distance"])
-    tail = float(score[distance >= np.quantile(distance, 0.75)].max())
+    tail = _tail(by_route.max(axis=1), rows, exhausted)
     id, track, time = np.asarray(rows["id"]), np.asarray(rows["track"]), np.asarray(rows["time"], np.float64)
     keep = (score >= question.min_score) & ~np.isin(medium_of(id), question.hidden)
     if (out := question.excluded) is not None:
@@ -110,6 +165,16 @@ def rank(question: Question, rows: pa.Table) -> Candidates:
     order = order[np.sort(np.unique(id[order], return_index=True)[1])]  # found by both queries: once
     row = np.asarray(rows["_rowid"])
     return Candidates(id[order], row[order], track[order], time[order], score[order], mirrored[order], tail)
+
+
+def _tail(best: Float[np.ndarray, "route n"], rows: pa.Table, exhausted: Bool[np.ndarray, " route"] | None) -> float:
+    """See `Candidates.tail`; a route that found everybody says nothing about others."""
+    distance, route, tails = np.asarray(rows["_distance"]), np.asarray(rows[ROUTE]), []
+    for r in range(len(best)):
+        own = route == r
+        if own.any() and (exhausted is None or not exhausted[r]):
+            tails.append(best[r, own][distance[own] >= np.quantile(distance[own], 0.75)].max())
+    return float(fused(np.array(tails, np.float32)[:, None])[0]) if tails else 0.0
 
 
 def fold(c: Candidates, k: int, distinct: float) -> list[Found]:

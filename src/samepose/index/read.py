@@ -6,23 +6,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samepose.index.pixels import Seen, seen
 from samepose.index.schema import Medium
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
+    from samepose.embed.image import ImageEmbedder
 
 
 def read(
     file: Path, medium: Medium, detector: Detector, tell: Callable[[float], None] | None = None,
-    before: Poses | None = None,
-) -> Iterator[Poses]:
+    before: Poses | None = None, embedder: ImageEmbedder | None = None,
+) -> Iterator[Seen]:
     """The people of each moment at which there are any.
 
     Args:
         medium: how to read it: `kind` and `fps`.
         tell: called with the part of a video that is done, 0 to 1.
         before: everyone found in a video earlier, when it was not read to its end; only who comes after is given.
+        embedder: of the people's pixels, which are not looked at without.
 
     Raises:
         MediaError: the file cannot be read; with a video that is cut, after its good frames.
@@ -31,11 +34,11 @@ def read(
 
     duration = _duration(file) if medium.kind == "video" and tell else None
     fps = medium.fps
-    for _, poses in detect(file, detector, fps) if before is None else go_on(file, detector, fps, before):
-        if len(poses):
-            yield poses
-            if duration and tell:
-                tell(min(float(poses.times[0]) / duration, 1.0))
+    moments = detect(file, detector, fps) if before is None else go_on(file, detector, fps, before)
+    for moment in seen(moments, embedder):
+        yield moment
+        if duration and tell:
+            tell(min(float(moment.poses.times[0]) / duration, 1.0))
 
 
 def _duration(file: Path) -> float | None:

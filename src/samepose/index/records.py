@@ -26,6 +26,18 @@ class Removed(NamedTuple):
     files: int
 
 
+class ReEmbedded(NamedTuple):
+    """What `Index.re_embed` did.
+
+    Attributes:
+        people: in the index.
+        lost: (path, why) of media that could not be read again for their pixels: by these, their people are not found.
+    """
+
+    people: int
+    lost: list[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Info:
     """What `Index.info` tells.
@@ -35,6 +47,7 @@ class Info:
         spaces: what people can be found by.
         status, kind: media counted by status ("done", "nobody", "failed") and by kind.
         searchable: people with an embedding in one of the spaces at least.
+        covered: in each space, by its name.
         bytes: on disk; None for a remote index.
         labels: people counted by label.
         research_only: media whose people were found by a network that is for research only, see `Detector`.
@@ -49,6 +62,7 @@ class Info:
     kind: dict[str, int]
     people: int
     searchable: int
+    covered: dict[str, int]
     labels: dict[str, int]
     bytes: int | None
     research_only: int

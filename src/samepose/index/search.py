@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from samepose.errors import StoreError
 from samepose.index.copies import Copies
 from samepose.index.filter import Excluded, Filter
 from samepose.index.hits import Hit
 from samepose.index.options import SearchOptions
-from samepose.index.ranking import Found, Question
+from samepose.index.ranking import Found, Question, Route
 from samepose.index.schema import medium_of, poses_of, shown_id
 from samepose.index.shortlist import best
-from samepose.index.spaces import KEYPOINTS
-from samepose.poses import Mirror, Poses
+from samepose.poses import Poses, mirrors
 from samepose.skeleton import SKELETONS
 
 if TYPE_CHECKING:
@@ -26,21 +26,20 @@ if TYPE_CHECKING:
 
     from samepose.index.ignoring import Ignoring
     from samepose.index.store import Store
-    from samepose.matching.embeddings import Embeddings, Matching
 
 _ATTEMPTS = 5
 _COLUMNS = ["id", "frame", "score", "box", "keypoints", "label"]
 
 
 def search(
-    store: Store, query: Embeddings, matching: Matching, options: SearchOptions, excluded: Excluded | None = None,
+    store: Store, routes: Sequence[Route], options: SearchOptions, excluded: Excluded | None = None,
     copies: Copies | None = None, ignoring: Ignoring | None = None,
 ) -> list[Hit]:
     """The likeliest matches of a pose, best first.
 
     Args:
-        query: embeddings of the pose and of the mirrored pose, in this order, by the embedder of the index.
-        matching: that embedder's.
+        routes: ways to find people, each with the embeddings that `mirror` asks for: of the pose, of the mirrored
+            pose, or of both in this order.
         excluded: a person to leave out with what would be folded into it: "more like this".
         copies: pictures to leave out.
         ignoring: joints that shall not matter; the query's embeddings are without them.
@@ -48,14 +47,13 @@ def search(
     Raises:
         StoreError: the index cannot be read.
     """
-    queries, mirrored = _chosen(query, options.mirror)
     hidden = np.zeros(0, np.int64)
     for _ in range(_ATTEMPTS):
         filter = Filter.of(store, options)
         if filter.rows == 0:
             return []
-        question = Question(store.space(KEYPOINTS), matching, queries, mirrored, options.k, options.distinct,
-                            options.min_score, excluded, hidden, copies, ignoring)
+        question = Question(routes, np.array(mirrors(options.mirror)), options.k, options.distinct, options.min_score,
+                            excluded, hidden, copies, ignoring)
         found = best(store, question, filter)
         try:
             return read_hits(store, found)
@@ -64,12 +62,6 @@ def search(
         except _MovedError:
             continue
     raise StoreError(f"{store.uri}: the index is being rewritten; search again in a moment")
-
-
-def _chosen(query: Embeddings, mirror: Mirror) -> tuple[Embeddings, Bool[np.ndarray, " query"]]:
-    """Which of the two embeddings to rank by, and whether each is the mirrored one."""
-    chosen = {"off": slice(0, 1), "also": slice(0, 2), "only": slice(1, 2)}[mirror]
-    return query[chosen], np.array([False, True])[chosen]
 
 
 class _UnfinishedError(Exception):

@@ -3,15 +3,18 @@
 Either takes a shortlist from the store, ordered by E r², the expected squared distance of two embeddings, which the
 store can compute (see `spaces`); the probability also depends on the spread of r. So the shortlist is several times
 longer than what is asked for, and grows until k distinct people are found and its tail holds nobody likelier than the
-last of them.
+last of them. Of several routes to people each gives a shortlist; everybody on one of them is ranked by all routes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import Bool
+
 from samepose.index.filter import BROAD, Filter
-from samepose.index.ranking import Candidates, Found, Question, fold, rank
+from samepose.index.ranking import ROUTE, Candidates, Found, Question, fold, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,20 +22,24 @@ if TYPE_CHECKING:
     from samepose.index.store import Store
 
 # Measured with a million people and 1,000 partitions: 50 probes and 200 rows hold all of the true best ten; 20 probes
-# 99.2 % of them and save 0.2 ms of 4.
+# 99.2 % of them and save 0.2 ms of 4. Points of 128 dimensions lie in more partitions: of 100,000 made-up people in 316
+# of these, 50 probes hold 97 % of the best ten of a new pose, 120 97 to 100 % by how the partitions turned out, 200
+# hold 99.6 % of all best tens, in as much computing time (made up as in benchmarks/search_pixels.py).
 _SHORTLIST = 200  # at least; and 20 for each hit asked for
-_PROBES = 50
+_PROBES, _PROBES_OF_MANY = 50, 200
+_MANY = 32  # dimensions
 # Without some joints a query is far from its own likes: the best ten of a mask are among the nearest thousands of all
 # joints (results/ignored-joints.json). One long shortlist; it does not grow, for its tail says nothing about the order.
 _IGNORING = 20_000
 _GROWTH = 4
+_FUSED_MOST = 20_000  # where two routes disagree about everybody their shortlists would grow to the whole table
 
 
 def best(store: Store, question: Question, filter: Filter) -> list[Found]:
     """The best k by the way that suits the filter."""
     first = max(_SHORTLIST, 20 * question.k)
     if question.ignoring is not None:
-        return fold(rank(question, _nearest(store, question, filter, max(_IGNORING, first), probes=None)), question.k,
+        return fold(rank(question, _nearest(store, question, filter, max(_IGNORING, first), widen=None)), question.k,
                     question.distinct)
     return exact(store, question, filter, first) if filter.narrow else approximate(store, question, filter, first)
 
@@ -44,10 +51,11 @@ def exact(store: Store, question: Question, filter: Filter, limit: int) -> list[
         limit: length of the first shortlist.
     """
     while True:
-        rows = _nearest(store, question, filter, limit, probes=None)
-        candidates = rank(question, rows)
+        rows = _nearest(store, question, filter, limit, widen=None)
+        exhausted = _exhausted(question, rows, limit)
+        candidates = rank(question, rows, exhausted)
         found = fold(candidates, question.k, question.distinct)
-        if len(rows) < limit * len(question.queries) or _certain(question, candidates, found):
+        if exhausted.all() or _certain(question, candidates, found) or _long(question, limit):
             return found
         limit *= _GROWTH
 
@@ -61,19 +69,31 @@ def approximate(store: Store, question: Question, filter: Filter, first: int) ->
         first: length of the first shortlist, for a filter that lets everybody pass.
     """
     widen = 1 / max(filter.part, BROAD)
-    limit, probes = round(first * widen), round(_PROBES * widen)
+    limit = round(first * widen)
     while True:
-        rows = _nearest(store, question, filter, limit, probes)
+        rows = _nearest(store, question, filter, limit, widen)
         passed = rows.filter(filter.keep(rows)) if filter.sql and len(rows) else rows
         candidates = rank(question, passed)
         found = fold(candidates, question.k, question.distinct)
-        if len(rows) < limit * len(question.queries):
+        if _exhausted(question, rows, limit).any():
             return found if limit >= store.count() else exact(store, question, filter, limit)
-        if _certain(question, candidates, found):
+        if _certain(question, candidates, found) or _long(question, limit):
             return found
         if filter.sql and len(candidates) < BROAD * len(rows):
             return exact(store, question, filter, first)
-        limit, probes = limit * _GROWTH, probes * _GROWTH
+        limit, widen = limit * _GROWTH, widen * _GROWTH
+
+
+def _exhausted(question: Question, rows: pa.Table, limit: int) -> Bool[np.ndarray, " route"]:
+    """Which routes found fewer than they were asked for: there are no more, or not in the partitions looked in."""
+    counts = np.bincount(np.asarray(rows[ROUTE]), minlength=len(question.routes))
+    fewer: np.ndarray = counts < limit * len(question.mirrored)
+    return fewer
+
+
+def _long(question: Question, limit: int) -> bool:
+    """True when a shortlist of several routes grows no more."""
+    return len(question.routes) > 1 and limit >= _FUSED_MOST
 
 
 def _certain(question: Question, candidates: Candidates, found: list[Found]) -> bool:
@@ -83,15 +103,22 @@ def _certain(question: Question, candidates: Candidates, found: list[Found]) -> 
     return (full or question.min_score > 0) and candidates.tail <= worst
 
 
-def _nearest(store: Store, question: Question, filter: Filter, limit: int, probes: int | None) -> pa.Table:
-    """People nearest to each query by E r² with the columns that ranking needs.
+def _nearest(store: Store, question: Question, filter: Filter, limit: int, widen: float | None) -> pa.Table:
+    """People nearest to each query of each route by E r² with the columns that ranking needs.
 
     Args:
-        probes: partitions of the vector index to look in; None for all, with the filter applied in the store.
+        widen: so many times the usual partitions of the vector index are looked in; None for all, with the filter
+            applied in the store.
     """
-    space = question.space
-    columns = [*question.columns, "_distance", *filter.columns]
-    targets = space.targets(question.queries)
-    if probes is not None:
-        return store.nearest(space.rank, targets, columns, limit, probes)
-    return store.nearest(space.rank, targets, columns, limit, where=filter.sql, scan=filter.scan, at_least=_PROBES)
+    import pyarrow as pa
+
+    columns, found = [*question.columns, "_distance", *filter.columns], []
+    for number, route in enumerate(question.routes):
+        vector, targets = route.space.rank, route.space.targets(route.queries)
+        probes = _PROBES if route.space.dimensions <= _MANY else _PROBES_OF_MANY
+        if widen is not None:
+            rows = store.nearest(vector, targets, columns, limit, round(probes * widen))
+        else:
+            rows = store.nearest(vector, targets, columns, limit, where=filter.sql, scan=filter.scan, at_least=probes)
+        found.append(rows.append_column(ROUTE, pa.array(np.full(len(rows), number))))
+    return pa.concat_tables(found)

@@ -10,17 +10,33 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32
 
+from samepose.errors import UsageError
+
 if TYPE_CHECKING:
     from samepose.embed import Embedder
+    from samepose.embed.image import ImageEmbedder
     from samepose.matching.embeddings import Embeddings
 
 KEYPOINTS = "keypoints"  # the name of the space of embeddings that are made from keypoints
+PIXELS = "pixels"  # of those that are made from pixels
+Embedding = Literal["keypoints", "pixels", "both"]
+
+
+def spaces_meant(embedding: str) -> tuple[str, ...]:
+    """The names of the spaces that an `Embedding` means, in the order in which an index has them.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if embedding not in get_args(Embedding):
+        raise UsageError(f"{embedding!r} is nothing to find people by; expected {', '.join(get_args(Embedding))}")
+    return (KEYPOINTS, PIXELS) if embedding == "both" else (embedding,)
 
 
 @dataclass(frozen=True)
@@ -41,9 +57,9 @@ class Space:
     gaussian: bool = True
 
     @classmethod
-    def of(cls, name: str, embedder: Embedder) -> Space:
-        """The space of an embedder's vectors."""
-        return cls(name, embedder.dimensions, embedder.name, embedder.sha256)
+    def of(cls, name: str, embedder: Embedder | ImageEmbedder) -> Space:
+        """The space of an embedder's vectors; those of pixels are points."""
+        return cls(name, embedder.dimensions, embedder.name, embedder.sha256, gaussian=name != PIXELS)
 
     @property
     def rank(self) -> str:
@@ -79,14 +95,21 @@ class Space:
             for field, values in zip(self.fields, (rank, variance))
         }
 
+    def of_points(self, points: Float32[np.ndarray, "n dim"]) -> dict[str, pa.Array]:
+        """The columns of n people from points, null for those that hold NaN."""
+        from samepose.matching.embeddings import Embeddings
+
+        known: np.ndarray = np.isfinite(points).all(axis=1)
+        return self.vectors(Embeddings(points[known], np.zeros_like(points[known])), known)
+
     def embeddings(self, rows: pa.Table | pa.RecordBatch) -> Embeddings:
         """The embeddings of people rows that all have one; points come with variances of 0."""
         from samepose.matching.embeddings import Embeddings
 
-        mean = flat(rows[self.rank]).reshape(len(rows), -1)[:, : self.dimensions]
+        mean = flat(rows[self.rank]).reshape(len(rows), self.dimensions + self.gaussian)[:, : self.dimensions]
         if not self.gaussian:
             return Embeddings(mean, np.zeros_like(mean))
-        return Embeddings(mean, flat(rows[self.variance]).reshape(len(rows), -1))
+        return Embeddings(mean, flat(rows[self.variance]).reshape(len(rows), self.dimensions))
 
     def targets(self, queries: Embeddings) -> Float32[np.ndarray, "query coordinate"]:
         """What the store is to find the nearest vectors of."""

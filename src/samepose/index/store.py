@@ -93,7 +93,8 @@ class Store:
         """
         spaces = {space.name: space for space in self.spaces}
         if name not in spaces:
-            raise StoreError(f"{self.uri}: people cannot be found by {name} here, only by {', '.join(spaces)}")
+            raise StoreError(f"{self.uri}: people cannot be found by {name} here, only by {', '.join(spaces)}; "
+                             "`Index.re_embed(embedding='both')` adds what is lacking")
         return spaces[name]
 
     def catalogue(self) -> Catalogue:
@@ -173,10 +174,14 @@ class Store:
             query = query if medium is None else query.where(f"media = {medium}")
             yield from (query if columns is None else query.select(columns)).to_batches(rows)
 
-    def count(self) -> int:
-        """People, also those of media that are not finished."""
+    def count(self, where: str | None = None) -> int:
+        """People, also those of media that are not finished; those who fulfil a condition in SQL."""
         with store_errors(self.uri):
-            return int(self.people.count_rows())
+            return int(self.people.count_rows(where))
+
+    def covered(self, space: Space) -> int:
+        """People who can be found by a space."""
+        return self.count(f"{space.rank} IS NOT NULL")
 
     def info(self) -> Info:
         """See `Index.info`."""
@@ -184,11 +189,12 @@ class Store:
         embedded = " OR ".join(f"{space.rank} IS NOT NULL" for space in spaces)
         with store_errors(self.uri):
             labels = self.people.search().where("label IS NOT NULL").select(["label"]).to_arrow()["label"].to_pylist()
-            searchable = self.people.count_rows(embedded)
+        covered = {space.name: self.covered(space) for space in spaces}
+        searchable = self.count(embedded) if len(spaces) > 1 else sum(covered.values())
         size = None if self.folder is None else sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
         return Info(self.uri, self.root.as_posix(), facts["format"], spaces, len(media),
                     dict(Counter(m.status for m in media)), dict(Counter(m.kind for m in media)), self.count(),
-                    searchable, dict(Counter(labels)), size, len(for_research_only(self, media)))
+                     searchable, covered, dict(Counter(labels)), size, len(for_research_only(self, media)))
 
     # -- changes: only inside `writing()` ------------------------------------------------------------------------
 

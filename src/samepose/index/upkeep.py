@@ -48,12 +48,12 @@ def people_per_medium(store: Store) -> dict[int, int]:
 
 def maintain(store: Store) -> None:
     """Bring files and indices of both tables to where searching is fast; does nothing when they are."""
-    people, rows = store.people, store.people.count_rows()
+    people, rows = store.people, store.count()
     if rows >= SCALAR_FROM_ROWS:
         _scalar_indices(store, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
     if rows >= IVF_FROM_ROWS:
         for space in store.spaces:
-            _vector_index(store, space, rows)
+            _vector_index(store, space)
     if _crowded(people):
         optimise(store, people)
     if _crowded(store.media):
@@ -83,14 +83,15 @@ def _scalar_indices(store: Store, table: Any, wanted: dict[str, str]) -> None:
         store.commit(partial(table.create_index, column, config=config))
 
 
-def _vector_index(store: Store, space: Space, rows: int) -> None:
+def _vector_index(store: Store, space: Space) -> None:
     """Train IVF_FLAT, and again after much growth; the name keeps the number of partitions it was trained for."""
     from lancedb.index import IvfFlat
 
-    partitions = math.isqrt(rows)
     names = [i.name for i in store.people.list_indices() if i.columns == [space.rank]]
-    if any(int(n.rpartition("_")[2]) ** 2 * _GROWTH > rows for n in names):
+    rows = store.covered(space)
+    if rows < IVF_FROM_ROWS or any(int(n.rpartition("_")[2]) ** 2 * _GROWTH > rows for n in names):
         return
+    partitions = math.isqrt(rows)
     name = f"{space.rank}_ivf_{partitions}"
     config = IvfFlat(distance_type="l2", num_partitions=partitions)
     store.commit(lambda: store.people.create_index(space.rank, config=config, name=name))

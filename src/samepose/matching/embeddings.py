@@ -145,5 +145,8 @@ _WORDS = ((0.8, "very likely"), (0.5, "likely"), (0.25, "perhaps"), (0.0, "unlik
 
 
 def in_words(score: float) -> str:
-    """A matching probability in words: how likely it is that both are the same 3D pose."""
+    """A matching probability in words: how likely it is that both are the same pose.
+
+    By keypoints that is the same 3D pose, by pixels the same pose in the picture (see `Hits.query.by`).
+    """
     return next(word for least, word in _WORDS if score >= least)

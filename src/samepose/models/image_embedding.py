@@ -74,9 +74,8 @@ class Mixed(NamedTuple):
 
     def scaled(self, width: float) -> Mixed:
         """The same with so much of every size."""
-        one, three_bottleneck, three, five_bottleneck, five, pooled, pooling = self
-        sizes = (_scaled(n, width) for n in (one, three_bottleneck, three, five_bottleneck, five, pooled))
-        return Mixed(*sizes, pooling=pooling)
+        one, three_bottleneck, three, five_bottleneck, five, pooled = (_scaled(n, width) for n in self[:6])
+        return Mixed(one, three_bottleneck, three, five_bottleneck, five, pooled, self.pooling)
 
 
 STEM = (64, 64, 192)  # 7x7 convolution, bottleneck, 3x3 convolution

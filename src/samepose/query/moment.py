@@ -34,6 +34,7 @@ class Query:
         ignored: joints that shall not matter.
         exclude_id: the row it was taken from, which need not be found again.
         pixels: (h, w, 3) RGB of the picture, where it was looked at; None where keypoints were given.
+        by: what is compared: "keypoints", "pixels" or "both".
     """
 
     pose: Poses
@@ -46,6 +47,7 @@ class Query:
     ignored: tuple[str, ...] = ()
     exclude_id: str | None = None
     pixels: UInt8[np.ndarray, "height width 3"] | None = None
+    by: str = "keypoints"
 
     def without(self, joints: Sequence[str]) -> Query:
         """The same with more joints that shall not matter."""
@@ -73,7 +75,7 @@ class Query:
         return {
             "source": self.source, "image": None if self.image is None else str(self.image), "time": self.time,
             "person": self.person, "people": self.people, "box": None if np.isnan(box).any() else box,
-            "ignored": list(self.ignored), "id": self.exclude_id,
+            "ignored": list(self.ignored), "id": self.exclude_id, "by": self.by,
         }
 
 

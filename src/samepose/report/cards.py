@@ -12,7 +12,8 @@ from jaxtyping import Float, UInt8
 
 from samepose.errors import MediaError, UsageError
 from samepose.media.draw import draw_poses
-from samepose.media.image import IMAGE_SUFFIXES, read_image, resize
+from samepose.media.image import resize
+from samepose.media.picture import picture_at
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from samepose.query.query import Query
 
 LEGEND_TEXT = ("person's left", "person's right")
-SCORE_TEXT = "Score: how probable it is that both are the same 3D pose, whatever the camera angle (0 to 1)."
+_SCORE_TEXTS = {
+    "keypoints": "Score: how probable it is that both are the same 3D pose, whatever the camera angle (0 to 1).",
+    "pixels": "Score, by pixels: how probable it is that both are the same pose in the picture (0 to 1).",
+    "both": "Score, by keypoints and pixels: how probable it is that both are the same pose (0 to 1).",
+}
 
 _JOINT_SCORE = 0.25
 _MARGIN = 1.4  # joints end at the ankles and the nose: feet, hands and hair stick out
@@ -55,6 +60,11 @@ class Section:
         if self.ranked:
             hits = [replace(card, rank=rank) for rank, card in enumerate(hits, self.first)]
         return _query_card(self.query, size), hits
+
+
+def score_text(sections: Sequence[Section]) -> str:
+    """What the scores of some sections mean."""
+    return " ".join(dict.fromkeys(_SCORE_TEXTS[section.query.by] for section in sections)) or _SCORE_TEXTS["keypoints"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +149,7 @@ def _picture(
     """
     pose = pose[0].hide(below=_JOINT_SCORE)
     try:
-        image = _read(file, time) if pixels is None and file is not None else pixels
+        image = picture_at(file, time) if pixels is None and file is not None else pixels
         problem = None
     except (MediaError, UsageError) as error:
         image, problem = None, str(error).removeprefix(f"{file}: ")
@@ -152,14 +162,6 @@ def _picture(
         crop = resize(np.ascontiguousarray(image[y0:y1, x0:x1]), width, height)
     moved = replace(pose, points=(pose.points - np.array([x0, y0], np.float32)) * np.float32(scale))
     return draw_poses(crop, moved), problem
-
-
-def _read(file: Path, time: float | None) -> UInt8[np.ndarray, "height width 3"]:
-    from samepose.media.video import frame_at
-
-    if time is None or file.suffix.lower() in IMAGE_SUFFIXES:
-        return read_image(file)
-    return frame_at(file, time).image
 
 
 def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
@@ -176,8 +178,10 @@ def _window(pose: Poses, shape: tuple[int, ...] | None) -> tuple[int, int, int, 
 
 
 def _extent(pose: Poses, shape: tuple[int, ...] | None) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
-    """Least and greatest x, y of the joints that are seen; the whole image where none are, or none inside it."""
+    """Least and greatest x, y of the joints that are seen, or of the box; else, or beyond the image, all of this."""
     seen = pose.points[0][pose.visible[0]].astype(np.float64)
+    if not len(seen) and np.isfinite(pose.boxes).all():
+        seen = pose.boxes[0].reshape(2, 2).astype(np.float64)
     whole = np.zeros(2), np.array([640, 640] if shape is None else [shape[1], shape[0]], float)
     if not len(seen):
         return whole

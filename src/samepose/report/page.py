@@ -17,7 +17,7 @@ from PIL import Image
 
 from samepose.matching.embeddings import in_words
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
-from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
+from samepose.report.cards import LEGEND_TEXT, Card, Section, score_text
 
 SIZE = 440  # pixels: sharp on dense screens at some 220 points
 _QUALITY = 82
@@ -29,7 +29,7 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
     body = "\n".join(_section(section, root) for section in sections)
     found = sum(len(s.hits) for s in sections)
     counts = f"{_count(len(sections), 'query', 'queries')}, {_count(found, 'match', 'matches')}"
-    return document(title, counts, SCORE_TEXT, body, note)
+    return document(title, counts, score_text(sections), body, note)
 
 
 def document(title: str, counts: str, legend_text: str, body: str, note: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
-from samepose.report.cards import LEGEND_TEXT, SCORE_TEXT, Card, Section
+from samepose.report.cards import LEGEND_TEXT, Card, Section, score_text
 
 Colour = tuple[int, int, int]
 
@@ -75,7 +75,7 @@ def sheet(sections: Sequence[Section], root: Path, title: str, note: str) -> byt
     height = _HEAD + sum(heights) + _EDGE + (24 if note else 0)
     canvas = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(canvas)
-    _header(pen, title, width)
+    _header(pen, title, score_text(sections), width)
     y = _HEAD
     for section, (query, hits), tall in zip(sections, rows, heights):
         _draw_section(canvas, y, section, query, hits, columns)
@@ -88,14 +88,14 @@ def sheet(sections: Sequence[Section], root: Path, title: str, note: str) -> byt
     return buffer.getvalue()
 
 
-def _header(pen: ImageDraw.ImageDraw, title: str, width: int) -> None:
+def _header(pen: ImageDraw.ImageDraw, title: str, scores: str, width: int) -> None:
     pen.text((_EDGE, 22), title, _INK, _font(28, title))
     x = float(_EDGE)
     for colour, text in zip((LEFT_COLOUR, RIGHT_COLOUR), LEGEND_TEXT):
         pen.rounded_rectangle((x, 69, x + 22, 74), 3, colour)
         pen.text((x + 30, 62), text, _SOFT, _font(15))
         x += 30 + _font(15).getlength(text) + 24
-    pen.text((x, 62), _fitted(SCORE_TEXT, _font(15), width - _EDGE - x), _SOFT, _font(15))
+    pen.text((x, 62), _fitted(scores, _font(15), width - _EDGE - x), _SOFT, _font(15))
 
 
 def _section_height(section: Section, query: Card, hits: list[Card], columns: int) -> int:
