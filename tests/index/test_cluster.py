@@ -199,7 +199,7 @@ def test_too_few_people_and_an_empty_index_say_what_to_do(index: Index, tmp_path
 
 def test_pixels_need_their_space(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     for by in ("pixels", "both"):
-        with pytest.raises(StoreError, match=r"no embeddings of pixels.*samepose index --re-embed --embedding both"):
+        with pytest.raises(StoreError, match=r"no embeddings of pixels.*re_embed\(embedding='both'\)"):
             index.cluster(by=by)  # type: ignore[arg-type]
     network = certain()
     (keypoints,) = index.spaces

@@ -19,7 +19,6 @@ from samepose.files import written
 
 if TYPE_CHECKING:
     from samepose import Index
-    from samepose.index import Info
 
 _MANY = 20  # files that may be removed without asking
 
@@ -47,7 +46,8 @@ def info(
         ("index", facts.uri), ("paths start at", facts.root),
         ("files", f"{facts.media} ({_counts(facts.kind)}): {_counts(facts.status)}"),
         ("people", f"{facts.people}, {facts.searchable} of them searchable"), ("labels", _counts(facts.labels)),
-        ("found by", "; ".join(f"{s.name}: {s.model} ({s.sha256[:8]}){_covered(facts, s.name)}" for s in facts.spaces)),
+        ("found by", "; ".join(f"{space.name}: {space.model} ({space.sha256[:8]}){_covered(facts.covered, space.name)}"
+                               for space in facts.spaces)),
         ("format", facts.format),
         ("size", "unknown" if facts.bytes is None else f"{facts.bytes / 1e6:.1f} MB"),
     ]
@@ -184,8 +184,8 @@ def _removed(people: int, files: int) -> str:
     return f"{counted(files, 'file')} and {people_text(people)}"
 
 
-def _covered(facts: Info, space: str) -> str:
-    return f", {people_text(facts.covered[space])}" if len(facts.spaces) > 1 else ""
+def _covered(covered: dict[str, int], space: str) -> str:
+    return f", {people_text(covered[space])}" if len(covered) > 1 else ""
 
 
 def _counts(parts: dict[str, int]) -> str:
