@@ -389,7 +389,7 @@ class TestLoadAndSave:
         (tmp_path / "p.npz").rename(tmp_path / "p.dat")
         assert len(load_poses(tmp_path / "p.dat").poses) == 2
         assert {path.name for path in tmp_path.iterdir()} == {"p.json", "p.dat"}
-        with pytest.raises(UsageError, match=r"p\.csv: .*\.npz or \.json"):
+        with pytest.raises(UsageError, match=r"p\.csv: .*\.npz, \.json or \.trc"):
             save_poses(tmp_path / "p.csv", poses)
         with pytest.raises(UsageError, match="1 media names for 2 poses"):
             save_poses(tmp_path / "p.npz", poses, ["a.jpg"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -25,7 +26,7 @@ _LSP_TRAINING = 1000  # the first of LSP's 2,000 images; the other half is for t
 _LSP_IMAGES = 2000
 
 
-def parse_lsp(joints: np.ndarray, path: Path, root: Path) -> LabelledPeople:
+def parse_lsp(joints: Any, path: Path, root: Path) -> LabelledPeople:
     """Everyone of the `joints` of a `joints.mat`, one person per image.
 
     Images belong to columns by the number in their name, from 1, or from the lowest where the highest fits the last

@@ -170,12 +170,22 @@ def read_object(path: Path, key: str) -> Any:
         raise FormatError(f"{path}: {key} cannot be read ({reason}); get the file from its source again") from error
 
 
+_ASCII = bytes(byte if byte < 128 and byte != ord("\\") else ord("?") for byte in range(256))
+
+
 def _check_memo(content: bytes) -> None:
     """What a pickle numbers it numbers one after the other; unpickling makes room up to the highest number.
 
     Raises:
         ValueError: it is damaged, or a number is higher than there are things to number.
     """
+    try:
+        _check_numbers(content)
+    except UnicodeDecodeError:  # Python 2's text protocol: such bytes, or \\x80 for them, are in strings alone
+        _check_numbers(content.translate(_ASCII))
+
+
+def _check_numbers(content: bytes) -> None:
     for count, (operation, value, _) in enumerate(pickletools.genops(content)):
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(value or 0) > count:
             raise ValueError("it numbers what it does not hold")

@@ -117,8 +117,9 @@ class Network:
         Raises:
             FormatError: the file's network does not take these inputs, or has no such outputs.
         """
+        session = self.session
         try:
-            found: list[np.ndarray] = self.session.run(outputs, inputs)
+            found: list[np.ndarray] = session.run(outputs, inputs)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise self.unexpected from error
         return found
