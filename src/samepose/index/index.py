@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from samepose.detection import Detector
     from samepose.embed import Embedder
+    from samepose.index.plane import Plane
     from samepose.query.query import Query
 
 
@@ -300,6 +301,14 @@ class Index:
                 recover(self._store)  # counts the people left in each medium
             return Removed(people - self._store.count(), len(chosen))
 
+    def check(self) -> None:
+        """Make sure that people can be found by `embedder`.
+
+        Raises:
+            StoreError: the index was made with another one, or cannot be read.
+        """
+        self._checked_embedder()
+
     def info(self) -> Info:
         """Counts, models and size; reads small columns of both tables."""
         return self._store.info()
@@ -319,6 +328,17 @@ class Index:
         from samepose.index.re_embedding import re_embed
 
         return re_embed(self._store, self.embedder, progress)
+
+    def plane(self, most: int = 100_000) -> Plane:
+        """All people in a plane, to look at; evenly chosen ones where there are more than `most`."""
+        from samepose.index.plane import plane
+
+        return plane(self._store, self._store.spaces[0], most)
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Differs whenever something has changed."""
+        return self._store.state
 
     # -- reading -------------------------------------------------------------------------------------------------
 

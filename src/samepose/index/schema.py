@@ -77,6 +77,11 @@ class Medium:
         """The id as people, `Index.select` and `where` of a search know it."""
         return f"{self.id:09x}"
 
+    def to_json(self) -> dict[str, Any]:
+        """For programs: what became of it."""
+        return {"path": self.path, "status": self.status, "people": self.people, "label": self.label,
+                "error": self.error}
+
     def same_settings(self, other: Medium) -> bool:
         """True when both were, or would be, read in the same way."""
         return self.mode == other.mode and self.fps == other.fps

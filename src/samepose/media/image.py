@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = tuple(turn for tag, turn in _UPRIGHT.items() if tag >= 5)
 
 
 def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -46,6 +49,25 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
         MediaError: the file is missing, empty, truncated, not an image of a kind that is read here, or of more than 178
             million pixels; or it is HEIC and the extra that reads it is not installed.
     """
+    with _opened(path) as image:
+        image.load()
+        return _to_array(_turn_upright(_to_rgb(image), _orientation(image)))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of a photo that `read_image` would give; from its header, nothing is decoded.
+
+    Raises:
+        MediaError: as `read_image`, as far as the header tells.
+    """
+    with _opened(path) as image:
+        turned = _UPRIGHT.get(_orientation(image)) in _SIDEWAYS
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """A photo whose header is read; whatever is wrong with it, there or while it is read, is a MediaError."""
     path = check_readable(path)
     formats = _formats(path)
     try:
@@ -53,8 +75,7 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
             # Pillow warns from 89 million pixels on: a panorama may have more. It still refuses twice as many.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=formats) as image:
-                image.load()
-                return _to_array(_turn_upright(_to_rgb(image), _orientation(image)))
+                yield image
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise MediaError(f"{path}: has more than {limit} million pixels; make it smaller first") from error

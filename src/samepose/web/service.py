@@ -1,0 +1,154 @@
+"""What all routes share: the opened index with its networks, the threads that work, what was asked, and the jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+
+from samepose.errors import StoreError
+from samepose.index import Index, Medium
+from samepose.index.schema import parse_id
+from samepose.web.cache import Cache
+from samepose.web.jobs import Jobs
+from samepose.web.problems import Refusal, missing
+from samepose.web.security import Gate
+from samepose.web.uploads import Queries
+
+if TYPE_CHECKING:
+    from samepose.detection import Detector
+    from samepose.embed import Embedder
+
+T = TypeVar("T")
+Work = Literal["search", "picture", "heavy"]
+_MOST_WAITING = {"search": 500, "picture": 500, "heavy": 16}
+_CROPS = 64 << 20  # bytes
+
+
+class Service:
+    """One server's state. Cheap to make: nothing is opened before it is asked for."""
+
+    def __init__(
+        self, uri: str, gate: Gate, *, threads: int | None = None, detector: Detector | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self.uri, self.gate, self.threads = uri, gate, threads
+        self._given, self._embedder = detector, embedder
+        self._index: Index | None = None
+        self._lock = Lock()
+        self.queries, self.crops = Queries(), Cache(_CROPS)
+        self.jobs = Jobs(self._fillable)
+        self.map: tuple[tuple[int, int], Any] | None = None  # of the index in that state
+        self.map_lock = Lock()
+        self._waiting = dict.fromkeys(_MOST_WAITING, 0)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Loaded once, also for an index that is opened again."""
+        if self._embedder is None:
+            from samepose.embed.prvipe import PrVipeEmbedder
+
+            self._embedder = PrVipeEmbedder.load(threads=self.threads)
+        return self._embedder
+
+    def index(self) -> Index:
+        """The index; opened once, and again when another has come into its place.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        with self._lock:
+            if self._index is None or not Index.exists(self.uri):
+                self._index = None
+                self._index = Index.open(self.uri, detector=self._given, embedder=self.embedder, threads=self.threads)
+            return self._index
+
+    @property
+    def detector(self) -> Detector:
+        """The index's own, or the one that a new index would get."""
+        try:
+            return self.index().detector
+        except StoreError:
+            from samepose.detection import default_detector
+
+            return self._given or default_detector()
+
+    def forget(self) -> None:
+        """Open the index again at the next request."""
+        with self._lock:
+            self._index = None
+
+    def medium(self, id: str) -> Medium:
+        """A file of the index by id; `Refusal` where there is none, see `missing`."""
+        parsed = parse_id(id)
+        found = self.index().select(f"{parsed[0]:09x}") if parsed else []
+        if not found:
+            raise missing()
+        return found[0]
+
+    def _fillable(self) -> Index:
+        """The index to add to; made when there is none."""
+        if not Index.exists(self.uri):
+            Index.open(self.uri, create=True, embedder=self.embedder)
+            self.forget()
+        return self.index()
+
+    async def work(self, kind: Work, task: Callable[..., T], *arguments: Any) -> T:
+        """Do something apart from the event loop: searches side by side, what is heavy one after the other.
+
+        Raises:
+            Refusal: too many are waiting.
+        """
+        if self._waiting[kind] >= _MOST_WAITING[kind]:
+            raise Refusal(503, "busy", "too many are waiting", "ask again in a moment")
+        self._waiting[kind] += 1
+        try:
+            return await anyio.to_thread.run_sync(task, *arguments, limiter=self._limits[kind])
+        finally:
+            self._waiting[kind] -= 1
+
+    @cached_property
+    def _limits(self) -> dict[str, anyio.CapacityLimiter]:
+        searching = anyio.CapacityLimiter(max(_cores(), 2) if _kernels_may_meet() else 1)
+        heavy = anyio.CapacityLimiter(1) if searching.total_tokens > 1 else searching
+        return {"search": searching, "picture": anyio.CapacityLimiter(max(_cores(), 2)), "heavy": heavy}
+
+    def close(self) -> None:
+        """End the jobs and delete what was sent."""
+        self.jobs.close()
+        self.queries.close()
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application that a request came to."""
+    service: Service = request.app.state.service
+    return service
+
+
+def _cores() -> int:
+    from samepose.weights import cores
+
+    return cores()
+
+
+def _kernels_may_meet() -> bool:
+    """True when compiled code may run in several threads at once: of numba's thread pools "workqueue" ends the process
+    when it is entered twice. It is known once one has run."""
+    import numba
+    import numpy as np
+
+    from samepose.matching.embeddings import Embeddings, Matching
+
+    os.environ.setdefault("KMP_WARNINGS", "0")
+    one = Embeddings(np.zeros((1, 16), np.float32), np.ones((1, 16), np.float32))
+    Matching(1.0, 1.0).probability(one, one)
+    try:
+        return numba.threading_layer() in ("omp", "tbb")
+    except ValueError:  # nothing that runs in parallel was needed
+        return False
