@@ -134,9 +134,9 @@ def _in_index(service: Service, kind: Any, medium: Medium, poses: Poses, ids: li
 def _shown(kept: Kept) -> Asked:
     url = None if kept.picture is None else f"/api/query/{kept.id}/picture.jpg"
     width, height = kept.size if kept.size[0] else _extent(kept.people)
-    return Asked(query=kept.id, kind=kept.kind, source=kept.source, media=kept.medium and kept.medium.shown,
-                 time=kept.time, duration=kept.duration, picture=Picture(url=url, width=width, height=height),
-                 people=figures(kept.people, kept.ids))
+    media = None if kept.medium is None else kept.medium.shown
+    return Asked(query=kept.id, kind=kept.kind, source=kept.source, media=media, time=kept.time, duration=kept.duration,
+                 picture=Picture(url=url, width=width, height=height), people=figures(kept.people, kept.ids))
 
 
 def _extent(people: Poses) -> tuple[int, int]:

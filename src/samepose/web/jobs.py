@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
-from samepose.web.answers import Job
+from samepose.web.answers import Job, Problem
 from samepose.web.problems import log, missing, one_line, problem_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _MOST = 100  # that are remembered
 _LOOK, _BEAT = 0.2, 15.0  # seconds between looks at a job, and between signs of life where nothing changes
+
+
+State = Literal["waiting", "running", "done", "cancelled", "failed"]
 
 
 class _CancelledError(Exception):
@@ -32,12 +35,12 @@ class _Run:
     label: str | None
     prune: bool
     id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
-    state: str = "waiting"
+    state: State = "waiting"
     done: float = 0.0
     total: float = 0.0
     what: str = ""
     report: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    error: Problem | None = None
     stop: Event = field(default_factory=Event)
 
     def told(self, done: float, total: float, what: str, /) -> None:
@@ -125,6 +128,6 @@ class Jobs:
         except _CancelledError:
             run.state = "cancelled"
         except BaseException as error:  # whatever it is, the page must hear of it
-            run.error = problem_of(error)[1]["error"]
+            run.error = Problem(**problem_of(error)[1]["error"])
             log.warning("%s", one_line(f"{type(error).__name__}: {error}"))
             run.state = "failed"

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 import samepose
 from samepose.errors import SameposeError, UsageError
 from samepose.skeleton import PARTS, SKELETONS
-from samepose.web.answers import Folder, Job, Labelled, Library, Medium, Removed, Session
+from samepose.web.answers import Folder, Job, Labelled, Library, Medium, Problem, Removed, Session
 from samepose.web.figures import skeleton_of
 from samepose.web.pictures import MOST_PIXELS
 from samepose.web.problems import Refusal, missing, problem_of
@@ -65,7 +65,7 @@ async def library(
         part = media[offset : offset + limit]
         after = offset + limit
         return Library(info=asdict(index.info()), total=len(media), next=after if after < len(media) else None,
-                       media=[Medium(**m.to_json(), id=m.shown, kind=m.kind) for m in part])
+                       media=[Medium.model_validate({**m.to_json(), "id": m.shown, "kind": m.kind}) for m in part])
 
     return await service.work("picture", listed)
 
@@ -130,13 +130,12 @@ async def cancel(request: Request, job: str) -> Job:
     return service_of(request).jobs.cancel(job)
 
 
-def _problem(service: Service) -> dict[str, str | None] | None:
+def _problem(service: Service) -> Problem | None:
     """What is wrong with the index."""
     try:
         service.index().check()
     except SameposeError as error:
-        found: dict[str, str | None] = problem_of(error)[1]["error"]
-        return found
+        return Problem(**problem_of(error)[1]["error"])
     return None
 
 

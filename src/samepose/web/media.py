@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -113,7 +113,8 @@ def _info(service: Service, media: str) -> MediumDetail:
             width, height = image_size(file)
     except (Refusal, SameposeError):
         pass
-    return MediumDetail(**medium.to_json(), id=medium.shown, kind=medium.kind, there=there, width=width, height=height,
+    kind: Any = medium.kind
+    return MediumDetail(**medium.to_json(), id=medium.shown, kind=kind, there=there, width=width, height=height,
                         duration=duration, fps=fps, tracks=_tracks(service, medium))
 
 

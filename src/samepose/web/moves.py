@@ -12,7 +12,7 @@ from samepose.query.source import Source
 from samepose.sequences.alignment import align
 from samepose.sequences.clip import Clip
 from samepose.sequences.finding import Sighting, count, find
-from samepose.web.answers_moves import Aligned, Counted, Place, Places
+from samepose.web.answers_moves import Aligned, Counted, Example, Place, Places
 from samepose.web.requests import Align, Count, Find, Span
 from samepose.web.service import Service, service_of
 
@@ -42,7 +42,7 @@ def _find(service: Service, asked: Find) -> Places:
     _, clip = _clip(service, asked.example)
     found = find(clip, index, k=asked.k, mirror=asked.mirror, embedder=service.embedder)
     media = {medium.path: medium.shown for medium in index.clips()}
-    return Places(example=clip.to_json(), mirror=asked.mirror, failed=list(found.failed),
+    return Places(example=Example(**clip.to_json()), mirror=asked.mirror, failed=list(found.failed),
                   results=[_place(sighting, media.get(sighting.path)) for sighting in found])
 
 
@@ -51,7 +51,8 @@ def _count(service: Service, asked: Count) -> Counted:
     _, clip = _clip(service, asked.clip, source if asked.clip.media == asked.example.media else None)
     found = count(example, clip, mirror=asked.mirror)
     media = asked.clip.media.partition("-")[0]
-    return Counted(example=example.to_json(), mirror=asked.mirror, path=service.medium(media).path, person=clip.person,
+    path = service.medium(media).path
+    return Counted(example=Example(**example.to_json()), mirror=asked.mirror, path=path, person=clip.person,
                    count=len(found), repetitions=[_place(sighting, media) for sighting in found])
 
 

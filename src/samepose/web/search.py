@@ -13,7 +13,7 @@ from samepose.errors import UsageError
 from samepose.index import Hit, Hits
 from samepose.matching.embeddings import in_words
 from samepose.query.query import Query
-from samepose.web.answers import Crop, Found, Result
+from samepose.web.answers import Asking, Crop, Found, Result
 from samepose.web.figures import pose_of
 from samepose.web.pictures import file_of, window
 from samepose.web.problems import Refusal
@@ -49,9 +49,8 @@ def _search(service: Service, asked: Search) -> Found:
     hits = _hits(service, asked, wanted + 1)  # one more tells whether there are more
     shown = hits[asked.offset : wanted]
     more = len(hits) > wanted and wanted < MOST_HITS
-    query = hits.query.to_json()
-    return Found(query=query, results=[_result(hit) for hit in shown], next=wanted if more else None,
-                 nothing=None if hits else _why_nothing(service, asked))
+    return Found(query=Asking(**hits.query.to_json()), results=[_result(hit) for hit in shown],
+                 next=wanted if more else None, nothing=None if hits else _why_nothing(service, asked))
 
 
 def _hits(service: Service, asked: Search, k: int) -> Hits:

@@ -149,6 +149,6 @@ def _kernels_may_meet() -> bool:
     one = Embeddings(np.zeros((1, 16), np.float32), np.ones((1, 16), np.float32))
     Matching(1.0, 1.0).probability(one, one)
     try:
-        return numba.threading_layer() in ("omp", "tbb")
+        return str(numba.threading_layer()) in ("omp", "tbb")  # type: ignore[attr-defined]
     except ValueError:  # nothing that runs in parallel was needed
         return False
