@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +12,7 @@ from starlette.testclient import TestClient
 from index_fakes import FakeDetector, FakeEmbedder, opened, photo, video
 from samepose.web.app import create_app
 from samepose.web.security import Gate
-
-PLACE = "http://127.0.0.1:8765"
-
-
-class Page:
-    """What a page, or a program, does with the server."""
-
-    def __init__(self, client: TestClient, folder: Path) -> None:
-        self.client, self.folder = client, folder
-        self.csrf: str = client.get("/api/session").json().get("csrf", "")
-
-    def get(self, path: str, code: int = 200, **options: Any) -> Any:
-        """The JSON of a route."""
-        answer = self.client.get(path, **options)
-        assert answer.status_code == code, answer.text[:500]
-        return answer.json()
-
-    def post(self, path: str, body: Any, code: int = 200) -> Any:
-        """The JSON of a route that takes JSON."""
-        answer = self.client.post(path, json=body, headers={"X-Samepose-CSRF": self.csrf})
-        assert answer.status_code == code, answer.text[:500]
-        return answer.json()
-
-    def send(self, content: bytes, code: int = 200, kind: str = "image/png", **query: Any) -> Any:
-        """The JSON of `/api/query` for a file that is sent."""
-        answer = self.client.post("/api/query", content=content, headers={"Content-Type": kind}, params=query)
-        assert answer.status_code == code, answer.text[:500]
-        return answer.json()
-
-
-Serve = Callable[..., Page]
+from served_page import PLACE, Page, Serve
 
 
 @pytest.fixture(scope="module")

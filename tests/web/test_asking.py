@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Page, Serve
 from PIL import Image
 
 from index_fakes import FakeDetector, photo, video
 from samepose.web import uploads
+from served_page import Page, Serve
 
 
 def test_the_people_of_a_picture_are_told_with_their_joints(page: Page, tmp_path: Path) -> None:
@@ -93,7 +93,8 @@ def test_what_was_sent_is_deleted_when_it_is_forgotten(
 
 @pytest.mark.parametrize("body", [
     {}, {"person": "0a1b2c3d4-1", "figure": "standing"}, {"person": "../../etc/passwd"}, {"figure": "lying"},
-    {"media": "/etc/passwd"}, {"media": "0a1b2c3d4", "at": -1}, {"query": "x"}, {"figure": "standing", "path": "x"}, [], 7,
+    {"media": "/etc/passwd"}, {"media": "0a1b2c3d4", "at": -1}, {"query": "x"}, {"figure": "standing", "path": "x"}, [],
+    7,
 ])
 def test_what_cannot_be_asked_is_refused(page: Page, body: object) -> None:
     assert page.post("/api/query", body, 422)["error"]["kind"] == "usage"

@@ -8,7 +8,7 @@ ones are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -61,9 +61,8 @@ def plane(store: Store, space: Space, most: int) -> Plane:
     names = sorted({name for name in labels if name is not None})[:65_535]
     number = {name: k for k, name in enumerate(names, 1)}
     label = np.array([number.get(labels[k] or "", 0) for k in order], np.int64)
-    numbers: Any = number_of(id[order])
-    return Plane(xy[order].astype(np.float32), media, medium.astype(np.int64), numbers, tuple(names), label, explained,
-                 len(id))
+    return Plane(xy[order].astype(np.float32), media, medium.astype(np.int64), number_of(id[order]), tuple(names),
+                 label, explained, len(id))
 
 
 def principal(points: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n 2"], tuple[float, float]]:

@@ -145,8 +145,8 @@ def medium_of(person: Any) -> Any:
     return person >> _NUMBER_BITS
 
 
-def number_of(person: int) -> int:
-    """The number of a person or track within its medium."""
+def number_of(person: Any) -> Any:
+    """The number of a person or track within its medium, or of an array of them."""
     return person & _NUMBER_MASK
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BeforeValidator
 from starlette.responses import FileResponse
 
 from samepose.errors import SameposeError, StoreError
@@ -23,6 +24,8 @@ from samepose.web.service import Service, service_of
 
 router = APIRouter(tags=["media"])
 
+FrameSize = Annotated[Literal[320, 640, 1280, 1920], BeforeValidator(int)]  # pixels; no others: each is kept
+CropSize = Annotated[Literal[160, 320, 640], BeforeValidator(int)]
 MediaPath = Annotated[str, Path(max_length=100)]
 _KEEP = "private, max-age=3600"
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm",
@@ -50,7 +53,7 @@ async def media_info(request: Request, media: MediaPath) -> MediumDetail:
 @router.get("/api/frame/{media}.jpg", response_class=Response)
 async def frame(
     request: Request, media: MediaPath, t: Annotated[float | None, Query(ge=0, le=1e6)] = None,
-    size: Literal[320, 640, 1280, 1920] = 1280,
+    size: FrameSize = 1280,
 ) -> Response:
     """A photo, or the frame of a video at a time."""
     service = service_of(request)
@@ -64,7 +67,7 @@ async def frame(
 
 
 @router.get("/api/crop/{person}.jpg", response_class=Response)
-async def crop_of(request: Request, person: MediaPath, size: Literal[160, 320, 640] = 320) -> Response:
+async def crop_of(request: Request, person: MediaPath, size: CropSize = 320) -> Response:
     """A person, in their window."""
     service = service_of(request)
     _like(person, PERSON)
