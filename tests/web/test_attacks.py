@@ -108,7 +108,8 @@ def test_the_lists_own_paths_must_lie_where_the_index_says(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("host", [
     "evil.example", "127.0.0.1.evil.example", "evil.example:8765", "localhost.evil.example", "",
-    "127.0.0.1@evil.example", "127.0.0.1:8765:8765", "[::1", "10.0.0.7", "0.0.0.0", "localhost\\@evil", "127.0.0.1 ", "2130706433", "127.1",
+    "127.0.0.1@evil.example", "127.0.0.1:8765:8765", "[::1", "10.0.0.7", "0.0.0.0", "localhost\\@evil", "127.0.0.1 ",
+    "2130706433", "127.1",
 ])
 def test_another_name_than_its_own_is_refused(page: Page, host: str) -> None:
     for path in ("/", "/api/session", "/static/app.js"):

@@ -28,7 +28,7 @@ def test_bad_calls_are_one_line(run: Shell) -> None:
     run.fails("serve", "--host", "0.0.0.0", "--port", 0, "--token", "short", code=2, says=["--token"])
 
 
-def test_the_address_is_told_with_a_token_where_others_can_reach_it(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_comes_with_a_token_where_others_can_reach_it(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module.uvicorn.Server, "run", lambda self, sockets: None)
     pages: list[str] = []
     monkeypatch.setattr(server_module.webbrowser, "open", pages.append)
