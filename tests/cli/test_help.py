@@ -23,6 +23,7 @@ EVERYWHERE = {"--index", "--json", "--quiet", "--debug", "--threads"}
 FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
     "index": {"--detector", "--keypoints", "--label", "--prune", "--re-embed", "--root", "--fps", "--mode"},
+    "serve": {"--port", "--host", "--token", "--open"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore",
         "--distinct", "--report", "--sheet", "--mode",
