@@ -177,6 +177,18 @@ def test_a_run_is_called_off_and_keeps_what_is_finished(
     assert wait(page, later["job"])["state"] == "cancelled"
 
 
+def test_an_index_that_was_made_anew_is_opened_again(serve: Serve, tmp_path: Path) -> None:
+    photo(tmp_path / "p" / "a.png", people=1)
+    opened(tmp_path / "index").add(tmp_path / "p")
+    page = serve(tmp_path)
+    assert page.get("/api/library")["info"]["people"] == 1
+    (tmp_path / "index").rename(tmp_path / "old")
+    assert page.get("/api/library", 409)["error"]["kind"] == "store"
+    photo(tmp_path / "p" / "b.png", people=2, seed=1)
+    opened(tmp_path / "index").add(tmp_path / "p")
+    assert page.get("/api/library")["info"]["people"] == 3
+
+
 def test_another_writer_is_told_and_left_alone(serve: Serve, tmp_path: Path) -> None:
     photo(tmp_path / "p" / "a.png", people=1)
     opened(tmp_path / "index").add(tmp_path / "p")

@@ -70,7 +70,12 @@ def test_the_own_picture_of_what_was_sent_is_left_out(page: Page) -> None:
     asked = page.send((page.folder / "photos" / "05.png").read_bytes())
     body = {"keypoints": asked["people"][0]["keypoints"], "query": asked["query"], "min_score": 0}
     assert "photos/05.png" not in {r["path"] for r in page.post("/api/search", body)["results"]}
-    assert page.post("/api/search", {**body, "copies": True})["results"][0]["path"] == "photos/05.png"
+    with_copies = page.post("/api/search", {**body, "copies": True})
+    assert with_copies["results"][0]["path"] == "photos/05.png"
+    assert with_copies["query"]["image"] is None and with_copies["query"]["source"] == "picture"
+    report = page.client.post("/api/export", json={**body, "format": "html", "k": 3}).text
+    assert "samepose-" not in report and ">picture<" in report
+    assert page.post("/api/search", {**body, "query": "x" * 22}, 404)["error"]["kind"] == "missing"
 
 
 @pytest.mark.parametrize(("body", "why"), [

@@ -39,7 +39,7 @@ async def query(
     if not request.headers.get("content-type", "").startswith("application/json"):
         file = await service.queries.receive(request.stream())
         try:
-            kept = await service.work("heavy", _sent, service, file, shown_name(name), at)
+            kept = await service.work("detect", _sent, service, file, shown_name(name), at)
         except BaseException:
             file.unlink(missing_ok=True)
             raise
@@ -48,8 +48,8 @@ async def query(
         asked = Ask.model_validate_json(await request.body())
     except ValidationError as error:
         raise Refusal(422, "usage", _reason(error), "see /api/openapi.json") from error
-    heavy = asked.query is not None
-    return _shown(service.queries.keep(await service.work("heavy" if heavy else "picture", _named, service, asked)))
+    kept = await service.work("picture" if asked.query is None else "detect", _named, service, asked)
+    return _shown(service.queries.keep(kept))
 
 
 @router.get("/api/query/{query}/picture.jpg", response_class=Response)

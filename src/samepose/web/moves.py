@@ -22,19 +22,19 @@ router = APIRouter(tags=["moves"])
 @router.post("/api/find")
 async def find_move(request: Request, asked: Find) -> Places:
     """Where a move is, in the whole index."""
-    return await service_of(request).work("heavy", _find, service_of(request), asked)
+    return await service_of(request).work("moves", _find, service_of(request), asked)
 
 
 @router.post("/api/count")
 async def count_move(request: Request, asked: Count) -> Counted:
     """How often a move is in a clip."""
-    return await service_of(request).work("heavy", _count, service_of(request), asked)
+    return await service_of(request).work("moves", _count, service_of(request), asked)
 
 
 @router.post("/api/align")
 async def align_clips(request: Request, asked: Align) -> Aligned:
     """Two performances at one pace, and where they differ."""
-    return await service_of(request).work("heavy", _align, service_of(request), asked)
+    return await service_of(request).work("moves", _align, service_of(request), asked)
 
 
 def _find(service: Service, asked: Find) -> Places:

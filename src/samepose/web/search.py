@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,10 +55,15 @@ def _search(service: Service, asked: Search) -> Found:
 
 
 def _hits(service: Service, asked: Search, k: int) -> Hits:
-    return service.index().search(
-        asked.person or _query(service, asked), k=k, ignore=asked.ignore, mirror=asked.mirror, where=asked.where,
+    query = asked.person or _query(service, asked)
+    hits = service.index().search(
+        query, k=k, ignore=asked.ignore, mirror=asked.mirror, where=asked.where,
         label=asked.label, time_from=asked.time_from, time_to=asked.time_to, distinct=asked.distinct,
         min_score=asked.min_score, copies=asked.copies)
+    if hits.query.image is None or not hits.query.image.is_relative_to(service.queries.folder):
+        return hits
+    # What was sent is known by its name; where it is kept meanwhile is nobody's business.
+    return Hits(replace(hits.query, image=None), list(hits), hits.root)
 
 
 def _query(service: Service, asked: Search) -> Query:
@@ -72,7 +78,7 @@ def _query(service: Service, asked: Search) -> Query:
             image = file_of(service.index(), kept.medium)
         except Refusal:
             image = None
-    return Query(pose, kept.source, image, kept.time, None, max(len(kept.people), 1), pixels=kept.pixels)
+    return Query(pose, kept.source, image, kept.time, None, max(len(kept.people), 1))
 
 
 def _result(hit: Hit) -> Result:
@@ -96,6 +102,9 @@ def _why_nothing(service: Service, asked: Search) -> Literal["index", "where", "
 
 def _export(service: Service, asked: Export) -> bytes:
     hits = _hits(service, asked, min(asked.offset + asked.k, MOST_HITS))[asked.offset :]
+    if asked.query is not None and asked.format in ("html", "png"):
+        shown = replace(hits.query, pixels=service.queries.get(asked.query).pixels)
+        hits = Hits(shown, list(hits), hits.root)
     if asked.only is not None:
         only = set(asked.only)
         hits = Hits(hits.query, [hit for hit in hits if hit.id in only], hits.root)

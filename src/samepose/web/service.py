@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
+import numpy as np
 from starlette.requests import Request
 
-from samepose.errors import StoreError
+from samepose.errors import SameposeError, StoreError
 from samepose.index import Index, Medium
+from samepose.index.place import local_folder
 from samepose.index.schema import parse_id
 from samepose.web.cache import Cache
+from samepose.web.figures import standing
 from samepose.web.jobs import Jobs
 from samepose.web.problems import Refusal, missing
 from samepose.web.security import Gate
 from samepose.web.uploads import Queries
+from samepose.weights import cores
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
 
 T = TypeVar("T")
-Work = Literal["search", "picture", "heavy"]
-_MOST_WAITING = {"search": 500, "picture": 500, "heavy": 16}
+Work = Literal["search", "picture", "detect", "moves"]
+_MOST_WAITING = {"search": 500, "picture": 500, "detect": 16, "moves": 16}
 _CROPS = 64 << 20  # bytes
 
 
@@ -41,6 +46,8 @@ class Service:
         self.uri, self.gate, self.threads = uri, gate, threads
         self._given, self._embedder = detector, embedder
         self._index: Index | None = None
+        self._place: tuple[int, int] | None = None
+        self._limits: dict[str, anyio.CapacityLimiter] = {}
         self._lock = Lock()
         self.queries, self.crops = Queries(), Cache(_CROPS)
         self.jobs = Jobs(self._fillable)
@@ -64,8 +71,9 @@ class Service:
             StoreError: there is none, or it cannot be read.
         """
         with self._lock:
-            if self._index is None or not Index.exists(self.uri):
-                self._index = None
+            place = _identity(self.uri)
+            if self._index is None or place != self._place:
+                self._index, self._place = None, place
                 self._index = Index.open(self.uri, detector=self._given, embedder=self.embedder, threads=self.threads)
             return self._index
 
@@ -79,10 +87,11 @@ class Service:
 
             return self._given or default_detector()
 
-    def forget(self) -> None:
-        """Open the index again at the next request."""
-        with self._lock:
-            self._index = None
+    async def warm(self) -> None:
+        """Load what the first search and the first picture will need; what is wrong is told when they come."""
+        with suppress(SameposeError):
+            await self.work("search", lambda: self.index().search(standing(), k=1))
+            await self.work("detect", lambda: self.detector.detect(np.zeros((64, 64, 3), np.uint8)))
 
     def medium(self, id: str) -> Medium:
         """A file of the index by id; `Refusal` where there is none, see `missing`."""
@@ -96,11 +105,10 @@ class Service:
         """The index to add to; made when there is none."""
         if not Index.exists(self.uri):
             Index.open(self.uri, create=True, embedder=self.embedder)
-            self.forget()
         return self.index()
 
     async def work(self, kind: Work, task: Callable[..., T], *arguments: Any) -> T:
-        """Do something apart from the event loop: searches side by side, what is heavy one after the other.
+        """Do something apart from the event loop: searches side by side, what is heavy one after the other of its kind.
 
         Raises:
             Refusal: too many are waiting.
@@ -109,15 +117,12 @@ class Service:
             raise Refusal(503, "busy", "too many are waiting", "ask again in a moment")
         self._waiting[kind] += 1
         try:
+            if not self._limits:
+                meet = await anyio.to_thread.run_sync(_kernels_may_meet)
+                self._limits = self._limits or _limits(meet)
             return await anyio.to_thread.run_sync(task, *arguments, limiter=self._limits[kind])
         finally:
             self._waiting[kind] -= 1
-
-    @cached_property
-    def _limits(self) -> dict[str, anyio.CapacityLimiter]:
-        searching = anyio.CapacityLimiter(max(_cores(), 2) if _kernels_may_meet() else 1)
-        heavy = anyio.CapacityLimiter(1) if searching.total_tokens > 1 else searching
-        return {"search": searching, "picture": anyio.CapacityLimiter(max(_cores(), 2)), "heavy": heavy}
 
     def close(self) -> None:
         """End the jobs and delete what was sent."""
@@ -131,17 +136,29 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def _cores() -> int:
-    from samepose.weights import cores
+def _limits(meet: bool) -> dict[str, anyio.CapacityLimiter]:
+    """How many work at once; where compiled code must not meet, searches and moves take turns."""
+    several = max(cores(), 2)
+    searches = anyio.CapacityLimiter(several if meet else 1)
+    moves = anyio.CapacityLimiter(1) if meet else searches
+    return {"search": searches, "picture": anyio.CapacityLimiter(several), "detect": anyio.CapacityLimiter(1),
+            "moves": moves}
 
-    return cores()
+
+def _identity(uri: str) -> tuple[int, int] | None:
+    """Of a local index's table: another one when it was made anew in its place."""
+    folder = local_folder(uri)
+    try:
+        status = None if folder is None else (folder / "media.lance").stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _kernels_may_meet() -> bool:
     """True when compiled code may run in several threads at once: of numba's thread pools "workqueue" ends the process
     when it is entered twice. It is known once one has run."""
     import numba
-    import numpy as np
 
     from samepose.matching.embeddings import Embeddings, Matching
 
