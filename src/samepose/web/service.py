@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,6 +49,8 @@ class Service:
         self._index: Index | None = None
         self._place: tuple[int, int] | None = None
         self._limits: dict[str, anyio.CapacityLimiter] = {}
+        self._meet: bool | None = None
+        self._deciding = asyncio.Lock()
         self._lock = Lock()
         self.queries, self.crops = Queries(), Cache(_CROPS)
         self.jobs = Jobs(self._fillable)
@@ -87,11 +90,12 @@ class Service:
 
             return self._given or default_detector()
 
-    async def warm(self) -> None:
-        """Load what the first search and the first picture will need; what is wrong is told when they come."""
+    def warm(self) -> None:
+        """Load what the first search will need, before anybody asks: libraries that are first loaded by two threads at
+        once have been seen to wait for each other. What is wrong is told when somebody asks."""
+        self._meet = _kernels_may_meet()
         with suppress(SameposeError):
-            await self.work("search", lambda: self.index().search(standing(), k=1))
-            await self.work("detect", lambda: self.detector.detect(np.zeros((64, 64, 3), np.uint8)))
+            self.index().search(standing(), k=1)
 
     def medium(self, id: str) -> Medium:
         """A file of the index by id; `Refusal` where there is none, see `missing`."""
@@ -118,8 +122,10 @@ class Service:
         self._waiting[kind] += 1
         try:
             if not self._limits:
-                meet = await anyio.to_thread.run_sync(_kernels_may_meet)
-                self._limits = self._limits or _limits(meet)
+                async with self._deciding:
+                    if self._meet is None:
+                        self._meet = await anyio.to_thread.run_sync(_kernels_may_meet)
+                self._limits = self._limits or _limits(self._meet)
             return await anyio.to_thread.run_sync(task, *arguments, limiter=self._limits[kind])
         finally:
             self._waiting[kind] -= 1
