@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
-import numpy as np
 from starlette.requests import Request
 
 from samepose.errors import SameposeError, StoreError
@@ -91,8 +89,7 @@ class Service:
             return self._given or default_detector()
 
     def warm(self) -> None:
-        """Load what the first search will need, before anybody asks: libraries that are first loaded by two threads at
-        once have been seen to wait for each other. What is wrong is told when somebody asks."""
+        """Load what the first search will need, before anybody asks; what is wrong is told when somebody does."""
         self._meet = _kernels_may_meet()
         with suppress(SameposeError):
             self.index().search(standing(), k=1)
@@ -163,15 +160,12 @@ def _identity(uri: str) -> tuple[int, int] | None:
 
 def _kernels_may_meet() -> bool:
     """True when compiled code may run in several threads at once: of numba's thread pools "workqueue" ends the process
-    when it is entered twice. It is known once one has run."""
+    when it is entered twice."""
     import numba
+    from numba.np.ufunc.parallel import _launch_threads
 
-    from samepose.matching.embeddings import Embeddings, Matching
-
-    os.environ.setdefault("KMP_WARNINGS", "0")
-    one = Embeddings(np.zeros((1, 16), np.float32), np.ones((1, 16), np.float32))
-    Matching(1.0, 1.0).probability(one, one)
+    _launch_threads()  # which pool there is, is only known once it was started
     try:
         return str(numba.threading_layer()) in ("omp", "tbb")  # type: ignore[attr-defined]
-    except ValueError:  # nothing that runs in parallel was needed
+    except ValueError:  # none was started
         return False
