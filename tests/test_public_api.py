@@ -16,8 +16,8 @@ NAMES = [
     "FormatError", "Frame", "Group", "Groups", "Hit", "Hits", "ImageEmbedder", "Index", "KeypointFile", "Matching",
     "MediaError", "MoveNet", "Named", "Poses", "PrVipeEmbedder", "Query", "Recogniser", "Report", "SameposeError",
     "Sighting", "Skeleton", "Source", "StoreError", "UsageError", "__version__", "align", "coco_results", "count",
-    "detect", "draw_poses", "find", "from_mediapipe", "from_rtmlib", "from_ultralytics", "in_words", "load_poses", "media_files",
-    "open_source", "recognise", "save_poses", "sports_angles",
+    "detect", "draw_poses", "find", "from_mediapipe", "from_rtmlib", "from_ultralytics", "in_words", "load_poses",
+    "media_files", "open_source", "recognise", "save_poses", "sports_angles",
 ]
 
 

@@ -24,6 +24,7 @@ FLAGS = {
     "detect": {"--out", "--detector", "--mode", "--fps", "--draw"},
     "index": {"--detector", "--keypoints", "--label", "--prune", "--embedding", "--re-embed", "--root", "--fps",
               "--mode"},
+    "serve": {"--port", "--host", "--token", "--open"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore", "--by",
         "--distinct", "--report", "--sheet", "--mode",

@@ -33,6 +33,7 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("index", "MEDIA…", "samepose.cli.index:index", "Add the people in photos and videos to an index.", _INDEX),
     ("search", "QUERY", "samepose.cli.search:search", "Find the people of an index in the pose of a query.", _INDEX),
     ("cluster", "INDEX", "samepose.cli.cluster:cluster", "Group the people of an index by pose.", _INDEX),
+    ("serve", "", "samepose.cli.serve:serve", "Search in the browser: drop a picture, drag the joints.", _INDEX),
     ("info", "", "samepose.cli.contents:info", "Say what an index holds.", _INDEX),
     ("label", "GLOB|ID… NAME", "samepose.cli.contents:label", "Label files or people of an index.", _INDEX),
     ("remove", "GLOB|ID…", "samepose.cli.contents:remove", "Remove files or people from an index.", _INDEX),

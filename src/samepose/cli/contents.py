@@ -20,8 +20,6 @@ from samepose.files import written
 if TYPE_CHECKING:
     from samepose import Index
 
-_MANY = 20  # files that may be removed without asking
-
 
 def info(
     *, files: Flag = False, failed: Flag = False, export: Path | None = None, options: Options = DEFAULTS
@@ -79,7 +77,7 @@ def remove(*what: str, yes: Flag = False, dry_run: Flag = False, options: Option
         options.result({"index": options.index, **meant._asdict(), "paths": paths},
                        "\n".join([*map(shown, paths), f"{options.index}: {_removed(*meant)} would be removed"]))
         return
-    if not yes and meant.files > 1 and (meant.files > _MANY or 2 * meant.files >= index.info().media):
+    if not yes and meant.much(index.info().media):
         _ask(f"{options.index}: {_removed(*meant)} would be removed", options)
     people, files = index.remove(what)
     options.done({"index": options.index, "people": people, "files": files},
@@ -116,8 +114,7 @@ def label(
 def _list(index: Index, failed: bool, options: Options) -> None:
     """Files with their status; all, or those with which something is amiss."""
     media = [m for m in index.select() if not failed or m.error is not None or m.status == "partial"]
-    value = [{"path": m.path, "status": m.status, "people": m.people, "label": m.label, "error": m.error}
-             for m in media]
+    value = [m.to_json() for m in media]
     if options.json:
         options.result(value, "")
         return

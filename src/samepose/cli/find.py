@@ -17,7 +17,7 @@ from samepose.cli.text import seconds, table_text
 from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
-    from samepose import Clip, Detector, Sighting, Source
+    from samepose import Detector, Sighting, Source
 
 
 def find(
@@ -73,7 +73,8 @@ def find(
         found.write(csv)
         options.note(f"wrote {csv}")
     complete = clips is None or cut_clips(found, clips, options, *inputs)
-    options.result({"example": _asked(example, wanted), "mirror": mirror, **found.to_json(), "failed": failed},
+    shown = {**wanted.to_json(), "source": example}
+    options.result({"example": shown, "mirror": mirror, **found.to_json(), "failed": failed},
                    _table(found) if found else "nothing found: nobody is in view for half as long as the example")
     return 1 if failed or not complete else 0
 
@@ -112,7 +113,7 @@ def count(
     wanted = options.clip(shown, person).part(*part)
     clip = options.clip(source, in_person)
     found = samepose.count(wanted, clip, mirror=mirror)
-    value = {"example": _asked(example, wanted), "mirror": mirror, "path": where, "person": clip.person,
+    value = {"example": {**wanted.to_json(), "source": example}, "mirror": mirror, "path": where, "person": clip.person,
              "count": len(found), "repetitions": [s.to_json() for s in found]}
     lines = [counted(len(found), "repetition")]
     lines += [f"  {n:3d}  {p.start:7.2f}–{p.end:.2f} s  score {p.score:.2f}{'  mirrored' if p.mirrored else ''}"
@@ -165,11 +166,6 @@ def seconds_of(span: str) -> tuple[float | None, float | None]:
     if not (0.0 if begin is None else begin) < (float("inf") if end is None else end):  # also where one is NaN
         raise UsageError(f"--span {span}: nothing lies between; give seconds as FROM:TO, such as 1.5:3")
     return begin, end
-
-
-def _asked(text: str, clip: Clip) -> dict[str, Any]:
-    return {"source": text, "start": round(float(clip.times[0]), 3), "end": round(float(clip.times[-1]), 3),
-            "person": clip.person}
 
 
 def _table(found: Sequence[Sighting]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -124,9 +123,7 @@ def _tell(report: Report, options: Options) -> int:
     fine = report.done + report.nobody + report.unchanged + report.moved + report.copied + report.removed
     for path, why in report.failed + report.cut:
         options.warn(f"{path}: {why}")
-    told = {name: [{"path": path, "error": why} for path, why in getattr(report, name)]
-            for name in ("failed", "cut", "lost")}
-    value = {"index": options.index, **asdict(report), **told}
+    value = {"index": options.index, **report.to_json()}
     for path, why in report.lost:
         options.warn(f"{path}: labels were lost: {why}; label it again")
     counts = [

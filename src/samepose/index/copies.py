@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,14 @@ def _poses_at(store: Store, file: Path) -> list[Medium]:
 
 def _digest(file: Path, own: list[Medium]) -> str:
     """The file's hash; as the index has it where the file is as it was."""
+    status = file.stat()
+    known = [m.hash for m in own if m.mtime == status.st_mtime_ns and m.mode != "keypoints"]
+    return known[0] if known else _hash(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(64)
+def _hash(file: Path, size: int, mtime: int) -> str:
+    """Read once as long as it stays as it is: who drags joints searches again and again."""
     from samepose.index.plan import file_hash
 
-    known = [m.hash for m in own if m.mtime == file.stat().st_mtime_ns and m.mode != "keypoints"]
-    return known[0] if known else file_hash(file)
+    return file_hash(file)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
     from samepose.embed.image import ImageEmbedder
+    from samepose.index.plane import Plane
     from samepose.query.query import Query
 
 
@@ -281,6 +282,25 @@ class Index(Contents):
         from samepose.index.re_embedding import re_embed
 
         return re_embed(self._store, self._models, spaces_meant(embedding) if embedding else None, progress)
+
+    def check(self) -> None:
+        """Make sure that people can be found by the embedder of the index's first space.
+
+        Raises:
+            StoreError: the index was made with another one, or cannot be read.
+        """
+        self._models.matching(self._store, self._store.spaces[0].name)
+
+    def plane(self, most: int = 100_000) -> Plane:
+        """All people in a plane, to look at; evenly chosen ones where there are more than `most`."""
+        from samepose.index.plane import plane
+
+        return plane(self._store, self._store.spaces[0], most)
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Differs whenever something has changed."""
+        return self._store.state
 
     def _excluded(self, id: str | None) -> Excluded | None:
         return None if id is None else Excluded.of(self._store, person_id(id)[1], id)

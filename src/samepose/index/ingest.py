@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samepose.errors import MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
@@ -64,6 +64,12 @@ class Report:
     people: int = 0
     no_pixels: int = 0
     seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; each of `failed`, `cut` and `lost` is `{"path", "error"}`."""
+        told = {name: [{"path": path, "error": why} for path, why in getattr(self, name)]
+                for name in ("failed", "cut", "lost")}
+        return {**asdict(self), **told}
 
 
 @contextmanager

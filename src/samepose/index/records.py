@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from samepose.matching.embeddings import Embeddings
 
 
+_MANY = 20  # media that may be removed without a question
+
+
 class Removed(NamedTuple):
     """What `Index.remove` removed: people, and media with all of theirs."""
 
     people: int
     files: int
+
+    def much(self, media: int) -> bool:
+        """True for so many of an index's media that nobody should remove them without being asked: more than 20, or
+        half of all; but never for a single one."""
+        return self.files > 1 and (self.files > _MANY or 2 * self.files >= media)
 
 
 class ReEmbedded(NamedTuple):

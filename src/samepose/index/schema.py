@@ -77,6 +77,11 @@ class Medium:
         """The id as people, `Index.select` and `where` of a search know it."""
         return f"{self.id:09x}"
 
+    def to_json(self) -> dict[str, Any]:
+        """For programs: what became of it."""
+        return {"path": self.path, "status": self.status, "people": self.people, "label": self.label,
+                "error": self.error}
+
     def same_settings(self, other: Medium) -> bool:
         """True when both were, or would be, read in the same way."""
         return self.mode == other.mode and self.fps == other.fps
@@ -140,8 +145,8 @@ def medium_of(person: Any) -> Any:
     return person >> _NUMBER_BITS
 
 
-def number_of(person: int) -> int:
-    """The number of a person or track within its medium."""
+def number_of(person: Any) -> Any:
+    """The number of a person or track within its medium, or of an array of them."""
     return person & _NUMBER_MASK
 
 

@@ -80,6 +80,12 @@ class Store:
         return {k.decode().removeprefix(FACT): v.decode() for k, v in kept.items() if k.startswith(FACT.encode())}
 
     @property
+    def state(self) -> tuple[int, int]:
+        """Versions of both tables."""
+        with store_errors(self.uri):
+            return self.people.version, self.media.version
+
+    @property
     def spaces(self) -> tuple[Space, ...]:
         """What people can be found by, as of now: another process may have changed it."""
         have = self.metadata

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,7 @@ _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 14, "HEIF": 14, "TIFF": 13}
 _OTHER_BYTES_PER_PIXEL = 7
 _PROGRESSIVE_BYTES_PER_PIXEL = 11  # all coefficients are in memory, whatever size is decoded
 _ROWS = 64  # that are converted at once
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF's orientations that exchange width and height
 
 
 def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -45,6 +48,24 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
         MediaError: the file is missing, empty, truncated, not an image of a kind that is read here, or of more pixels
             than a gigabyte of memory is enough for; or it is HEIC and the extra that reads it is not installed.
     """
+    with _opened(path) as image:
+        return _to_array(image, Path(path))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of a photo that `read_image` would give; from its header, nothing is decoded.
+
+    Raises:
+        MediaError: as `read_image`, as far as the header tells.
+    """
+    with _opened(path) as image:
+        turned = _orientation(image) in _SIDEWAYS
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """A photo whose header is read; whatever is wrong with it, there or while it is read, is a MediaError."""
     path = check_readable(path)
     formats = _formats(path)
     try:
@@ -52,7 +73,7 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
             # Pillow warns from 89 million pixels on: a panorama may have more. It still refuses twice as many.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=formats) as image:
-                return _to_array(image, path)
+                yield image
     except MediaError:
         raise
     except Image.DecompressionBombError as error:
@@ -141,7 +162,7 @@ def _to_array(image: Image.Image, path: Path) -> UInt8[np.ndarray, "height width
     image.load()
     orientation = _orientation(image)
     white = _white(image) if _is_deep(image) else None
-    out = np.empty((width, height, 3) if orientation in (5, 6, 7, 8) else (height, width, 3), np.uint8)
+    out = np.empty((width, height, 3) if orientation in _SIDEWAYS else (height, width, 3), np.uint8)
     stored = _as_stored(out, orientation)
     for y in range(0, image.height, _ROWS):
         band = np.asarray(_to_rgb(image.crop((0, y, image.width, min(y + _ROWS, image.height))), white))
@@ -174,7 +195,7 @@ def _as_stored(
     upright: UInt8[np.ndarray, "height width 3"], orientation: int
 ) -> UInt8[np.ndarray, "height2 width2 3"]:
     """A view of an upright image in which it lies as the file stores it, by EXIF's number."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _SIDEWAYS:
         upright = upright.transpose(1, 0, 2)
     flip_y, flip_x = orientation in (3, 4, 6, 7), orientation in (2, 3, 7, 8)
     return upright[:: -1 if flip_y else 1, :: -1 if flip_x else 1]

@@ -123,6 +123,11 @@ class Clip:
         """Track id."""
         return int(self.poses.tracks[0])
 
+    def to_json(self) -> dict[str, Any]:
+        """For programs: whose it is, and when."""
+        return {"source": self.name, "start": round(float(self.times[0]), 3), "end": round(float(self.times[-1]), 3),
+                "person": self.person}
+
     @property
     def rate(self) -> float:
         """Moments per second; `PAPER_RATE` for a single moment."""
