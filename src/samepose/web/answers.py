@@ -143,6 +143,7 @@ class Asking(BaseModel):
     people: int
     box: Box | None
     ignored: list[str]
+    by: str
     id: str | None
 
 
