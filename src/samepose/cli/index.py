@@ -58,6 +58,8 @@ def index(
     for path in media:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
+    if embedding in ("pixels", "both"):
+        options.note("the embedding of pixels has learned from photographs that are for research only")
     added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
     target = _open(options, bool(added) and not re_embed, detector, mode, root, None if re_embed else embedding)
     if root is not None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 
 from samepose.matching.embeddings import Embeddings, Matching
 from samepose.media.square import Square
-from samepose.weights import Network, weight_file
+from samepose.weights import WEIGHTS, Network, weight_file
 
 SIZE = 128  # side of a crop, pixels (Mori 2015, table 1)
 ROOM = 1.1  # side of the crop in longer sides of the person's box (ours; the paper does not tell)
@@ -27,12 +27,10 @@ class ImageModelInfo:
         name: model and version, e.g. "image-1".
         matching: of two of its embeddings; the variances are 0. It says how likely two people are the same pose in the
             picture, which is a pose difference under 15 pixels of the crop (Mori 2015, section 4.2).
-        licence: what the data it learned from asks of its users, in a word; "" for nothing.
     """
 
     name: str
     matching: Matching
-    licence: str = ""
 
     def to_json(self) -> str:
         """As stored in the ONNX file's metadata, under "samepose_image"."""
@@ -78,6 +76,11 @@ class ImageEmbedder:
     def sha256(self) -> str:
         """Of the file; an index remembers it."""
         return self._network.sha256
+
+    @property
+    def research_only(self) -> bool:
+        """Whether it has learned from photographs that are for research only (weights/IMAGE.md)."""
+        return self.sha256 == WEIGHTS["image"]
 
     @property
     def matching(self) -> Matching:

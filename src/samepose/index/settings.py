@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from samepose.errors import UsageError
+from samepose.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -50,9 +51,10 @@ def remember_licence(store: Store, detector: Detector) -> None:
 
 
 def for_research_only(store: Store, media: Sequence[Medium]) -> list[Medium]:
-    """Those of an index's media that were read by such a detector."""
+    """Media of an index that were read by such a detector, or whose people have embeddings of such a network."""
     known = _research_only(store)
-    return [medium for medium in media if medium.mode in known]
+    embedded = any(space.sha256 == WEIGHTS["image"] for space in store.spaces)
+    return [medium for medium in media if medium.mode in known or (embedded and medium.people)]
 
 
 def _research_only(store: Store) -> list[str]:

@@ -16,7 +16,7 @@ from samepose.models.image_embedding import JOINTS, ImageEmbedding
 from samepose.training.onnx import halved, save, translated
 
 
-def export_image(model: ImageEmbedding, name: str, matching: Matching, path: Path, licence: str = "") -> None:
+def export_image(model: ImageEmbedding, name: str, matching: Matching, path: Path) -> None:
     """Write what `ImageEmbedder` reads: `image` (n, 128, 128, 3) RGB of 0..255, float32 -> `embedding`; fp16 weights.
 
     A model of joints gives `joints` instead, (n, J, 2) pixels of the crop, whole numbers being the middles of pixels;
@@ -24,12 +24,11 @@ def export_image(model: ImageEmbedding, name: str, matching: Matching, path: Pat
 
     Args:
         matching: of two embeddings, see `training.image.validate`.
-        licence: what the data ask of users, in a word.
     """
     if model.config.objective == "joints":
         facts = {"samepose_joints": json.dumps({"name": name, "joints": JOINTS})}
     else:
-        facts = {"samepose_image": ImageModelInfo(name, matching, licence).to_json()}
+        facts = {"samepose_image": ImageModelInfo(name, matching).to_json()}
     save(halved(graph(model)), facts, path)
 
 
