@@ -5,7 +5,7 @@ import { button, el, svg } from "./ui.js";
 
 const LIGHT = [[0, 100, 190], [200, 80, 0], [0, 125, 85], [165, 45, 130], [110, 90, 0], [90, 70, 200], [190, 25, 50], [0, 120, 140]];
 const DARK = [[90, 175, 255], [255, 150, 70], [70, 215, 160], [240, 130, 205], [225, 200, 80], [170, 155, 255], [255, 115, 125], [85, 210, 230]];
-const NOBODY = { light: [120, 126, 123], dark: [130, 138, 134] };
+const NOBODY = { light: [62, 68, 65], dark: [196, 204, 200] };
 
 /** For each label, with "none" as the first, its name, colour, shape and how many have it. */
 export function kindsOf(labels, column, dark) {

@@ -11,6 +11,7 @@ import { button, el, problem } from "./ui.js";
 
 const PAGE = 100; // files at a time
 const LATER = 250; // milliseconds after the last key
+const KINDS = { image: ["photo", "photos"], video: ["video", "videos"], poses: ["file of poses", "files of poses"] };
 const STATUS = { done: "people found", nobody: "nobody in it", partial: "breaks off", failed: "not readable" };
 let view = null;
 
@@ -118,7 +119,13 @@ function row(medium) {
     el("a", { class: "small", href: href("compare", { a: id }), "aria-label": `Compare ${base(path)}` }, "Compare")) : el("span", {});
   return el("li", { class: "file", "data-status": status }, thumb, name, links,
     el("span", { class: "file-facts" }, label ? el("span", { class: "chip" }, label) : null,
-      el("span", { class: "small number" }, people ? `${people.toLocaleString()} ${people === 1 ? "person" : "people"}` : STATUS[status] ?? status)));
+      el("span", { class: "small number" }, people ? counted(people, kind) : STATUS[status] ?? status)));
+}
+
+/** People of a photo; of a video somebody counts at every moment that they were seen. */
+function counted(people, kind) {
+  const word = kind === "video" ? ["sighting", "sightings"] : ["person", "people"];
+  return `${people.toLocaleString()} ${word[Number(people !== 1)]}`;
 }
 
 function factsOf({ media, people, searchable, status, kind, bytes, labels, root }) {
@@ -126,7 +133,7 @@ function factsOf({ media, people, searchable, status, kind, bytes, labels, root 
   const fact = (name, value, more) => el("div", {}, el("dt", { class: "muted small" }, name), el("dd", { class: "number" }, el("strong", {}, value),
     more ? el("small", { class: "muted" }, more) : null));
   const unread = (status.failed ?? 0) + (status.partial ?? 0);
-  return [fact("Files", media.toLocaleString(), Object.entries(kind).map(([name, n]) => `${n.toLocaleString()} ${name}`).join(", ")),
+  return [fact("Files", media.toLocaleString(), Object.entries(kind).map(([name, n]) => `${n.toLocaleString()} ${(KINDS[name] ?? [name, name])[Number(n !== 1)]}`).join(", ")),
     fact("People", people.toLocaleString(), searchable < people ? `${searchable.toLocaleString()} can be searched for` : "all can be searched for"),
     fact("Failures", unread.toLocaleString(), unread ? "see below with “Only failures”" : "every file was read"),
     fact("Labels", Object.keys(labels).length.toLocaleString(), Object.keys(labels).slice(0, 3).join(", ")),

@@ -83,7 +83,7 @@ class PoseMap {
     this.tip = el("div", { class: "map-tip", hidden: true }, el("img", { alt: "" }), el("span", {}));
     this.gestures = new Gestures(this.canvas, { moved: () => this.redraw(), pointed: (k, x, y) => this.point(k, x, y),
       chosen: (list) => this.choose(list) });
-    this.lasso = button("Lasso", () => this.gestures.setLasso(!this.gestures.lasso), { "aria-pressed": "false", icon: "similar" });
+    this.lasso = button("Lasso", () => this.gestures.setLasso(!this.gestures.lasso), { "aria-pressed": "false" });
     this.gestures.changed = (on) => this.lasso.setAttribute("aria-pressed", String(on));
     const zoom = (factor) => { this.scatter.zoomBy(factor); this.redraw(); };
     const tools = el("div", { class: "map-tools", role: "toolbar", "aria-label": "Map" },

@@ -90,12 +90,16 @@ export class Scatter {
     this.scale = to;
   }
 
-  get radius() { return Math.min(1.3 + Math.log2(Math.max(this.zoom, 1)) * 0.55, 5); }
+  /** Pixels of the page; few points are large, and all grow as one comes near. */
+  get radius() {
+    const far = Math.min(Math.max(1.3 * (100_000 / this.n) ** 0.2, 1.3), 4.5);
+    return Math.min(far + Math.log2(Math.max(this.zoom, 1)) * 0.55, 6);
+  }
 
   draw() {
     const { pixels, canvas: { width, height }, points: { x, y, label }, kinds, ratio, chosen } = this;
     pixels.fill(packed(this.background));
-    const sprites = kinds.map((kind, k) => sprite(SHAPES[kind.shape][1], this.radius * ratio * (k ? 1.5 : 1), width));
+    const sprites = kinds.map((kind, k) => sprite(SHAPES[kind.shape][1], this.radius * ratio * (k ? 1.35 : 1), width));
     const inks = kinds.map((kind) => packed(kind.colour));
     const mark = packed(this.mark);
     const ring = sprite(SHAPES[0][1], this.radius * ratio * 2.1, width);

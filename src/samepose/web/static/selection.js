@@ -14,7 +14,7 @@ export class Selection {
     this.title = el("h2", { role: "status", tabindex: -1 });
     this.list = el("ul", { class: "people" });
     this.more = button("More", () => this.grow(), { hidden: true });
-    this.links = el("div", { class: "row" });
+    this.links = el("div", { class: "row", hidden: true });
     this.name = el("input", { type: "text", maxlength: 200, placeholder: "Label", "aria-label": "Label for these people" });
     const form = el("form", { class: "row" }, this.name, button("Label", null, { type: "submit", icon: "label" }),
       button("Take labels off", () => this.label(null), { class: "quiet" }));
@@ -34,6 +34,7 @@ export class Selection {
     this.element.hidden = ids.length === 0;
     this.title.textContent = `${ids.length.toLocaleString()} ${ids.length === 1 ? "person" : "people"} chosen`;
     this.list.replaceChildren();
+    this.links.hidden = ids.length !== 2;
     this.links.replaceChildren(...(ids.length === 2
       ? [el("a", { class: "button", href: href("compare", { a: ids[0], b: ids[1] }) }, "Compare the two")] : []));
     this.grow();
