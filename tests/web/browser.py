@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from index_fakes import FakeDetector, FakeEmbedder, opened
+from samepose.poses import Poses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -49,6 +50,17 @@ def clip(path: Path, people: int, frames: int = 30, seed: int = 0) -> Path:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         out.mux(stream.encode())
     return path
+
+
+class Apart(FakeDetector):
+    """The people of `FakeDetector`, each in a column of the picture of their own."""
+
+    def detect(self, image: np.ndarray) -> Poses:
+        poses = super().detect(image)
+        column = SIDE / max(len(poses), 1)
+        points = poses.points / 300 * np.array([column * 0.8, SIDE * 0.9]) + SIDE * 0.05
+        points[..., 0] += np.arange(len(poses))[:, None] * column
+        return Poses.of(points, poses.skeleton, scores=poses.scores, person_scores=poses.person_scores)
 
 
 class Served:
@@ -97,7 +109,7 @@ def library_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
         picture(folder / "media" / ("beach" if n % 2 else "park") / f"{n:02d}.png", people=1 + n % 3, seed=n)
     clip(folder / "media" / "clips" / "a.mp4", people=2, seed=30)
     clip(folder / "media" / "clips" / "b.mp4", people=1, seed=31)
-    opened(folder / "index").add(folder / "media")
+    opened(folder / "index", Apart()).add(folder / "media")
     server = Served(folder)
     server.start()
     yield server
@@ -129,13 +141,13 @@ def tab(chromium: Browser, library_served: Served) -> Iterator[OpenTab]:
     def opened_at(address: str = "", **options: Any) -> Page:
         context = chromium.new_context(
             **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
         page.on("request", lambda sent: wrong.append(sent.url) if _elsewhere(sent.url, library_served.url) else None)
-        page.goto(f"{library_served.url}/{address}")
+        page.goto(f"{library_served.url}/{address}", wait_until="commit")
         return page
 
     yield opened_at
@@ -152,7 +164,7 @@ def _serve(index: str, port: int) -> None:
     import uvicorn
 
     from samepose.web.app import create_app
-    app = create_app(index, detector=FakeDetector(), embedder=FakeEmbedder())
+    app = create_app(index, detector=Apart(), embedder=FakeEmbedder())
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
 
 

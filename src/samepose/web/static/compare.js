@@ -6,7 +6,7 @@ import { post } from "./api.js";
 import { base, chooseMedium } from "./choose.js";
 import { remember } from "./route.js";
 import { spoken } from "./skeleton.js";
-import { mediumOf, Stage, trackField } from "./stage.js";
+import { mediumOf, Footage, trackField } from "./footage.js";
 import { button, clock, el, problem, svg } from "./ui.js";
 
 const PLAIN = 20; // degrees by which an angle must differ to be ringed
@@ -36,14 +36,14 @@ class Compare {
 
   side(name) {
     const title = name === "a" ? "Left" : "Right";
-    const stage = new Stage({ label: `${title} clip` });
+    const footage = new Footage({ label: `${title} clip` });
     const head = el("div", { class: "side-head" });
     const time = el("span", { class: "number chip side-time", hidden: true });
     const scrub = el("input", { type: "range", step: 0.01, hidden: true, "aria-label": `Moment of the ${title.toLowerCase()} video` });
     scrub.addEventListener("input", () => { this.halt(); this.show(this.nearest(name, Number(scrub.value))); });
     const element = el("section", { class: "side", "aria-label": title }, head,
-      el("div", { class: "side-picture" }, stage.element, time), scrub);
-    return { name, title, stage, head, time, scrub, element, id: this.params.get(name), track: null };
+      el("div", { class: "side-picture" }, footage.element, time), scrub);
+    return { name, title, footage, head, time, scrub, element, id: this.params.get(name), track: null };
   }
 
   makeOptions() {
@@ -54,7 +54,7 @@ class Compare {
         else this.params.delete(name);
         this.align();
       });
-      return el("label", { class: "check" }, input, text);
+      return el("label", { class: "tick" }, input, text);
     };
     return el("div", { class: "row options" }, box("mirror", "Either may be mirrored"), box("open", "One may be longer"));
   }
@@ -67,7 +67,7 @@ class Compare {
   stop() {
     this.turn += 1;
     cancelAnimationFrame(this.timer);
-    for (const name of SIDES) this.sides[name].stage.pause();
+    for (const name of SIDES) this.sides[name].footage.pause();
   }
 
   /** Show a side's file, or ask for one. */
@@ -75,21 +75,21 @@ class Compare {
     const choose = () => chooseMedium(`${side.title} video`, (medium) => this.choose(side, medium.id));
     if (side.id === null) {
       side.head.replaceChildren(button("Choose a video", choose, { icon: "film", class: "primary" }));
-      side.stage.element.replaceChildren(el("p", {}, "Nothing chosen yet"));
+      side.footage.element.replaceChildren(el("p", {}, "Nothing chosen yet"));
       return;
     }
     try {
       const { medium, track } = await mediumOf(side.id);
       side.track = track;
-      await side.stage.open(medium, track);
+      await side.footage.open(medium, track);
       const people = track ? trackField(medium, track, (id) => this.choose(side, id)) : null;
       side.head.replaceChildren(el("strong", { class: "side-name", title: medium.path }, base(medium.path)),
         people ?? "", button("Change", choose, { class: "quiet", label: `Change the ${side.title.toLowerCase()} video` }));
-      side.stage.show(track?.times[0] ?? 0);
+      side.footage.show(track?.times[0] ?? 0);
     } catch (error) {
       side.track = null;
       side.head.replaceChildren(button("Choose a video", choose, { icon: "film" }));
-      side.stage.element.replaceChildren(el("p", {}, error.message));
+      side.footage.element.replaceChildren(el("p", {}, error.message));
     }
   }
 
@@ -107,7 +107,7 @@ class Compare {
     this.params.delete("at");
     remember("compare", this.params);
     for (const name of SIDES) {
-      this.sides[name].stage.ring([]);
+      this.sides[name].footage.ring([]);
       this.sides[name].scrub.hidden = this.sides[name].time.hidden = true;
     }
     const [a, b] = SIDES.map((name) => this.sides[name].track);
@@ -170,9 +170,9 @@ class Compare {
     const joints = Object.entries(found.degrees).map(([joint, values]) => [joint, values[step]])
       .filter(([, degrees]) => degrees !== null && degrees >= PLAIN).sort(([, p], [, q]) => q - p).slice(0, RINGS);
     SIDES.forEach((name, k) => {
-      const { stage, time, scrub } = this.sides[name];
-      stage.ringed = joints.map(([joint]) => (found.mirrored && name === "b" ? crossed(joint) : joint));
-      stage.show(found.times[step][k]);
+      const { footage, time, scrub } = this.sides[name];
+      footage.ringed = joints.map(([joint]) => (found.mirrored && name === "b" ? crossed(joint) : joint));
+      footage.show(found.times[step][k]);
       time.hidden = false;
       scrub.value = found.times[step][k];
       scrub.setAttribute("aria-valuetext", clock(found.times[step][k]));

@@ -5,7 +5,7 @@
 import { get, post } from "./api.js";
 import { base, chooseMedium } from "./choose.js";
 import { remember } from "./route.js";
-import { mediumOf, Stage, trackField } from "./stage.js";
+import { mediumOf, Footage, trackField } from "./footage.js";
 import { spanBar, Timeline } from "./timeline.js";
 import { button, clock, el, problem, toast } from "./ui.js";
 
@@ -26,16 +26,16 @@ export function unmount() {
 class Moves {
   constructor(root, params) {
     Object.assign(this, { params, track: null, turn: 0, durations: new Map() });
-    this.stage = new Stage({ label: "The clip", ontime: (t) => this.timeline.at(t) });
-    this.shown = new Stage({ label: "A place where the move is" });
-    this.timeline = new Timeline({ onseek: (t) => { this.halt(); this.stage.show(t); }, onmark: () => this.marked() });
+    this.footage = new Footage({ label: "The clip", ontime: (t) => this.timeline.at(t) });
+    this.shown = new Footage({ label: "A place where the move is" });
+    this.timeline = new Timeline({ onseek: (t) => { this.halt(); this.footage.show(t); }, onmark: () => this.marked() });
     this.head = el("div", { class: "side-head" });
     this.span = el("p", { class: "number muted" });
     this.playButton = button("Play the mark", () => this.toggle(), { icon: "play" });
     this.actions = el("div", { class: "row" }, button("Find in the index", () => this.find(), { class: "primary", icon: "similar" }),
       button("Count in this clip", () => this.count(this.track.media)),
       button("Count in another…", () => chooseMedium("Count in", (medium) => this.count(medium.id))), this.mirror());
-    this.editor = el("div", { class: "stack", hidden: true }, this.stage.element, this.timeline.element,
+    this.editor = el("div", { class: "stack", hidden: true }, this.footage.element, this.timeline.element,
       el("div", { class: "row spread" }, this.span, this.playButton), this.actions);
     this.out = el("div", { class: "stack moves-out" });
     root.append(el("div", { class: "stack" }, el("h1", {}, "Moves"), el("div", { class: "moves" },
@@ -64,7 +64,7 @@ class Moves {
 
   stop() {
     this.turn += 1;
-    this.stage.pause();
+    this.footage.pause();
     this.shown.pause();
     clearTimeout(this.timer);
   }
@@ -97,10 +97,10 @@ class Moves {
         trackField(medium, track, (other) => this.open(other, this.timeline.from, this.timeline.to)) ?? "",
         button("Change", () => this.choose(), { class: "quiet", label: "Change the video" }));
       this.editor.hidden = false;
-      await this.stage.open(medium, track);
+      await this.footage.open(medium, track);
       const [first, last] = [track.times[0], track.times.at(-1)];
-      this.timeline.open(this.stage.end, from ?? first, to ?? Math.min(last, first + 2 * AROUND));
-      this.stage.show(this.timeline.from);
+      this.timeline.open(this.footage.end, from ?? first, to ?? Math.min(last, first + 2 * AROUND));
+      this.footage.show(this.timeline.from);
     } catch (error) {
       this.editor.hidden = true;
       this.head.replaceChildren(problem(error, () => this.choose()));
@@ -121,16 +121,16 @@ class Moves {
   }
 
   toggle() {
-    if (this.stage.playing) {
+    if (this.footage.playing) {
       this.halt();
       return;
     }
     this.playButton.lastChild.textContent = "Pause";
-    this.stage.play(this.timeline.from, this.timeline.to, { loop: true });
+    this.footage.play(this.timeline.from, this.timeline.to, { loop: true });
   }
 
   halt() {
-    this.stage.pause();
+    this.footage.pause();
     this.playButton.lastChild.textContent = "Play the mark";
   }
 

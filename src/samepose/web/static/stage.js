@@ -1,163 +1,174 @@
-// A file of the index at a moment, with one person's joints over it; it plays, and can be rung.
+// The picture of the query with everyone outlined, and the joints of the chosen person to drag.
 
-import { get } from "./api.js";
-import { bonesOf, named, skeletonGroup } from "./skeleton.js";
-import { clock, el, svg } from "./ui.js";
+import { seen, side, spoken } from "./skeleton.js";
+import { el, svg } from "./ui.js";
 
-const PLAYABLE = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", webm: "video/webm", ogv: "video/ogg" };
-const GAP = 0.5; // seconds without a sighting after which nobody is drawn
-const still = (id, t) => `/api/frame/${id}.jpg?size=640&t=${Math.max(t, 0).toFixed(2)}`;
+const HANDLE = 7; // pixels of the screen
+const REACH = 16; // pixels of the screen in which a handle is caught
+const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Joints of a track of `/api/track` at a time, between two sightings in a straight line; {} where nobody is seen. */
-export function jointsAt(track, t) {
-  const { times, keypoints, skeleton: { joints } } = track;
-  if (times[0] === null) return named(joints, keypoints[0]);
-  let next = times.findIndex((time) => time >= t);
-  if (next < 0) next = times.length - 1;
-  const last = times[next] > t && next > 0 ? next - 1 : next;
-  const [before, after] = [times[last], times[next]];
-  if (Math.min(Math.abs(t - before), Math.abs(after - t)) > GAP) return {};
-  const part = after - before > 0 && after - before <= 2 * GAP ? (t - before) / (after - before) : 0;
-  return named(joints, keypoints[last].map((point, k) => {
-    const to = keypoints[next][k];
-    return point && to ? point.map((value, axis) => value + part * (to[axis] - value)) : point;
-  }));
-}
-
+/**
+ * `bones` join the joints. Called: `onpick(person)`, `onmove(joint, x, y, done)` while a joint is dragged and, with
+ * `done`, when it is let go, `ontoggle(joint)`.
+ */
 export class Stage {
-  /** `ontime` hears of each moment that is shown. */
-  constructor({ label, ontime = () => {} }) {
-    Object.assign(this, { label, ontime, medium: null, track: null, time: 0, ringed: [], run: null });
-    this.over = svg("svg", { class: "stage-joints", "aria-hidden": "true" });
-    this.picture = null;
-    this.element = el("div", { class: "stage" });
+  constructor({ bones, onpick, onmove, ontoggle }) {
+    Object.assign(this, { bones, onpick, onmove, ontoggle, size: { width: 1, height: 1 }, handles: new Map() });
+    this.picture = svg("image", { preserveAspectRatio: "none" });
+    this.picture.addEventListener("error", () => this.picture.setAttribute("visibility", "hidden"));
+    this.people = svg("g", { class: "people" });
+    this.skeleton = svg("g", { "aria-hidden": "true" });
+    this.joints = svg("g", {});
+    this.svg = svg("svg", { class: "board", role: "group", "aria-label": "Picture of the query",
+      "aria-describedby": "stage-help" }, this.picture, this.people, this.skeleton, this.joints);
+    this.root = el("div", { class: "stage" }, this.svg, el("p", { id: "stage-help", class: "hidden-text" },
+      "Arrow keys move a joint, with Shift further; Space hides or shows it; Control Z takes a step back."));
+    this.watch = new ResizeObserver(() => this.fit());
+    this.watch.observe(this.root);
   }
 
-  /** Show a file as `/api/media/…/info` tells of it, and a track of it or null. */
-  async open(medium, track) {
-    this.pause();
-    Object.assign(this, { medium, track, ringed: [] });
-    this.bones = track ? await bonesOf(track.skeleton.name) : [];
-    const { width = null, height = null } = medium;
-    this.element.style.aspectRatio = width ? `${width} / ${height}` : "4 / 3";
-    this.over.setAttribute("viewBox", `0 0 ${width ?? 4} ${height ?? 3}`);
-    const type = PLAYABLE[medium.path.split(".").pop().toLowerCase()];
-    if (!medium.there) this.useNothing();
-    else if (medium.kind === "video" && type && document.createElement("video").canPlayType(type)) this.useVideo();
-    else this.useStills();
+  close() { this.watch.disconnect(); }
+
+  /** A new picture of so many pixels, or an empty board where `url` is null. */
+  show({ url, width, height }) {
+    this.size = { width, height };
+    for (const [name, value] of Object.entries({ width, height })) this.picture.setAttribute(name, value);
+    this.picture.setAttribute("visibility", url ? "visible" : "hidden");
+    if (url) this.picture.setAttribute("href", url);
+    else this.picture.removeAttribute("href");
+    this.look([0, 0, width, height]);
   }
 
-  get playing() { return this.run !== null; }
-
-  get end() { return this.medium?.duration ?? this.track?.times.at(-1) ?? 0; }
-
-  useNothing() {
-    this.picture = null;
-    this.element.replaceChildren(el("p", {}, "The file is no longer where it was."), this.over);
+  /** Show this part of the picture: x, y, width, height. */
+  look(part) {
+    this.part = part;
+    this.svg.setAttribute("viewBox", part.join(" "));
+    this.root.style.setProperty("--shape", Math.min(Math.max(part[2] / part[3], 0.6), 1.8));
+    this.fit();
   }
 
-  useVideo() {
-    this.picture = el("video", { src: `/api/media/${this.medium.id}`, preload: "auto", playsinline: true,
-      "aria-label": this.label });
-    this.picture.muted = true;
-    this.picture.addEventListener("error", () => this.useStills(), { once: true });
-    this.element.replaceChildren(this.picture, this.over);
-  }
-
-  useStills() {
-    this.picture = el("img", { alt: this.label });
-    this.picture.addEventListener("load", () => this.loaded());
-    this.picture.addEventListener("error", () => this.loaded());
-    this.loading = this.wanted = null;
-    this.element.replaceChildren(this.picture, this.over);
-    this.show(this.time);
-  }
-
-  /** Go to a moment. */
-  show(t) {
-    this.time = t;
-    if (this.picture?.tagName === "VIDEO") {
-      if (!this.playing && Math.abs(this.picture.currentTime - t) > 0.001) this.picture.currentTime = t;
-    } else if (this.picture) {
-      this.wanted = still(this.medium.id, t);
-      if (this.loading === null) this.load();
+  /** Handles keep their size on the screen. */
+  fit() {
+    const { width, height } = this.svg.getBoundingClientRect();
+    if (!width || !this.part) return;
+    this.unit = Math.max(this.part[2] / width, this.part[3] / height);
+    for (const { knob, reach } of this.handles.values()) {
+      knob.setAttribute("r", HANDLE * this.unit);
+      reach.setAttribute("r", REACH * this.unit);
     }
-    this.draw();
-    this.ontime(t);
+    for (const tag of this.people.querySelectorAll("text")) tag.setAttribute("font-size", 13 * this.unit);
   }
 
-  load() {
-    if (this.picture.getAttribute("src") === this.wanted) return;
-    this.loading = this.wanted;
-    this.picture.src = this.wanted;
+  /** Outline everyone; the larger ones lie under the smaller ones. */
+  outline(people, chosen) {
+    const boxes = people.map((figure, n) => ({ n, box: figure.box ?? boxOf(figure.keypoints) }))
+      .filter(({ box }) => box).sort((a, b) => area(b.box) - area(a.box));
+    this.people.replaceChildren(...(people.length > 1 ? boxes : []).map(({ n, box: [x0, y0, x1, y1] }) => {
+      const pick = () => this.onpick(n);
+      const group = svg("g", { role: "button", tabindex: 0, class: "person", "aria-pressed": String(n === chosen),
+        "aria-label": `Person ${n + 1} of ${people.length}`, onclick: pick,
+        onkeydown: (event) => { if (pressed(event)) pick(); } },
+      svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }),
+      svg("text", { x: x0, y: y0, dx: "0.4em", dy: "1.2em", "aria-hidden": "true" }, String(n + 1)));
+      return group;
+    }));
+    this.fit();
   }
 
-  loaded() {
-    this.loading = null;
-    this.load(); // what was wanted meanwhile
-  }
-
-  /** Ring joints of the person, at every moment until others are. */
-  ring(joints) {
-    this.ringed = joints;
-    this.draw();
-  }
-
-  draw() {
-    if (!this.track) return this.over.replaceChildren();
-    const joints = jointsAt(this.track, this.time);
-    const radius = (this.medium.height ?? 3) * 0.032;
-    return this.over.replaceChildren(skeletonGroup(joints, this.bones),
-      ...this.ringed.filter((joint) => joints[joint]).flatMap((joint) => ["ring-edge", "ring"].map((name) =>
-        svg("circle", { class: name, cx: joints[joint][0], cy: joints[joint][1], r: radius }))));
-  }
-
-  /** Play from a moment to another, over and over if `loop`. */
-  play(from, to, { loop = false, ended = () => {} } = {}) {
-    this.pause();
-    const video = this.picture?.tagName === "VIDEO" ? this.picture : null;
-    this.show(from);
-    let since = performance.now();
-    if (video) video.play().catch(() => {});
-    const step = (now) => {
-      const t = video ? video.currentTime : from + (now - since) / 1000;
-      if (t < to && !video?.ended) {
-        this.show(t);
-      } else if (loop) {
-        since = now;
-        if (video) video.currentTime = from;
-        if (video?.paused) video.play().catch(() => {});
-      } else {
-        this.pause();
-        this.show(to);
-        ended();
-        return;
+  /** Draw the pose; handles stay the same elements while the joints do, so that a drag or the focus goes on. */
+  draw(pose, ignored) {
+    for (const [joint, handle] of this.handles) {
+      if (!pose[joint]) {
+        handle.group.remove();
+        this.handles.delete(joint);
       }
-      this.run = requestAnimationFrame(step);
+    }
+    for (const [joint, point] of Object.entries(pose)) {
+      if (!this.handles.has(joint)) this.handles.set(joint, this.handle(joint));
+      const { group } = this.handles.get(joint);
+      group.setAttribute("transform", `translate(${point.x} ${point.y})`);
+      group.setAttribute("aria-pressed", String(!point.hidden));
+      group.classList.toggle("ignored", ignored.has(joint));
+    }
+    const off = (joint) => pose[joint].hidden || ignored.has(joint);
+    const lines = this.bones.filter(([a, b]) => pose[a] && pose[b]);
+    const line = ([a, b], kind) => svg("line", { class: `bone ${kind}${off(a) || off(b) ? " off" : ""}`,
+      x1: pose[a].x, y1: pose[a].y, x2: pose[b].x, y2: pose[b].y });
+    this.skeleton.replaceChildren(...lines.map((bone) => line(bone, "outline")),
+      ...lines.map((bone) => line(bone, side(...bone))));
+    this.pose = pose;
+    this.fit();
+  }
+
+  handle(joint) {
+    const knob = svg("circle", { class: `knob ${side(joint)}` });
+    const reach = svg("circle", { class: "reach" });
+    const group = svg("g", { role: "button", tabindex: 0, class: "joint", "aria-label": spoken(joint),
+      "data-joint": joint }, reach, knob, svg("title", {}, spoken(joint)));
+    this.joints.append(group);
+    group.addEventListener("keydown", (event) => this.press(joint, event));
+    group.addEventListener("pointerdown", (event) => this.grab(joint, event));
+    group.addEventListener("click", (event) => { if (event.detail === 0) this.ontoggle(joint); }); // a screen reader's
+    return { group, knob, reach };
+  }
+
+  press(joint, event) {
+    const step = KEYS[event.key];
+    if (step) {
+      event.preventDefault();
+      const far = (event.shiftKey ? 12 : 3) * this.unit;
+      const { x, y } = this.pose[joint];
+      this.onmove(joint, x + step[0] * far, y + step[1] * far, true);
+    } else if (pressed(event)) this.ontoggle(joint);
+  }
+
+  grab(joint, event) {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    const { group } = this.handles.get(joint);
+    group.focus({ preventScroll: true });
+    group.setPointerCapture(event.pointerId);
+    group.classList.add("dragged");
+    const start = this.at(event);
+    const from = this.pose[joint];
+    let moved = false;
+    const move = (going) => {
+      const at = this.at(going);
+      moved ||= Math.hypot(at.x - start.x, at.y - start.y) > 4 * this.unit;
+      if (moved) this.onmove(joint, from.x + at.x - start.x, from.y + at.y - start.y, false);
     };
-    this.run = requestAnimationFrame(step);
+    const drop = (ending) => {
+      group.classList.remove("dragged");
+      for (const [kind, listener] of [["pointermove", move], ["pointerup", drop], ["pointercancel", drop]]) {
+        group.removeEventListener(kind, listener);
+      }
+      if (moved) this.onmove(joint, this.pose[joint].x, this.pose[joint].y, true);
+      else if (ending.type === "pointerup") this.ontoggle(joint);
+    };
+    group.addEventListener("pointermove", move);
+    group.addEventListener("pointerup", drop);
+    group.addEventListener("pointercancel", drop);
   }
 
-  pause() {
-    if (this.run !== null) cancelAnimationFrame(this.run);
-    this.run = null;
-    if (this.picture?.tagName === "VIDEO") this.picture.pause();
+  /** Where a pointer is, in pixels of the picture. */
+  at(event) {
+    return new DOMPoint(event.clientX, event.clientY).matrixTransform(this.svg.getScreenCTM().inverse());
   }
 }
 
-/** What is known of a file or of a person's file, and the track that is meant: by default the most prominent. */
-export async function mediumOf(id) {
-  const medium = await get(`/api/media/${id.split("-")[0]}/info`);
-  const person = id.includes("-") ? id : medium.tracks[0]?.id;
-  return { medium, track: person ? await get(`/api/track/${person}`) : null };
+/** Enter or Space on something that acts as a button. */
+function pressed(event) {
+  if (event.key !== "Enter" && event.key !== " ") return false;
+  event.preventDefault();
+  return true;
 }
 
-/** A choice of people in a clip, when there are several; `chosen` gets the id of the first sighting. */
-export function trackField(medium, track, chosen) {
-  if (medium.tracks.length < 2) return null;
-  const select = el("select", { "aria-label": "Person" }, medium.tracks.map((t, k) => el("option",
-    { value: t.id, selected: t.person === track.person },
-    `Person ${k + 1}${t.start === null ? "" : `, ${clock(t.start)} to ${clock(t.end)}`}`)));
-  select.addEventListener("change", () => chosen(select.value));
-  return select;
+const area = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);
+
+/** Around the joints that are seen; null if there are none. */
+export function boxOf(keypoints) {
+  const points = seen(keypoints).map(([, [x, y]]) => [x, y]);
+  if (!points.length) return null;
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
