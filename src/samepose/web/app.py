@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {"4XX": {"model": Failure}, "5XX": 
 
 def create_app(
     uri: str, gate: Gate | None = None, *, threads: int | None = None, detector: Detector | None = None,
-    embedder: Embedder | None = None, warm: bool = False,
+    embedder: Embedder | None = None,
 ) -> FastAPI:
     """The page and API of an index, which need not be there yet.
 
@@ -41,16 +40,12 @@ def create_app(
         uri: of the index.
         gate: what the server answers to; by default this computer, without a token.
         threads, detector, embedder: see `Index.open`.
-        warm: load the networks at once, not when they are first needed.
     """
     service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(service.warm()) if warm else None
         yield
-        if warming is not None:
-            warming.cancel()
         service.close()
 
     app = FastAPI(title="samepose", version=samepose.__version__, summary="Is this the same pose?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
-import numpy as np
 from starlette.requests import Request
 
 from samepose.errors import SameposeError, StoreError
@@ -48,6 +47,8 @@ class Service:
         self._index: Index | None = None
         self._place: tuple[int, int] | None = None
         self._limits: dict[str, anyio.CapacityLimiter] = {}
+        self._meet: bool | None = None
+        self._deciding = asyncio.Lock()
         self._lock = Lock()
         self.queries, self.crops = Queries(), Cache(_CROPS)
         self.jobs = Jobs(self._fillable)
@@ -87,11 +88,11 @@ class Service:
 
             return self._given or default_detector()
 
-    async def warm(self) -> None:
-        """Load what the first search and the first picture will need; what is wrong is told when they come."""
+    def warm(self) -> None:
+        """Load what the first search will need, before anybody asks; what is wrong is told when somebody does."""
+        self._meet = _kernels_may_meet()
         with suppress(SameposeError):
-            await self.work("search", lambda: self.index().search(standing(), k=1))
-            await self.work("detect", lambda: self.detector.detect(np.zeros((64, 64, 3), np.uint8)))
+            self.index().search(standing(), k=1)
 
     def medium(self, id: str) -> Medium:
         """A file of the index by id; `Refusal` where there is none, see `missing`."""
@@ -118,8 +119,10 @@ class Service:
         self._waiting[kind] += 1
         try:
             if not self._limits:
-                meet = await anyio.to_thread.run_sync(_kernels_may_meet)
-                self._limits = self._limits or _limits(meet)
+                async with self._deciding:
+                    if self._meet is None:
+                        self._meet = await anyio.to_thread.run_sync(_kernels_may_meet)
+                self._limits = self._limits or _limits(self._meet)
             return await anyio.to_thread.run_sync(task, *arguments, limiter=self._limits[kind])
         finally:
             self._waiting[kind] -= 1
@@ -157,15 +160,12 @@ def _identity(uri: str) -> tuple[int, int] | None:
 
 def _kernels_may_meet() -> bool:
     """True when compiled code may run in several threads at once: of numba's thread pools "workqueue" ends the process
-    when it is entered twice. It is known once one has run."""
+    when it is entered twice."""
     import numba
+    from numba.np.ufunc.parallel import _launch_threads
 
-    from samepose.matching.embeddings import Embeddings, Matching
-
-    os.environ.setdefault("KMP_WARNINGS", "0")
-    one = Embeddings(np.zeros((1, 16), np.float32), np.ones((1, 16), np.float32))
-    Matching(1.0, 1.0).probability(one, one)
+    _launch_threads()  # which pool there is, is only known once it was started
     try:
         return str(numba.threading_layer()) in ("omp", "tbb")  # type: ignore[attr-defined]
-    except ValueError:  # nothing that runs in parallel was needed
+    except ValueError:  # none was started
         return False
