@@ -62,8 +62,8 @@ def library_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
 
 
 def ids(page: Page, served: Served) -> dict[str, str]:
-    """Name of a file -> its id."""
-    media = page.request.get(f"{served.url}/api/library").json()["media"]
+    """Name of a clip -> its id."""
+    media = page.request.get(f"{served.url}/api/library?where=*.mp4").json()["media"]
     return {medium["path"].rpartition("/")[2]: medium["id"] for medium in media}
 
 

@@ -103,7 +103,8 @@ class Compare {
 
   async align() {
     const mine = ++this.turn;
-    this.found = null;
+    cancelAnimationFrame(this.timer);
+    this.found = this.timer = null;
     this.params.delete("at");
     remember("compare", this.params);
     for (const name of SIDES) {

@@ -12,7 +12,7 @@ export class Jobs {
   /** `finished` is called whenever a run has ended, since then more may be indexed. */
   constructor({ finished }) {
     Object.assign(this, { finished, streams: new Map(), cards: new Map() });
-    this.element = el("div", { class: "stack", "aria-live": "polite" });
+    this.element = el("div", { class: "stack" });
   }
 
   /** Show the runs that the server knows, and follow those that go on. */
@@ -61,7 +61,7 @@ export class Jobs {
 }
 
 function cardOf(first, jobs) {
-  const title = el("strong", {});
+  const title = el("strong", { role: "status" });
   const what = el("p", { class: "muted small number" });
   const bar = el("progress", { "aria-label": "Indexed so far" });
   const actions = el("div", { class: "row" });
