@@ -217,7 +217,7 @@ def test_add_a_folder_and_watch_it_finish(tab: OpenTab, tmp_path: Path) -> None:
     job = page.locator(".job").first
     page.wait_for_selector(".job[data-state=done]")
     assert "3 people added" in job.inner_text() and "1 could not be read" in job.inner_text()
-    page.get_by_role("searchbox", name="Part of the path").fill("more")
+    page.get_by_role("searchbox", name="Part of the name").fill("/more/")
     page.get_by_text("4 of 23 files").wait_for()
     page.get_by_label("Only failures").check()
     page.get_by_text("1 of 23 files").wait_for()

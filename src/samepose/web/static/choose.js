@@ -9,7 +9,7 @@ const LATER = 250; // milliseconds after the last key
 /** The name of a file without its folders. */
 export const base = (path) => path.split("/").at(-1);
 
-/** A pattern for files whose path has a text in it; brackets, which mean something in patterns, stand for any sign. */
+/** A pattern for files whose name, or path if it has a slash, has a text in it; brackets, which mean something in patterns, stand for any sign. */
 export const containing = (text) => (text ? `*${text.replace(/[[\]{}]/g, "?")}*` : null);
 
 /** Files of the index that have people in them, from an offset on until there are enough. */

@@ -1,6 +1,6 @@
 // What is indexed, and how more gets indexed.
 //
-// Address: q (part of the path), failed (1: only those that could not be read to the end).
+// Address: q (part of the name, or of the path with a slash), failed (1: only those that could not be read to the end).
 
 import { get, session } from "./api.js";
 import { base, containing } from "./choose.js";
@@ -35,7 +35,7 @@ class Library {
     this.jobs = new Jobs({ finished: () => this.load() });
     this.facts = el("dl", { class: "facts" });
     this.add = el("div", { class: "row" });
-    this.filter = el("input", { type: "search", placeholder: "Part of the path", "aria-label": "Part of the path", value: params.get("q") ?? "" });
+    this.filter = el("input", { type: "search", placeholder: "Name or folder/", "aria-label": "Part of the name, or of the path with a slash", value: params.get("q") ?? "" });
     this.failed = el("input", { type: "checkbox", checked: params.get("failed") !== null });
     this.count = el("p", { class: "muted small number", role: "status" });
     this.body = el("ul", { class: "files" });
@@ -101,7 +101,7 @@ class Library {
       ? ["Nothing is indexed yet", this.local ? "Add a folder of photos and videos: samepose looks for the people in them. Nothing leaves this computer."
         : "Index a folder on the computer that serves this page: samepose index FOLDER"]
       : this.failed.checked && !this.filter.value ? ["No failures", "Every file was read to its end."]
-        : ["No file is like that", "Try a shorter part of its path."];
+        : ["No file is like that", "Try a shorter part of its name; a folder is written with a slash."];
     return el("section", { class: "empty" }, el("h2", {}, title), el("p", { class: "muted" }, text));
   }
 }
