@@ -24,7 +24,7 @@ _PAINT = """() => new Promise(done => new PerformanceObserver(list => {
   if (first) done(first.startTime);
 }).observe({ type: "paint", buffered: true }))"""
 
-_FRAMES = """async ([n, frames]) => {
+FRAMES = """async ([n, frames]) => {
   const { Scatter } = await import("/static/scatter.js");
   const canvas = document.createElement("canvas");
   document.querySelector("main:not([hidden])").replaceChildren(canvas);
@@ -46,7 +46,8 @@ _FRAMES = """async ([n, frames]) => {
     apart.push(now - last);
     last = now;
   }
-  return [drawn, apart];
+  const inks = new Set(canvas.getContext("2d").getImageData(500, 300, 50, 50).data).size;
+  return [drawn, apart, inks];
 }"""
 
 
@@ -75,7 +76,7 @@ def measure(url: str, times: int) -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{url}#/library")
         page.locator(".facts").wait_for()
-        drawn, apart = page.evaluate(_FRAMES, [100_000, 120])
+        drawn, apart, _ = page.evaluate(FRAMES, [100_000, 120])
         print(f"100,000 points, drawing: {quantiles(drawn)}")
         print(f"100,000 points, frame to frame: {quantiles(apart)}")
         browser.close()
