@@ -56,7 +56,7 @@ class Compare {
       });
       return el("label", { class: "tick" }, input, text);
     };
-    return el("div", { class: "row options" }, box("mirror", "Either may be mirrored"), box("open", "One may be longer"));
+    return el("div", { class: "row compare-options" }, box("mirror", "Either may be mirrored"), box("open", "One may be longer"));
   }
 
   async start() {
@@ -140,7 +140,7 @@ class Compare {
     this.out.replaceChildren(
       el("div", { class: "row spread" }, el("h2", {}, "Difference over time"), this.playButton),
       el("div", { class: "strip" }, drawn(found.distance), this.range),
-      el("div", { class: "row spread small muted number" }, el("span", {}, "0 %: the same pose"), el("span", {}, total(found))),
+      el("div", { class: "row spread small muted number" }, el("span", {}, "the higher, the more the poses differ; the line is even odds"), el("span", {}, total(found))),
       this.said, this.worst());
     SIDES.forEach((name, k) => {
       const { scrub } = this.sides[name];
