@@ -14,7 +14,7 @@ export class QueryPanel {
     this.redo = button("", () => this.step("redo"), { icon: "redo", label: "Redo" });
     const mirror = button("Mirror", () => this.change(mirrored(this.state.history.now)), { icon: "mirror" });
     this.reset = button("", () => this.change(this.state.history.first), { icon: "reset", label: "Start over with this pose" });
-    this.zoom = button("Zoom", () => this.zoomed(!this.near), { icon: "similar", "aria-pressed": "false" });
+    this.zoom = button("", () => this.zoomed(!this.near), { icon: "zoom", label: "Zoom to the person", "aria-pressed": "false" });
     this.ignore = el("div", { class: "row parts", role: "group", "aria-label": "Ignore parts of the body" },
       Object.keys(partsOf).map((part) => button(part.replaceAll("_", " "), () => this.skip(part),
         { class: "part", "data-part": part })));

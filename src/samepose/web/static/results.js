@@ -74,7 +74,13 @@ export class Results {
   async more() {
     if (this.next === null || this.loading) return;
     this.loading = true;
-    const answer = await this.page(this.next);
+    let answer;
+    try {
+      answer = await this.page(this.next);
+    } catch (error) {
+      this.loading = false;
+      throw error;
+    }
     if (answer === null) return; // another search has come
     this.list.append(...answer.results.filter(({ id }) => !this.cards.has(id)).map((result) => this.put(result)));
     this.next = answer.next;

@@ -145,6 +145,11 @@ class SearchView {
   async search({ push = false } = {}) {
     clearTimeout(this.timer);
     remember("search", this.address(), { push });
+    if (!Object.keys(this.state.history.now).length) {
+      this.aborter?.abort();
+      this.results.fail({ message: "Nobody is seen here", remedy: "Move to another moment, or take another picture." });
+      return;
+    }
     this.results.wait();
     try {
       const answer = await this.page(0, { anew: true });
