@@ -4,7 +4,8 @@ import { download, get, post } from "./api.js";
 import { button, confirm, dialog, el, notice, toast } from "./ui.js";
 
 const MOST = 500; // results of one export
-const FORMATS = [["html", "Report", "a page with pictures, to open anywhere"], ["png", "Sheet", "one picture of at most 60"],
+const FORMATS = [["html", "Report", "a page with pictures, to open anywhere"],
+  ["png", "Sheet", "one picture of at most 60"],
   ["csv", "Table", "CSV, for a spreadsheet"], ["json", "JSON", "for a program"]];
 
 const people = (count) => `${count} ${count === 1 ? "person" : "people"}`;
@@ -18,7 +19,7 @@ export async function labelDialog(results, done) {
     try {
       const answer = await post("/api/label", { what: results.map(({ id }) => id), name });
       box.close();
-      toast(name === null ? `${people(answer.people)} without a label now` : `${people(answer.people)} labelled “${name}”`);
+      toast(people(answer.people) + (name === null ? " without a label now" : ` labelled “${name}”`));
       done(name);
     } catch (error) {
       notice(error);
@@ -75,7 +76,8 @@ export function downloadDialog(body, order, only) {
       notice(error);
     }
   };
-  const box = dialog(`Download ${only ? only.length : Math.min(order.length, MOST)} results`, el("ul", { class: "stack" },
+  const count = only ? only.length : Math.min(order.length, MOST);
+  const box = dialog(`Download ${count} ${count === 1 ? "result" : "results"}`, el("ul", { class: "stack" },
     FORMATS.map(([format, name, help]) => el("li", { class: "row download" },
       button(name, () => fetchAs(format), { icon: "download" }), el("span", { class: "muted small" }, help)))));
 }

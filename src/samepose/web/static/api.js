@@ -39,10 +39,10 @@ export async function post(path, body, options = {}) {
 }
 
 /** POST of a picture's or video's bytes to /api/query; a video is asked at its first moment. */
-export function upload(file, { name = file.name, signal } = {}) {
+export function upload(file) {
   const type = /^(image|video)\/[a-z0-9.+-]+$/.test(file.type) ? file.type : "application/octet-stream";
-  const path = `/api/query?${new URLSearchParams({ name: name || "picture" })}`;
-  return ask(path, { method: "POST", body: file, headers: { "Content-Type": type }, signal });
+  const path = `/api/query?${new URLSearchParams({ name: file.name || "picture" })}`;
+  return ask(path, { method: "POST", body: file, headers: { "Content-Type": type } });
 }
 
 /** POST of JSON whose answer is a file: its bytes and name. */

@@ -23,10 +23,14 @@ export function card(result, onselect) {
   const when = result.time === null ? "" : ` at ${clock(result.time)}`;
   const title = name + when;
   const tick = el("input", { type: "checkbox", "aria-label": `Select ${title}`,
-    onchange: ({ target }) => { node.classList.toggle("selected", target.checked); onselect(result.id, target.checked); } });
+    onchange: ({ target }) => {
+      node.classList.toggle("selected", target.checked);
+      onselect(result.id, target.checked);
+    } });
   const board = cropOf(result);
   const open = el("button", { type: "button", class: "picture", onclick: () => openPlayer({ media: result.media,
-    person: result.id, time: result.time, title: result.path, keypoints: result.keypoints, skeleton: result.skeleton }) },
+    person: result.id, time: result.time, title: result.path, keypoints: result.keypoints,
+    skeleton: result.skeleton }) },
   board, result.time === null ? null : el("span", { class: "film number" }, icon("play"), clock(result.time)));
   const score = el("strong", { class: "number" });
   const words = el("span", {});
@@ -42,7 +46,8 @@ export function card(result, onselect) {
     score.textContent = percent(now.score);
     words.textContent = now.words;
     level.firstChild.style.width = percent(now.score);
-    open.setAttribute("aria-label", `Open ${title}: ${now.words}, ${percent(now.score)}${now.mirrored ? ", mirrored" : ""}`);
+    const said = [now.words, percent(now.score), ...(now.mirrored ? ["mirrored"] : [])].join(", ");
+    open.setAttribute("aria-label", `Open ${title}: ${said}`);
     marks.replaceChildren(...[now.mirrored && el("span", { class: "chip" }, icon("mirror"), "mirrored"),
       now.label && el("span", { class: "chip" }, icon("label"), now.label)].filter(Boolean));
   };
@@ -57,4 +62,5 @@ export function card(result, onselect) {
 
 /** As many empty cards as are being waited for. */
 export const waiting = (count) => Array.from({ length: count }, () =>
-  el("li", { class: "hit waiting", "aria-hidden": "true" }, el("div", { class: "picture" }), el("div", { class: "about" })));
+  el("li", { class: "hit waiting", "aria-hidden": "true" },
+    el("div", { class: "picture" }), el("div", { class: "about" })));

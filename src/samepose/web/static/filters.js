@@ -29,7 +29,8 @@ export function filterForm(filters, onchange) {
   const set = (name, value) => { now[name] = value; onchange({ ...now }); };
   const form = el("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
     cutOff(now, set), mirrorChoice(now, set),
-    text("where", "Folder or file", "holiday/*", now, set, "folders"), text("label", "Label", "any", now, set, "labels"),
+    text("where", "Folder or file", "holiday/*", now, set, "folders"),
+    text("label", "Label", "any", now, set, "labels"),
     field("distinct", "Seconds apart", el("input", { type: "number", id: "distinct", min: 0, step: 0.5,
       value: now.distinct, onchange: ({ target }) => set("distinct", target.value || DEFAULTS.distinct) })),
     el("label", { class: "row check" }, el("input", { type: "checkbox", checked: now.copies === "1",
@@ -44,8 +45,8 @@ function cutOff(now, set) {
   const range = el("input", { type: "range", id: "min", min: 0, max: 0.95, step: 0.05, value: now.min,
     oninput: ({ target }) => { told.textContent = words(target.value); },
     onchange: ({ target }) => set("min", target.value) });
-  return el("div", { class: "field" }, el("div", { class: "row spread" }, el("label", { for: "min" }, "At least this likely"), told),
-    range);
+  return el("div", { class: "field" },
+    el("div", { class: "row spread" }, el("label", { for: "min" }, "At least this likely"), told), range);
 }
 
 function mirrorChoice(now, set) {
@@ -67,7 +68,8 @@ const field = (id, title, input) => el("div", { class: "field" }, el("label", { 
 async function suggest(form) {
   const { info, media } = await get("/api/library?limit=500");
   const folders = new Set(media.map(({ path }) => path.split("/").slice(0, -1).join("/")).filter(Boolean));
-  form.append(choices("folders", [...folders].map((folder) => `${folder}/*`)), choices("labels", Object.keys(info.labels)));
+  form.append(choices("folders", [...folders].map((folder) => `${folder}/*`)),
+    choices("labels", Object.keys(info.labels)));
 }
 
 const choices = (id, values) => el("datalist", { id }, values.map((value) => el("option", { value })));

@@ -32,7 +32,8 @@ export function hoverPlay(place, board, { media, time }) {
     const times = Array.from({ length: FRAMES }, (_, n) => Math.min(Math.max(time - 0.5 + n / FRAMES, 0), last));
     const images = await Promise.all(times.map((t) => loaded(frameUrl(media, t))));
     if (going !== visit) return;
-    const picture = svg("image", { class: "motion", width: info.width, height: info.height, preserveAspectRatio: "none" });
+    const picture = svg("image", { class: "motion", width: info.width, height: info.height,
+      preserveAspectRatio: "none" });
     board.append(picture);
     let n = 0;
     const step = () => { picture.setAttribute("href", images[n++ % FRAMES]); };

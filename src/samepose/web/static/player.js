@@ -39,7 +39,8 @@ class Player {
       "aria-label": `${info.path}${time === null ? "" : ` at ${clock(time)}`}` }, this.still);
     const shape = el("div", { class: "screen" }, this.board);
     shape.style.setProperty("--shape", (info.width ?? 4) / (info.height ?? 3));
-    const gone = info.there ? null : el("p", { class: "muted small" }, "The file is no longer there; only the joints are shown.");
+    const gone = info.there ? null : el("p", { class: "muted small" },
+      "The file is no longer there; only the joints are shown.");
     this.root = el("div", { class: "stack" }, shape, gone, time === null ? null : this.controls(),
       el("div", { class: "row spread" }, this.overlay(), this.onwards(box)));
     this.screen = shape;
@@ -111,7 +112,8 @@ class Player {
     const [a, b] = [named(skeleton.joints, keypoints[before]), named(skeleton.joints, keypoints[after])];
     const gap = times[after] - times[before];
     if (gap > 2 * NEAR || gap === 0) {
-      const close = Math.abs(times[before] - time) <= Math.abs(times[after] - time) ? [times[before], a] : [times[after], b];
+      const nearer = time - times[before] <= times[after] - time;
+      const close = nearer ? [times[before], a] : [times[after], b];
       return Math.abs(close[0] - time) <= NEAR ? close[1] : {};
     }
     const part = (time - times[before]) / gap;

@@ -9,12 +9,15 @@ import { button, clock, el, notice } from "./ui.js";
 export class QueryPanel {
   constructor({ bones, partsOf, onchange, onpick, onmoment, onfile }) {
     Object.assign(this, { bones, partsOf, onchange, onmoment });
-    this.stage = new Stage({ bones, onpick, onmove: (...to) => this.move(...to), ontoggle: (joint) => this.toggle(joint) });
+    this.stage = new Stage({ bones, onpick, onmove: (...to) => this.move(...to),
+      ontoggle: (joint) => this.toggle(joint) });
     this.undo = button("", () => this.step("undo"), { icon: "undo", label: "Undo" });
     this.redo = button("", () => this.step("redo"), { icon: "redo", label: "Redo" });
     const mirror = button("Mirror", () => this.change(mirrored(this.state.history.now)), { icon: "mirror" });
-    this.reset = button("", () => this.change(this.state.history.first), { icon: "reset", label: "Start over with this pose" });
-    this.zoom = button("Zoom", () => this.zoomed(!this.near), { icon: "similar", "aria-pressed": "false" });
+    this.reset = button("", () => this.change(this.state.history.first),
+      { icon: "reset", label: "Start over with this pose" });
+    this.zoom = button("", () => this.zoomed(!this.near),
+      { icon: "zoom", label: "Zoom to the person", "aria-pressed": "false" });
     this.ignore = el("div", { class: "row parts", role: "group", "aria-label": "Ignore parts of the body" },
       Object.keys(partsOf).map((part) => button(part.replaceAll("_", " "), () => this.skip(part),
         { class: "part", "data-part": part })));
@@ -95,7 +98,8 @@ export class QueryPanel {
 
   toggle(joint) {
     const point = this.state.history.now[joint];
-    this.change({ ...this.state.history.now, [joint]: { ...point, hidden: !point.hidden, score: point.hidden ? 1 : point.score } });
+    const turned = { ...point, hidden: !point.hidden, score: point.hidden ? 1 : point.score };
+    this.change({ ...this.state.history.now, [joint]: turned });
   }
 
   change(pose) {
@@ -128,8 +132,8 @@ export class QueryPanel {
 
 /** Buttons for a picture or video of one's own, and for a figure. */
 export function sources(onfile, { large = false } = {}) {
-  const file = el("input", { type: "file", accept: "image/*,video/*,.heic,.avi,.mkv", class: "hidden-text", tabindex: -1,
-    "aria-label": "Picture or video" });
+  const file = el("input", { type: "file", accept: "image/*,video/*,.heic,.avi,.mkv", class: "hidden-text",
+    tabindex: -1, "aria-label": "Picture or video" });
   file.addEventListener("change", () => {
     if (file.files.length) onfile(file.files[0]);
     file.value = "";
@@ -142,7 +146,7 @@ export function sources(onfile, { large = false } = {}) {
 }
 
 /** Ask the server who is in it: a file, or one of the bodies of /api/query. */
-export const ask = (what, signal) => (what instanceof Blob ? upload(what, { signal }) : post("/api/query", what, { signal }));
+export const ask = (what) => (what instanceof Blob ? upload(what) : post("/api/query", what));
 
 /** Files that are dropped on the page or pasted into it, until `stop()`. */
 export function catchFiles(onfile) {

@@ -6,7 +6,7 @@ import { button, el, problem } from "./ui.js";
 
 const NOTHING = {
   index: ["The index is empty", "Add folders under Library, or run samepose index FOLDER in the terminal."],
-  where: ["No file is called like that", "The folder filter matches no file of the index. holiday/* takes all of a folder."],
+  where: ["No file is called like that", "The filter matches no file of the index. holiday/* takes all of a folder."],
   label: ["Nobody has this label", "Take the label filter off, or label some people first."],
   score: ["Nobody is likely enough", "Lower the cut-off, hide joints that do not matter, or allow mirrored poses."],
   nobody: ["Nobody in the index can be compared", "Hide joints that do not matter, or take filters off."],
@@ -25,7 +25,8 @@ export class Results {
     this.end = el("div", { class: "end", "aria-hidden": "true" });
     this.message = el("div", { role: "status" });
     this.chosen = el("span", { class: "number" });
-    this.bar = el("div", { class: "bar row", role: "region", "aria-label": "Selected results", hidden: true }, this.chosen,
+    this.bar = el("div", { class: "bar row", role: "region", "aria-label": "Selected results", hidden: true },
+      this.chosen,
       button("Label", () => labelDialog(this.picked(), (label) => this.relabel(label)), { icon: "label" }),
       button("Download", () => downloadDialog(this.body(), this.order(), [...this.selected]), { icon: "download" }),
       button("Remove", () => removeDialog(this.picked(), () => this.drop()), { icon: "remove" }),
@@ -35,7 +36,8 @@ export class Results {
         el("div", { class: "row" }, overlay,
           button("Download", () => downloadDialog(this.body(), this.order(), null), { icon: "download" }))),
       this.message, this.list, this.end, this.bar);
-    this.sight = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) this.more(); }, { rootMargin: "800px" });
+    this.sight = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) this.more(); },
+      { rootMargin: "800px" });
     this.sight.observe(this.end);
   }
 
@@ -60,7 +62,10 @@ export class Results {
     for (const id of gone) this.selected.delete(id);
     this.told();
     const [title, help] = NOTHING[nothing] ?? [];
-    this.message.replaceChildren(...(title ? [el("div", { class: "empty" }, el("h3", {}, title), el("p", { class: "muted" }, help))] : []));
+    this.message.replaceChildren();
+    if (title) {
+      this.message.append(el("div", { class: "empty" }, el("h3", {}, title), el("p", { class: "muted" }, help)));
+    }
     this.look();
   }
 
@@ -74,7 +79,13 @@ export class Results {
   async more() {
     if (this.next === null || this.loading) return;
     this.loading = true;
-    const answer = await this.page(this.next);
+    let answer;
+    try {
+      answer = await this.page(this.next);
+    } catch (error) {
+      this.loading = false;
+      throw error;
+    }
     if (answer === null) return; // another search has come
     this.list.append(...answer.results.filter(({ id }) => !this.cards.has(id)).map((result) => this.put(result)));
     this.next = answer.next;

@@ -62,7 +62,8 @@ class SearchView {
   /** The first page: nothing is asked yet. */
   welcome() {
     const { there, problem: wrong } = this.told;
-    const none = there ? null : el("div", { class: "notice" }, el("strong", {}, wrong?.message ?? "There is no index yet."),
+    const none = there ? null : el("div", { class: "notice" },
+      el("strong", {}, wrong?.message ?? "There is no index yet."),
       " ", wrong?.remedy ?? "", " ", el("a", { href: "#/library" }, "Open the library"));
     const zone = el("div", { class: "zone" }, figure(), el("h1", {}, "Who else stands like this?"),
       el("p", { class: "muted" }, "Drop a picture or a video here, paste one, or bend a figure. "
@@ -71,7 +72,8 @@ class SearchView {
     this.busy = el("p", { class: "muted", role: "status" });
     this.root.replaceChildren(...[none, zone, this.busy].filter(Boolean));
     if (there) get("/api/library?limit=1").then(({ info }) => {
-      this.busy.textContent = `${info.people.toLocaleString()} people in ${info.media.toLocaleString()} files can be found.`;
+      const [people, files] = [info.people.toLocaleString(), info.media.toLocaleString()];
+      this.busy.textContent = `${people} people in ${files} files can be found.`;
     }, notice);
   }
 
@@ -83,7 +85,8 @@ class SearchView {
       const asked = await ask(file ?? { figure: "standing" });
       if (mine !== this.turn) return;
       if (!asked.people.length && !asked.duration) {
-        notice({ message: `Nobody was found in ${asked.source}.`, remedy: "Take a picture in which a person is larger." });
+        notice({ message: `Nobody was found in ${asked.source}.`,
+          remedy: "Take a picture in which a person is larger." });
         return;
       }
       this.use(asked, {});
@@ -145,6 +148,11 @@ class SearchView {
   async search({ push = false } = {}) {
     clearTimeout(this.timer);
     remember("search", this.address(), { push });
+    if (!Object.keys(this.state.history.now).length) {
+      this.aborter?.abort();
+      this.results.fail({ message: "Nobody is seen here", remedy: "Move to another moment, or take another picture." });
+      return;
+    }
     this.results.wait();
     try {
       const answer = await this.page(0, { anew: true });
@@ -202,7 +210,8 @@ function fromCode({ pose, width, height }, query) {
 /** A leaping figure for the empty page. */
 function figure() {
   const limb = (kind, d) => ["outline", kind].map((name) => svg("path", { class: `bone ${name}`, d }));
-  return svg("svg", { viewBox: "0 0 120 120", class: "leaper", "aria-hidden": "true" }, svg("circle", { cx: 66, cy: 20, r: 9 }),
+  return svg("svg", { viewBox: "0 0 120 120", class: "leaper", "aria-hidden": "true" },
+    svg("circle", { cx: 66, cy: 20, r: 9 }),
     limb("middle", "M62 36L54 68"), limb("right", "M62 38L40 46L26 32M54 68L34 78L14 96"),
     limb("left", "M62 38L84 42L100 24M54 68L80 74L104 92"));
 }

@@ -36,9 +36,12 @@ const ICONS = {
   pause: "M8 5v14M16 5v14", undo: "M9 14L4 9l5-5M4 9h10a6 6 0 010 12h-3", redo: "M15 14l5-5-5-5M20 9H10a6 6 0 000 12h3",
   mirror: "M12 3v18M8 7L3 17h5zM16 7l5 10h-5z", upload: "M12 16V4M7 9l5-5 5 5M4 20h16",
   download: "M12 4v12M7 11l5 5 5-5M4 20h16", label: "M3 12V4h8l10 10-7 7zM7.500 8h.01",
-  remove: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13", filter: "M3 5h18M6 12h12M10 19h4", similar: "M11 4a7 7 0 100 14 7 7 0 000-14zM16 16l5 5",
-  person: "M12 8a2.500 2.500 0 100-5 2.500 2.500 0 000 5zM12 8v7M6 11l6-1 6 1M8 21l4-6 4 6", link: "M10 14l4-4M8 12l-3 3a3 3 0 004 4l3-3M16 12l3-3a3 3 0 00-4-4l-3 3",
-  check: "M5 12l5 5 9-10", film: "M4 5h16v14H4zM8 5v14M16 5v14M4 12h16", plus: "M12 5v14M5 12h14", reset: "M4 4v6h6M5 10a8 8 0 11-1 5",
+  remove: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13", filter: "M3 5h18M6 12h12M10 19h4",
+  similar: "M11 4a7 7 0 100 14 7 7 0 000-14zM16 16l5 5", zoom: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  person: "M12 8a2.500 2.500 0 100-5 2.500 2.500 0 000 5zM12 8v7M6 11l6-1 6 1M8 21l4-6 4 6",
+  link: "M10 14l4-4M8 12l-3 3a3 3 0 004 4l3-3M16 12l3-3a3 3 0 00-4-4l-3 3",
+  check: "M5 12l5 5 9-10", film: "M4 5h16v14H4zM8 5v14M16 5v14M4 12h16", plus: "M12 5v14M5 12h14",
+  reset: "M4 4v6h6M5 10a8 8 0 11-1 5",
 };
 
 /** A drawing of 20 pixels that says nothing to a screen reader. */
