@@ -54,7 +54,7 @@ class Compare {
         else this.params.delete(name);
         this.align();
       });
-      return el("label", { class: "tick" }, input, text);
+      return el("label", { class: "choice" }, input, text);
     };
     return el("div", { class: "row compare-options" }, box("mirror", "Either may be mirrored"), box("open", "One may be longer"));
   }

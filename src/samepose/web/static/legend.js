@@ -27,7 +27,7 @@ export function legend(kinds, { changed, chosen }) {
     const kind = kinds[k];
     const box = el("input", { type: "checkbox", checked: kind.shown });
     box.addEventListener("change", () => { kind.shown = box.checked; changed(); });
-    return el("li", {}, el("label", { class: "tick" }, box, sign(kind, k === 0), el("span", { class: "side-name" }, kind.name),
+    return el("li", {}, el("label", { class: "choice" }, box, sign(kind, k === 0), el("span", { class: "side-name" }, kind.name),
       el("span", { class: "muted small number" }, kind.count.toLocaleString())),
     button("Choose", () => chosen(k), { class: "quiet small", label: `Choose all of ${kind.name}` }));
   }));

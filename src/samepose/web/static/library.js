@@ -41,7 +41,7 @@ class Library {
     this.body = el("ul", { class: "files" });
     this.more = button("Show more", () => this.load(this.next), { hidden: true });
     this.message = el("div", {});
-    this.filters = el("div", { class: "row" }, this.filter, el("label", { class: "tick" }, this.failed, "Only failures"));
+    this.filters = el("div", { class: "row" }, this.filter, el("label", { class: "choice" }, this.failed, "Only failures"));
     root.append(el("div", { class: "stack" }, el("div", { class: "row spread" }, el("h1", {}, "Library"), this.add),
       this.jobs.element, this.facts, el("div", { class: "row spread" }, this.filters, this.count), this.message, this.body, this.more));
     this.filter.addEventListener("input", () => {

@@ -26,7 +26,7 @@ export class Timeline {
     Object.assign(this, { onseek, onmark, duration: 1, from: 0, to: 1, time: 0 });
     this.cursor = this.slider("cursor", "Moment", () => this.time, (t) => this.seek(t));
     this.start = this.slider("handle start", "Start of the move", () => this.from, (t) => this.mark(t, this.to));
-    this.finish = this.slider("handle end", "End of the move", () => this.to, (t) => this.mark(this.from, t));
+    this.finish = this.slider("handle finish", "End of the move", () => this.to, (t) => this.mark(this.from, t));
     this.marked = el("div", { class: "marked" });
     this.line = el("div", { class: "timeline" }, this.marked, this.cursor, this.start, this.finish);
     this.line.addEventListener("pointerdown", (event) => {
