@@ -6,6 +6,7 @@ import { clock, el, svg } from "./ui.js";
 
 const PLAYABLE = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", webm: "video/webm", ogv: "video/ogg" };
 const GAP = 0.5; // seconds without a sighting after which nobody is drawn
+const RING = 10; // pixels of the page that the radius of a ring has at least
 const still = (id, t) => `/api/frame/${id}.jpg?size=640&t=${Math.max(t, 0).toFixed(2)}`;
 
 /** Joints of a track of `/api/track` at a time, between two sightings in a straight line; {} where nobody is seen. */
@@ -106,7 +107,8 @@ export class Footage {
   draw() {
     if (!this.track) return this.over.replaceChildren();
     const joints = jointsAt(this.track, this.time);
-    const radius = (this.medium.height ?? 3) * 0.032;
+    const height = this.medium.height ?? 3;
+    const radius = height * Math.max(0.032, RING / (this.element.clientHeight || Infinity));
     return this.over.replaceChildren(skeletonGroup(joints, this.bones),
       ...this.ringed.filter((joint) => joints[joint]).flatMap((joint) => ["ring-edge", "ring"].map((name) =>
         svg("circle", { class: name, cx: joints[joint][0], cy: joints[joint][1], r: radius }))));
