@@ -27,7 +27,8 @@ export function resume() { view?.resume(); }
 
 class SearchView {
   constructor(root, params, told) {
-    Object.assign(this, { root, params, told, filters: filtersOf(params), state: null, turn: 0, aborter: null, timer: null, sent: null, again: false });
+    Object.assign(this, { root, params, told, filters: filtersOf(params), state: null, turn: 0 });
+    Object.assign(this, { aborter: null, timer: null, sent: null, again: false });
     const body13 = told.skeletons.find(({ name }) => name === "BODY13");
     this.joints = body13.joints;
     this.bones = body13.bones;
