@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SIDE = 320  # pixels of a picture, so that the joints of `FakeDetector` lie in it
-_PATIENCE = 90  # seconds for a server to start on a busy machine
+_PATIENCE = 240  # seconds for a server to start on a busy machine
 _SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
 

@@ -22,7 +22,7 @@ export class Results {
       overlay.setAttribute("aria-pressed", String(!off));
     }, { icon: "person", "aria-pressed": String(bones) });
     this.list = el("ul", { class: "grid hits", "aria-label": "Results" });
-    this.end = el("div", { class: "end", "aria-hidden": "true" });
+    this.end = el("div", { class: "sentinel", "aria-hidden": "true" });
     this.message = el("div", { role: "status" });
     this.chosen = el("span", { class: "number" });
     this.bar = el("div", { class: "bar row", role: "region", "aria-label": "Selected results", hidden: true },

@@ -1,6 +1,6 @@
 // The search: a query on one side, its results on the other, both in the address.
 
-import { get, post, session } from "./api.js";
+import { ApiError, get, post, session } from "./api.js";
 import { asBody, changed, filterForm, filtersOf } from "./filters.js";
 import { decode, encode, History, keypointsOf, poseOf } from "./pose.js";
 import { ask, catchFiles, QueryPanel, sources } from "./query.js";
@@ -10,6 +10,7 @@ import { el, icon, notice, problem, svg } from "./ui.js";
 
 const PAGE = 40;
 const PAUSE = 80; // milliseconds after the last change before a search is sent
+const NOBODY = new ApiError("Nobody is seen here", { remedy: "Move to another moment, or take another picture" });
 let view = null;
 
 export async function mount(root, params) {
@@ -26,7 +27,8 @@ export function resume() { view?.resume(); }
 
 class SearchView {
   constructor(root, params, told) {
-    Object.assign(this, { root, params, told, filters: filtersOf(params), state: null, turn: 0, aborter: null });
+    Object.assign(this, { root, params, told, filters: filtersOf(params), state: null, turn: 0 });
+    Object.assign(this, { aborter: null, timer: null, sent: null, again: false });
     const body13 = told.skeletons.find(({ name }) => name === "BODY13");
     this.joints = body13.joints;
     this.bones = body13.bones;
@@ -131,9 +133,14 @@ class SearchView {
     }
   }
 
+  /** While one drags: a search every now and then, one at a time, and one for the last change. */
   later() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.search(), PAUSE);
+    this.results.wait();
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      if (this.sent) this.again = true;
+      else this.search();
+    }, PAUSE);
   }
 
   /** The search as the API takes it. */
@@ -147,12 +154,9 @@ class SearchView {
 
   async search({ push = false } = {}) {
     clearTimeout(this.timer);
-    remember("search", this.address(), { push });
-    if (!Object.keys(this.state.history.now).length) {
-      this.aborter?.abort();
-      this.results.fail({ message: "Nobody is seen here", remedy: "Move to another moment, or take another picture." });
-      return;
-    }
+    const mine = {};
+    Object.assign(this, { timer: null, again: false, sent: mine });
+    if (!this.panel.dragging) remember("search", this.address(), { push });
     this.results.wait();
     try {
       const answer = await this.page(0, { anew: true });
@@ -160,6 +164,10 @@ class SearchView {
     } catch (error) {
       if (error.kind !== "lost") this.results.fail(error, () => this.search());
     }
+    if (this.sent !== mine) return; // another search has come
+    this.sent = null;
+    if (this.again) this.search();
+    else if (this.timer) this.results.wait();
   }
 
   /** A part of the answer; null if another search has come meanwhile. */
@@ -168,6 +176,7 @@ class SearchView {
       this.aborter?.abort();
       this.aborter = new AbortController();
     }
+    if (!Object.keys(this.state.history.now).length) throw NOBODY;
     const { signal } = this.aborter;
     const send = () => post("/api/search", { ...this.body(), k: PAGE, offset }, { signal });
     try {

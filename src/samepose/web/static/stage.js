@@ -65,12 +65,11 @@ export class Stage {
       .filter(({ box }) => box).sort((a, b) => area(b.box) - area(a.box));
     this.people.replaceChildren(...(people.length > 1 ? boxes : []).map(({ n, box: [x0, y0, x1, y1] }) => {
       const pick = () => this.onpick(n);
-      const group = svg("g", { role: "button", tabindex: 0, class: "person", "aria-pressed": String(n === chosen),
+      return svg("g", { role: "button", tabindex: 0, class: "person", "aria-pressed": String(n === chosen),
         "aria-label": `Person ${n + 1} of ${people.length}`, onclick: pick,
         onkeydown: (event) => { if (pressed(event)) pick(); } },
       svg("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }),
       svg("text", { x: x0, y: y0, dx: "0.4em", dy: "1.2em", "aria-hidden": "true" }, String(n + 1)));
-      return group;
     }));
     this.fit();
   }
