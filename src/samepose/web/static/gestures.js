@@ -58,7 +58,8 @@ export class Gestures {
       return;
     }
     if (this.path) {
-      this.path.push(place);
+      const passed = event.getCoalescedEvents?.() ?? []; // a slow page hears of several at once
+      this.path.push(...(passed.length ? passed.map((one) => this.place(one)) : [place]));
       this.line.setAttribute("points", this.path.map((p) => p.join(",")).join(" "));
       this.pointers.set(event.pointerId, place);
       return;
@@ -86,7 +87,7 @@ export class Gestures {
     if (path && path.length > 2) {
       this.setLasso(false);
       this.chosen(this.scatter.inside(path));
-    } else if (from) {
+    } else if (from && far(from, this.place(event)) <= STILL) {
       const k = this.scatter.nearest(...this.place(event));
       this.chosen(k < 0 ? [] : [k]);
     }
