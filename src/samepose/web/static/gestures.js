@@ -84,6 +84,7 @@ export class Gestures {
     this.path = this.from = null;
     this.line.setAttribute("points", "");
     if (cancelled) return;
+    path?.push(this.place(event));
     if (path && path.length > 2) {
       this.setLasso(false);
       this.chosen(this.scatter.inside(path));
