@@ -165,7 +165,7 @@ def test_nothing_found_says_what_to_do(tab: OpenTab) -> None:
     page = tab("#/search?figure=standing&where=elsewhere/*")
     page.get_by_role("heading", name="No file is called like that").wait_for()
     page = tab("#/search?person=0a1b2c3d4-17")
-    page.get_by_role("alert").get_by_role("button", name="Try again").wait_for()
+    page.get_by_role("alert").get_by_role("button", name="New search").wait_for()
 
 
 def test_a_lost_server_is_told_and_waited_for(tab: OpenTab, library_served: Served) -> None:
