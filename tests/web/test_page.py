@@ -149,7 +149,7 @@ def test_label_those_selected(tab: OpenTab) -> None:
     chosen.get_by_role("checkbox").check()
     bar = page.get_by_role("region", name="Selected results")
     bar.get_by_role("button", name="Remove").click()
-    assert "1 person of 1 file" in page.get_by_role("dialog").inner_text()
+    assert "1 person will be taken out" in page.get_by_role("dialog").inner_text()
     page.get_by_role("button", name="Cancel").click()
     for press in ("Label", "Take labels off"):
         bar.get_by_role("button", name="Label").click()
