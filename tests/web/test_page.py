@@ -149,7 +149,7 @@ def test_label_those_selected(tab: OpenTab) -> None:
     chosen.get_by_role("checkbox").check()
     bar = page.get_by_role("region", name="Selected results")
     bar.get_by_role("button", name="Remove").click()
-    assert "1 person of 1 file" in page.get_by_role("dialog").inner_text()
+    assert "1 person will be taken out" in page.get_by_role("dialog").inner_text()
     page.get_by_role("button", name="Cancel").click()
     for press in ("Label", "Take labels off"):
         bar.get_by_role("button", name="Label").click()
@@ -165,7 +165,7 @@ def test_nothing_found_says_what_to_do(tab: OpenTab) -> None:
     page = tab("#/search?figure=standing&where=elsewhere/*")
     page.get_by_role("heading", name="No file is called like that").wait_for()
     page = tab("#/search?person=0a1b2c3d4-17")
-    page.get_by_role("alert").get_by_role("button", name="Try again").wait_for()
+    page.get_by_role("alert").get_by_role("button", name="New search").wait_for()
 
 
 def test_a_lost_server_is_told_and_waited_for(tab: OpenTab, library_served: Served) -> None:

@@ -43,8 +43,8 @@ export async function removeDialog(results, done) {
   try {
     const would = await post("/api/remove", { what, dry_run: true });
     const paths = would.paths ?? [];
-    const body = el("div", { class: "stack" }, el("p", {}, `${people(would.people)} of ${would.files} `
-      + `${would.files === 1 ? "file" : "files"} will be taken out of the index. The files themselves stay.`),
+    const body = el("div", { class: "stack" }, el("p", {}, `${people(would.people)} will be taken out of the index. `
+      + "The files themselves stay."),
     el("ul", { class: "small paths" }, paths.slice(0, 8).map((path) => el("li", {}, path)),
       paths.length > 8 ? el("li", { class: "muted" }, `and ${paths.length - 8} more`) : null));
     if (!await confirm(`Remove ${people(would.people)}?`, body, "Remove")) return;

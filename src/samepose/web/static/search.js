@@ -57,7 +57,7 @@ class SearchView {
       return this.use(asked, { who: +(params.get("who") ?? 0), pose: named ? code?.pose : null, push: false });
     } catch (error) {
       if (error.kind === "lost") throw error;
-      return this.root.replaceChildren(problem(error, () => navigate("search")));
+      return this.root.replaceChildren(problem(error, () => navigate("search"), "New search"));
     }
   }
 

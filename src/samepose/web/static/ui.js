@@ -66,11 +66,11 @@ export function notice(error) {
   toast(error?.message ?? String(error), { kind: "error", remedy: error?.remedy });
 }
 
-/** An error in place of what it kept away, with its remedy and, if given, a way to try again. */
-export function problem(error, again = null) {
+/** An error in place of what it kept away, with its remedy and, if given, a way on: `again`, on a button `way`. */
+export function problem(error, again = null, way = "Try again") {
   return el("section", { class: "empty", role: "alert" }, el("h2", {}, error.message),
     error.remedy ? el("p", { class: "muted" }, sentence(error.remedy)) : null,
-    again ? button("Try again", again) : null);
+    again ? button(way, again) : null);
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
