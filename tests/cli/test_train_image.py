@@ -81,3 +81,14 @@ def test_one_source_to_learn_from_is_needed(run: Shell, tmp_path: Path) -> None:
     words = ("train", "image-embedding", "--judgements", "j.csv", "--out", "run", *TINY)
     run.fails(*words, code=3, says=["anchor,positive"])
     assert not (tmp_path / "run").exists()
+
+
+def test_one_flag_leaves_the_others_defaults_as_they_are(run: Shell, tmp_path: Path) -> None:
+    lspet(tmp_path / "lspet")
+    run.json("train", "image-embedding", "--data", "lspet", "--validation", "none", "--out", "run",
+             "--augment.flip", 0.4, *TINY)
+    kept = json.loads((tmp_path / "run" / "config.json").read_text())
+    augment, loop = kept["recipe"]["augment"], kept["loop"]
+    assert [augment[name] for name in ("rotation", "any_way_up", "shift", "flip", "hide")] == [15, 0, 0.06, 0.4, 0.3]
+    assert (loop["steps"], loop["learning_rate"], loop["ema"], loop["precision"]) == (2, 0.001, 0.99, "bf16-mixed")
+    assert kept["recipe"]["loss"] == "pairs"

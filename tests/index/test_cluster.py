@@ -187,6 +187,13 @@ def test_labels_are_written_back_and_noise_keeps_its_own(index: Index) -> None:
         assert {index.row(i).label for i in group.members} == {f"pose-{group.id}"}
 
 
+def test_labels_of_an_earlier_grouping_do_not_outlive_it(index: Index) -> None:
+    index.label("*", "a-b-1")
+    index.cluster(min_size=4, label_as="a.b")
+    index.cluster(min_size=5, label_as="a.b")
+    assert index.info().labels == {"a.b-1": 5, "a-b-1": 6}
+
+
 def test_too_few_people_and_an_empty_index_say_what_to_do(index: Index, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"14 different sightings.*fewer than the 20.*smaller `min_size`"):
         index.cluster(min_size=20)

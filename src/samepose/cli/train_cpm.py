@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -20,7 +20,17 @@ with needs("train"):
     from samepose.training.cpm.recipe import CpmRecipeConfig
     from samepose.training.loop import LoopConfig
 
-_RECIPE, _LOOP = CpmRecipeConfig(), LoopConfig(learning_rate=3e-3, ema=0.99, precision="bf16-mixed")
+
+@dataclass(frozen=True)
+class _LoopConfig(LoopConfig):
+    """Other defaults: flags take theirs from the class, not from the parameter's default."""
+
+    learning_rate: float = 3e-3
+    ema: float = 0.99
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+
+
+_RECIPE, _LOOP = CpmRecipeConfig(), _LoopConfig()
 
 
 def cpm(
@@ -31,7 +41,7 @@ def cpm(
     validation: Path | None = None,
     init: Path | None = None,
     recipe: Annotated[CpmRecipeConfig, Parameter(name="*", negative="")] = _RECIPE,
-    loop: Annotated[LoopConfig, Parameter(name="*", negative="")] = _LOOP,
+    loop: Annotated[_LoopConfig, Parameter(name="*", negative="")] = _LOOP,
     options: Options = DEFAULTS,
 ) -> None:
     """Train a Convolutional Pose Machine on labelled photographs, rendered people or both.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -22,7 +22,17 @@ with needs("train"):
     from samepose.training.image.recipe import ImageRecipeConfig
     from samepose.training.loop import LoopConfig
 
-_RECIPE, _LOOP = ImageRecipeConfig(), LoopConfig(learning_rate=1e-3, ema=0.99)
+
+@dataclass(frozen=True)
+class _LoopConfig(LoopConfig):
+    """Other defaults: flags take theirs from the class, not from the parameter's default."""
+
+    learning_rate: float = 1e-3
+    ema: float = 0.99
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+
+
+_RECIPE, _LOOP = ImageRecipeConfig(), _LoopConfig()
 
 
 def image_embedding(
@@ -36,7 +46,7 @@ def image_embedding(
                                                      "if --data has it.")] = None,
     init: Path | None = None,
     recipe: Annotated[ImageRecipeConfig, Parameter(name="*", negative="")] = _RECIPE,
-    loop: Annotated[LoopConfig, Parameter(name="*", negative="")] = _LOOP,
+    loop: Annotated[_LoopConfig, Parameter(name="*", negative="")] = _LOOP,
     options: Options = DEFAULTS,
 ) -> None:
     """Train a pose embedding from pixels, or its rival that finds joints (--model.objective joints).

@@ -17,7 +17,7 @@ from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 
 _QUERIES = 12  # as many as the paper shows
 _HITS = 7
-_CELL, _GAP, _EDGE, _WORDS, _HEAD = 168, 8, 24, 24, 78  # pixels
+_CELL, _GAP, _EDGE, _WORDS = 168, 8, 24, 24  # pixels
 _ACROSS = 2  # triples of figure 3 beside each other
 _PAPER, _INK, _SOFT, _QUERY = (246, 246, 244), (28, 29, 31), (104, 107, 112), (200, 30, 40)
 _LINE = 3
@@ -79,20 +79,38 @@ def _hit(results: Results, query: int, hit: int, name: str = "") -> _Cell:
 
 def _draw(results: Results, rows: Sequence[Sequence[_Cell]], out: Path, title: str, legend: str) -> None:
     columns = max(map(len, rows))
-    size = (2 * _EDGE + columns * (_CELL + _GAP) - _GAP, _HEAD + len(rows) * (_CELL + _WORDS + _GAP) + _EDGE)
-    canvas = Image.new("RGB", size, _PAPER)
+    large, small = ImageFont.load_default(size=22), ImageFont.load_default(size=14)
+    width = 2 * _EDGE + columns * (_CELL + _GAP) - _GAP
+    heading = wrapped(title, large, width - 2 * _EDGE)
+    words_of = wrapped(f"{legend} Blue: within {ABSOLUTE:g} px, a hit; orange: none.", small, width - 2 * _EDGE)
+    below = 16 + 32 * len(heading)
+    head = below + 18 * len(words_of) + 12
+    canvas = Image.new("RGB", (width, head + len(rows) * (_CELL + _WORDS + _GAP) + _EDGE), _PAPER)
     pen = ImageDraw.Draw(canvas)
-    pen.text((_EDGE, 16), title, _INK, ImageFont.load_default(size=22))
-    pen.text((_EDGE, 48), f"{legend} Blue: within {ABSOLUTE:g} px, a hit; orange: none.", _SOFT,
-             ImageFont.load_default(size=14))
+    for line, text in enumerate(heading):
+        pen.text((_EDGE, 16 + 32 * line), text, _INK, large)
+    for line, text in enumerate(words_of):
+        pen.text((_EDGE, below + 18 * line), text, _SOFT, small)
     for line, row in enumerate(rows):
         for column, (person, words, colour) in enumerate(row):
-            x, y = _EDGE + column * (_CELL + _GAP), _HEAD + line * (_CELL + _WORDS + _GAP)
+            x, y = _EDGE + column * (_CELL + _GAP), head + line * (_CELL + _WORDS + _GAP)
             canvas.paste(Image.fromarray(_picture(results, person)), (x, y))
             pen.rectangle((x, y, x + _CELL - 1, y + _CELL - 1), None, colour, _LINE)
-            pen.text((x + 2, y + _CELL + 3), words, _INK, ImageFont.load_default(size=14))
+            pen.text((x + 2, y + _CELL + 3), words, _INK, small)
     with written(out) as part:
         canvas.save(part, "PNG")
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+    """Lines of whole words, none wider than so many pixels where its words are not."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _picture(results: Results, person: int) -> UInt8[np.ndarray, "size size 3"]:

@@ -163,8 +163,12 @@ def cluster(store: Store, spaces: Sequence[tuple[Space, Matching]], min_size: in
 
 
 def label_groups(store: Store, groups: Groups, prefix: str) -> int:
-    """Label the members of each group "PREFIX-1", "PREFIX-2", …; the number of people."""
+    """Label the members of each group "PREFIX-1", "PREFIX-2", …; the number of people.
+
+    Such labels of an earlier grouping are taken off first: who is in no group now would keep one that is not true.
+    """
     with store.writing():
+        store.unlabel_numbered(prefix)
         return sum(store.label_people([person_id(i)[1] for i in group.members], f"{prefix}-{group.id}")
                    for group in groups)
 

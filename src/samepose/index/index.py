@@ -246,7 +246,8 @@ class Index(Contents):
             by: what to compare people by: keypoints, pixels, or both, of those who have both.
             min_size: sightings that make a group, 2 at least.
             label_as: label the members of each group: "pose" makes it "pose-1", "pose-2", …; labels that they have are
-                replaced, as by `label`; who is in no group keeps theirs.
+                replaced, as by `label`; who is in no group keeps theirs, unless it is "pose-" and a number, of an
+                earlier grouping.
 
         Raises:
             UsageError: an argument out of its range.

@@ -7,6 +7,7 @@ search shows them and the next writer deletes them (`upkeep.recover`).
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -320,6 +321,11 @@ class Store:
     def label_people(self, ids: Collection[int], name: str | None) -> int:
         """Label single people; how many there were."""
         return self._label(f"id IN ({_listed(ids)})", name) if ids else 0
+
+    def unlabel_numbered(self, prefix: str) -> None:
+        """Take labels "PREFIX-1", "PREFIX-2", … off single people."""
+        pattern = _quoted(f"^{re.escape(prefix)}-[0-9]+$")
+        self.commit(lambda: self.people.update(where=f"regexp_like(label, {pattern})", values={"label": None}))
 
     def _label(self, where: str, name: str | None) -> int:
         self.commit(lambda: self.people.update(where=where, values={"label": name}))

@@ -41,7 +41,7 @@ class ImageEmbeddingConfig:
         pool: of the backbone's 4x4 cells (ours): "mean" of them, or "grid", which keeps where in the picture a feature
             is: 1,280 features become 64 in each cell, all cells go to the linear layer.
         pretrained: the backbone begins with MoveNet's weights.
-        frozen: the backbone's stem and as many blocks keep theirs; 17 for all of it.
+        frozen: the backbone's stem and as many blocks keep these; 17 for all of it. Without them nothing is frozen.
         width: of Table 1's layers in those of the module's table (ours).
 
     Raises:
@@ -53,7 +53,7 @@ class ImageEmbeddingConfig:
     dimensions: int = 128
     pool: Literal["mean", "grid"] = "grid"
     pretrained: bool = True
-    frozen: int = 0
+    frozen: int = 5
     width: float = 1.0
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class _MoveNet(nn.Module):
 
     def __init__(self, config: ImageEmbeddingConfig) -> None:
         super().__init__()
-        self.backbone = Backbone(config.frozen, config.pretrained)
+        self.backbone = Backbone(config.frozen if config.pretrained else 0, config.pretrained)
         self.pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Sequential(
             nn.Conv2d(CHANNELS.coarse, _GRID, 1), nn.ReLU())
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _GROUPS = 40  # on a page; each picture takes some 30 kB
 _MEMBERS = 8  # of a group, beside its medoid
 _NOISE = 16
-_LEGEND = ("Score: how probable it is that a member and the most typical one of its group are the same 3D pose (0 to "
+_LEGEND = ("Score: how probable it is that a member and the most typical one of its group are in the same pose (0 to "
            "1). Members are shown from the likeliest to the least likely.")
 
 

@@ -18,18 +18,17 @@ from samepose.formats.lsp import lspet_split
 from samepose.models.image_embedding import ImageEmbedding, ImageEmbeddingConfig
 from samepose.poses import Poses
 from samepose.skeleton import LSP14
-from samepose.training.augment import CropAugmentConfig
 from samepose.training.image.data import KEPT, Crops
 from samepose.training.image.judgements import Judgements
-from samepose.training.image.recipe import ImageRecipe, ImageRecipeConfig
+from samepose.training.image.recipe import ImageAugmentConfig, ImageRecipe, ImageRecipeConfig
 from samepose.training.image.train import VALIDATED, load_image, split, train_image
 from samepose.training.image.triplets import LikenessConfig
 from samepose.training.image.validate import figures_of, figures_of_judgements, fitted
 from samepose.training.loop import LoopConfig, averaged_weights
 
-STILL = CropAugmentConfig(0, 0, (1.0, 1.0), 0, 0, 0, 0, 0)
+STILL = ImageAugmentConfig(0, 0, (1.0, 1.0), 0, 0, 0, 0, 0)
 NARROW = ImageEmbeddingConfig("paper", width=0.03)
-TINY = ImageRecipeConfig(NARROW, batch=6)
+TINY = ImageRecipeConfig(NARROW, batch=6, loss="triplet")
 ONCE = LoopConfig(steps=2, validate_every=2, save_every=2, threads=1)
 RNG = np.random.default_rng
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,9 @@ def train_image(
     crops = people if isinstance(people, Crops) else people.crops
     if len(crops) < 3:
         raise UsageError(f"{len(crops)} people to train on; give at least 3")
-    if isinstance(people, Judgements) and (recipe.loss != "triplet" or recipe.model.objective != "embedding"):
+    if isinstance(people, Judgements) and (recipe.loss == "pairs" or recipe.model.objective != "embedding"):
         raise UsageError("judgements tell nothing about joints; train an embedding on triplets with them")
+    recipe = replace(recipe, loss=recipe.loss or ("triplet" if isinstance(people, Judgements) else "pairs"))
     torch.manual_seed(loop.seed)
     started = ImageRecipe(recipe, people, validation)
     if init and not (run / "checkpoint.safetensors").exists():

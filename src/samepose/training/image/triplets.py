@@ -84,7 +84,7 @@ class Likeness:
     ) -> Bool[np.ndarray, "t n"]:
         """Who of a batch is farther than `far` from those in some of its rows, as varied.
 
-        Who is nearer, and who does not compare, is no negative.
+        Who is nearer, and who does not compare, is no negative (ours: the paper takes all others of the batch).
         """
         return pose_differences(poses[rows], poses) > self.config.far
 
