@@ -14,7 +14,11 @@ FULL := .venv/.full
 demo: $(LIGHT)
 	$(BIN)/samepose demo
 
+# The page is tested in the system's Chromium, which this installs where it may.
 test: $(FULL)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; } \
+	  || echo "THE PAGE IS NOT TESTED: there is no chromium and it cannot be installed here (apt install chromium)" >&2
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from samepose.evaluation.image_retrieval import (
-    ABSOLUTE,
     LONGEST,
     RELATIVE,
     Ranking,
@@ -18,6 +17,7 @@ from samepose.evaluation.image_retrieval import (
     rank,
     rank_randomly,
 )
+from samepose.geometry.pose_difference import HIT
 
 Q, N = 12, 70
 
@@ -41,7 +41,7 @@ def by_loops(distances: np.ndarray, task: Task) -> dict[str, np.ndarray]:
         for k in range(1, LONGEST + 1):
             first = [float(task.differences[i, j]) for j in ranked[:k]]
             out["pose_difference"][k - 1] += min(first) / Q
-            out["hit_absolute"][k - 1] += any(d <= ABSOLUTE for d in first) / Q
+            out["hit_absolute"][k - 1] += any(d <= HIT for d in first) / Q
             out["hit_relative"][k - 1] += any(d <= least + RELATIVE for d in first) / Q
     return out
 

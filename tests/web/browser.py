@@ -121,7 +121,8 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a window; without one the page is NOT tested, and pytest says so."""
     place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if place is None:
-        pytest.skip("THE PAGE IS NOT TESTED: there is no chromium; install it (apt install chromium)")
+        missing = "THE PAGE IS NOT TESTED: there is no chromium; install it (apt install chromium)"
+        pytest.fail(missing) if os.environ.get("SAMEPOSE_BROWSER") == "required" else pytest.skip(missing)
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="THE PAGE IS NOT TESTED: there is no playwright; pip install playwright")
     with playwright.sync_playwright() as driver:

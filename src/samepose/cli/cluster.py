@@ -28,7 +28,7 @@ def cluster(
     label_as: str | None = None,
     options: Options = DEFAULTS,
 ) -> None:
-    """Group the people of an index by pose, whatever the camera angle, each group with its most typical member.
+    """Group the people of an index by pose, each group with its most typical member.
 
     Everybody in a group matches its centre with a probability of 0.25 or more; who matches nobody often enough is
     noise. A pose that is held in a video counts once.

@@ -16,6 +16,7 @@ from samepose.weights import WEIGHTS, Network, weight_file
 SIZE = 128  # side of a crop, pixels (Mori 2015, table 1)
 ROOM = 1.1  # side of the crop in longer sides of the person's box (ours; the paper does not tell)
 _FLESH = 1.15  # side of a detector's box in that of the joints' own: the median of 132 people is 1.17
+LEAST_SIDE = 16  # pixels of a photograph that a crop must hold to be trained or measured on
 _BATCH = 32  # crops per call
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from samepose.embed.image import SIZE, boxes_of_joints, square_of
+from samepose.embed.image import LEAST_SIDE, SIZE, boxes_of_joints, square_of
 from samepose.errors import FormatError, SameposeError, UsageError
 from samepose.evaluation.image_retrieval import Task
 from samepose.evaluation.keypoints import viewpoints
@@ -25,7 +25,6 @@ from samepose.skeleton import LSP14, Skeleton
 SEED = 2015  # of a split that is drawn
 LEAVE_ONE_OUT = "leave-one-out"
 COMMITTED = "lspet"
-_LEAST_SIDE = 16  # pixels of the photograph that a crop holds
 _FACING = {"front": 1, "back": -1}
 _SETS = ("train", "database", "queries")
 
@@ -69,8 +68,8 @@ class CroppedPeople:
         hips = [skeleton.index(f"{side}_hip") for side in ("left", "right")]
         people = people.without(np.isnan(people.poses.points[:, hips]).any(axis=(1, 2)), "a hip that is not marked")
         squares = [square_of(box) for box in boxes_of_joints(people.poses.points)]
-        small = np.array([square.side < _LEAST_SIDE for square in squares], bool)
-        people = people.without(small, f"a crop under {_LEAST_SIDE} pixels")
+        small = np.array([square.side < LEAST_SIDE for square in squares], bool)
+        people = people.without(small, f"a crop under {LEAST_SIDE} pixels")
         if not len(people):
             raise SameposeError(f"nobody can be measured ({told(people.skipped)})")
         kept = tuple(square for square, no in zip(squares, small) if not no)

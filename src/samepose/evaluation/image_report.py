@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from samepose.evaluation.image_people import told
-from samepose.evaluation.image_retrieval import ABSOLUTE, RANKS, RELATIVE, WORST, Ranking
+from samepose.evaluation.image_retrieval import RANKS, RELATIVE, WORST, Ranking
 from samepose.evaluation.image_run import ORACLE, RANDOM, Results
 from samepose.files import written
+from samepose.geometry.pose_difference import HIT
 
 _SHOWN = (1, 10, 50)  # ranks of the table
-_MEASURES = {"hit_absolute": f"within {ABSOLUTE:g} px", "hit_relative": f"best + {RELATIVE:g} px",
+_MEASURES = {"hit_absolute": f"within {HIT:g} px", "hit_relative": f"best + {RELATIVE:g} px",
              "pose_difference": "px, best of K"}
 _TITLES = {"pose_difference": "Pose difference of the best of K (px)",
-           "hit_absolute": f"Hit@K-absolute, {ABSOLUTE:g} px (%)",
+           "hit_absolute": f"Hit@K-absolute, {HIT:g} px (%)",
            "hit_relative": f"Hit@K-relative, best + {RELATIVE:g} px (%)"}
 
 
@@ -37,7 +38,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "front_back_queries": {name: round(float(ranking.told.sum()), 1) for name, ranking in ordered(results).items()},
         "data": results.cropped.people.name, "split": split.name, "seed": split.seed, "train": split.train,
         "skipped": sum(results.skipped.values()), "skipped_why": {why: n for why, n in results.skipped.items() if n},
-        "thresholds": {"absolute": ABSOLUTE, "relative": RELATIVE},
+        "thresholds": {"absolute": HIT, "relative": RELATIVE},
     }
     if results.worst is not None:
         out["worst_detected"] = {

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-ABSOLUTE = 15.0  # pixels: no farther, and it is a hit at K-absolute (section 4.2)
+from samepose.geometry.pose_difference import HIT
+
 RELATIVE = 5.0  # pixels beyond the best of the database for a hit at K-relative (ours: our text of the paper lost them)
 LONGEST = 50  # ranking that is measured
 RANKS = (1, 2, 5, 10, 20, 50)  # that tables and JSON tell
@@ -107,7 +108,7 @@ def rank(distances: Float[np.ndarray, "q n"], task: Task) -> Ranking:
     found = np.where(real, np.take_along_axis(task.differences, order, axis=1), np.inf)
     best = np.minimum.accumulate(found, axis=1).astype(np.float64)
     sides = task.query_facing * task.facing[order[:, 0]] * real[:, 0]
-    return Ranking(np.where(real, order, -1), best, (best <= ABSOLUTE).astype(float),
+    return Ranking(np.where(real, order, -1), best, (best <= HIT).astype(float),
                    (best <= task.best[:, None] + RELATIVE).astype(float), (sides < 0).astype(float),
                    (sides != 0).astype(float))
 
@@ -121,7 +122,7 @@ def rank_randomly(task: Task) -> Ranking:
     """
     sizes, k = task.candidates.sum(axis=1), min(LONGEST, task.differences.shape[1])
     ordered = np.sort(task.differences, axis=1).astype(np.float64)  # NaN last
-    right = {"absolute": (ordered <= ABSOLUTE).sum(axis=1),
+    right = {"absolute": (ordered <= HIT).sum(axis=1),
              "relative": (ordered <= task.best[:, None] + RELATIVE).sum(axis=1)}
     best = np.empty((len(ordered), k))
     hits = {name: np.empty((len(ordered), k)) for name in right}

@@ -10,9 +10,9 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from samepose.errors import SameposeError
-from samepose.evaluation.image_retrieval import ABSOLUTE
 from samepose.evaluation.image_run import ORACLE, Results
 from samepose.files import written
+from samepose.geometry.pose_difference import HIT
 from samepose.media.draw import LEFT_COLOUR, RIGHT_COLOUR
 
 _QUERIES = 12  # as many as the paper shows
@@ -74,7 +74,7 @@ def _hit(results: Results, query: int, hit: int, name: str = "") -> _Cell:
     difference = results.task.differences[query, hit]
     mixed = results.task.query_facing[query] * results.task.facing[hit] < 0
     words = f"{name + ': ' if name else ''}{difference:.0f} px{', other side' if mixed else ''}"
-    return int(results.split.database[hit]), words, RIGHT_COLOUR if difference <= ABSOLUTE else LEFT_COLOUR
+    return int(results.split.database[hit]), words, RIGHT_COLOUR if difference <= HIT else LEFT_COLOUR
 
 
 def _draw(results: Results, rows: Sequence[Sequence[_Cell]], out: Path, title: str, legend: str) -> None:
@@ -82,7 +82,7 @@ def _draw(results: Results, rows: Sequence[Sequence[_Cell]], out: Path, title: s
     large, small = ImageFont.load_default(size=22), ImageFont.load_default(size=14)
     width = 2 * _EDGE + columns * (_CELL + _GAP) - _GAP
     heading = wrapped(title, large, width - 2 * _EDGE)
-    words_of = wrapped(f"{legend} Blue: within {ABSOLUTE:g} px, a hit; orange: none.", small, width - 2 * _EDGE)
+    words_of = wrapped(f"{legend} Blue: within {HIT:g} px, a hit; orange: none.", small, width - 2 * _EDGE)
     below = 16 + 32 * len(heading)
     head = below + 18 * len(words_of) + 12
     canvas = Image.new("RGB", (width, head + len(rows) * (_CELL + _WORDS + _GAP) + _EDGE), _PAPER)

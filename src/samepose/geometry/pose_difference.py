@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from samepose.skeleton import Skeleton
 
+HIT = 15.0  # pixels of the crop: no farther, and two are in the same pose (Mori 2015, section 4.2)
 MIN_JOINTS = 10  # marked in both of a pair, or they do not compare (ours: the paper's people have all joints)
 
 

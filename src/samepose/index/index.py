@@ -237,7 +237,7 @@ class Index(Contents):
     def cluster(
         self, *, by: Embedding = "keypoints", min_size: int = MIN_SIZE, label_as: str | None = None
     ) -> Groups:
-        """The people in groups of one pose each, whatever the camera angle, the largest first; the rest is noise.
+        """The people in groups of one pose each, the largest first; the rest is noise.
 
         Everybody in a group matches its centre, see `grouping`. A person who holds a pose in a video counts once
         towards the size of a group, and again after another pose.

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from samepose.embed.image import SIZE, boxes_of_joints, square_of
+from samepose.embed.image import LEAST_SIDE, SIZE, boxes_of_joints, square_of
 from samepose.errors import MediaError
 from samepose.formats.labelled import LabelledPeople
 from samepose.geometry.pose_difference import MIN_JOINTS, on_torso
@@ -24,7 +24,6 @@ from samepose.training.augment import CropAugmentConfig, Placement, centred, ran
 
 KEPT = 192  # side of what is kept of a person, pixels
 _AROUND = 1.4  # side of that in the person's squares: room to move and to shrink them in
-LEAST_SIDE = 16  # pixels of a person's square; in fewer no pose can be seen
 
 
 @dataclass(frozen=True, eq=False)

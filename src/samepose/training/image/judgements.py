@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int
 
+from samepose.embed.image import LEAST_SIDE
 from samepose.errors import FormatError, MediaError
 from samepose.media.image import read_image
-from samepose.training.image.data import LEAST_SIDE, Crops
+from samepose.training.image.data import Crops
 
 COLUMNS = ("anchor", "positive", "negative")
 

@@ -9,12 +9,11 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from torch import nn
 
-from samepose.geometry.pose_difference import on_torso, pose_differences
+from samepose.geometry.pose_difference import HIT, on_torso, pose_differences
 from samepose.skeleton import LSP14
 from samepose.training.image.data import Crops
 from samepose.training.image.judgements import Judgements
 
-SAME = 15.0  # pixels of the crop: a correct match is nearer (Mori 2015, section 4.2)
 _BATCH = 64
 
 
@@ -28,9 +27,9 @@ def figures_of(model: nn.Module, people: Crops) -> dict[str, float]:
     np.fill_diagonal(away, np.inf)
     np.fill_diagonal(truth, np.nan)
     order = np.argsort(away, axis=1, kind="stable")[:, : min(10, len(people))]
-    hit = np.take_along_axis(truth, order, axis=1) < SAME
+    hit = np.take_along_axis(truth, order, axis=1) <= HIT
     pairs = np.triu(np.isfinite(truth), 1)
-    a, b = fitted(away[pairs], truth[pairs] < SAME)
+    a, b = fitted(away[pairs], truth[pairs] <= HIT)
     return {"hit1": float(hit[:, 0].mean()), "hit10": float(hit.any(1).mean()), "a": a, "b": b}
 
 
