@@ -21,11 +21,13 @@ README, CARDS = ROOT / "README.md", sorted((ROOT / "src/samepose/weights").glob(
 QUOTED = {
     "README.md": {"retrieval:chest4.perfect.hit1", "retrieval:chest4.detected.hit1", "hidden-joints:joints.7",
                   "hidden-joints:joints.13", "calibration:chest4.detected.ece", "calibration:all11.perfect.ece",
-                  "calibration:half.worst"},
+                  "calibration:half.worst", "image-retrieval:lspet.image.hit10"},
     "PRVIPE.md": {"retrieval:chest4.perfect.hit1", "retrieval:chest4.detected.hit1", "retrieval:all11.perfect.hit1",
                   "calibration:chest4.detected.ece", "calibration:all11.perfect.ece", "calibration:half.worst"},
     "CPM.md": {"cpm:cpm.lspet", "cpm:cpm.rendered", "cpm:synthetic.lspet", "cpm:synthetic.rendered",
                "cpm:thunder.lspet", "cpm:stage1", "cpm:cost"},
+    "IMAGE.md": {"image-retrieval:lspet.image.hit1", "image-retrieval:lspet.image.hit10",
+                 "image-retrieval:lspet.features.hit10", "image-retrieval:lspet.oracle.hit1"},
 }
 _MARK = re.compile(r"<!--\s*([a-z0-9-]+):([a-z0-9_.-]+)\s*-->")
 _LAST_NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)[^\d]*\Z")

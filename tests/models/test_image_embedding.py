@@ -200,7 +200,7 @@ def test_the_backbone_is_thunders() -> None:
 def test_onnx_equals_torch(config: ImageEmbeddingConfig, tmp_path: Path) -> None:
     """The translation is exact, for any number of crops; the file is the network with weights rounded to fp16."""
     model = ImageEmbedding(config).eval()
-    export_image(model, "made-up", Matching(3.0, 1.0), tmp_path / "x.onnx", "research")
+    export_image(model, "made-up", Matching(3.0, 1.0), tmp_path / "x.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
     whole = onnxruntime.InferenceSession(graph(model).SerializeToString())
     rounded = ImageEmbedding(config).eval()

@@ -92,8 +92,9 @@ def test_mark_a_move_and_find_and_count_it(tab: OpenTab, library_served: Served)
     page = tab("#/moves")
     page.get_by_role("button", name="Choose a video").click()
     page.get_by_role("dialog").get_by_role("button", name="0.mp4").click()
-    finish, line = page.get_by_role("slider", name="End of the move"), page.locator(".timeline").bounding_box()
-    grip = finish.bounding_box()
+    finish = page.get_by_role("slider", name="End of the move")
+    finish.wait_for()
+    line, grip = page.locator(".timeline").bounding_box(), finish.bounding_box()
     assert line is not None and grip is not None
     page.mouse.move(grip["x"] + 7, grip["y"] + 20)
     page.mouse.down()
@@ -141,7 +142,7 @@ def lasso(page: Page, corners: list[tuple[float, float]]) -> None:
 
 def test_lasso_people_on_the_map_and_label_them(tab: OpenTab, library_served: Served) -> None:
     page = tab("#/map")
-    page.locator(".map-canvas").wait_for()
+    page.get_by_text("near means alike").wait_for()  # the points are there
     _, x = mapped(page, library_served)
     lasso(page, [(0.01, 0.01), (0.5, 0.01), (0.5, 0.99), (0.01, 0.99)])
     middle = (int(x.min()) + int(x.max())) / 2  # in the middle of the canvas when all is shown

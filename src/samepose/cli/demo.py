@@ -42,7 +42,8 @@ def demo(
             fps=10.0 if video else 30.0, credit="" if video else CREDIT, progress=progress,
         )
     options.result(done.to_json(), f"{_summary(done)}\n{_table(done)}\n\n"
-                                   f"See them side by side: {done.report.resolve().as_uri()}")
+                                   f"See them side by side: {done.report.resolve().as_uri()}\n"
+                                   f"Search with joints to drag: samepose serve --open --index {out / INDEX}")
 
 
 def _summary(done: Demo) -> str:
