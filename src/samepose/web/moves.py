@@ -43,7 +43,7 @@ def _find(service: Service, asked: Find) -> Places:
     found = find(clip, index, k=asked.k, mirror=asked.mirror, embedder=service.embedder)
     media = {medium.path: medium.shown for medium in index.clips()}
     return Places(example=Example(**clip.to_json()), mirror=asked.mirror, failed=list(found.failed),
-                  results=[_place(sighting, media.get(sighting.path)) for sighting in found])
+                  results=[_place(sighting, sighting.path, media.get(sighting.path)) for sighting in found])
 
 
 def _count(service: Service, asked: Count) -> Counted:
@@ -53,7 +53,7 @@ def _count(service: Service, asked: Count) -> Counted:
     media = asked.clip.media.partition("-")[0]
     path = service.medium(media).path
     return Counted(example=Example(**example.to_json()), mirror=asked.mirror, path=path, person=clip.person,
-                   count=len(found), repetitions=[_place(sighting, media) for sighting in found])
+                   count=len(found), repetitions=[_place(sighting, path, media) for sighting in found])
 
 
 def _align(service: Service, asked: Align) -> Aligned:
@@ -72,6 +72,6 @@ def _clip(service: Service, side: Span, source: Source | None = None) -> tuple[S
     return source, clip.part(side.time_from, side.time_to)
 
 
-def _place(sighting: Sighting, media: str | None) -> Place:
+def _place(sighting: Sighting, path: str, media: str | None) -> Place:
     values: dict[str, Any] = sighting.to_json()
-    return Place(**values, media=media)
+    return Place(**{**values, "path": path}, media=media)

@@ -18,14 +18,19 @@ export function addFolder(started) {
   el("p", { class: "muted small" }, "Folders inside it are taken too. Files stay where they are; what was indexed before is not read again."),
   el("div", { class: "row end" }, go));
   let here = null;
+  let asked = 0;
 
   async function show(to) {
+    const mine = ++asked; // until it is there, nothing can be indexed: not the folder that was shown before either
+    go.disabled = true;
+    told.textContent = "";
     try {
-      here = await get(`/api/folders${to === null ? "" : `?${new URLSearchParams({ path: to })}`}`);
+      const found = await get(`/api/folders${to === null ? "" : `?${new URLSearchParams({ path: to })}`}`);
+      if (mine !== asked) return;
+      here = found;
     } catch (error) {
+      if (mine !== asked) return;
       here = null;
-      go.disabled = true;
-      told.textContent = "";
       const lost = error.status === 404 ? { message: "There is no such folder", remedy: "check how it is written" } : error;
       list.replaceChildren(el("li", {}, problem(lost, () => show(null))));
       return;

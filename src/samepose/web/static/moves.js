@@ -173,7 +173,7 @@ class Moves {
     this.shown.element.hidden = spans.length === 0;
     const hint = spans.length ? null : el("p", { class: "muted" }, "Mark a longer or more telling part, or look for it mirrored too.");
     this.said = el("p", { class: "muted small number", role: "status" });
-    this.out.replaceChildren(el("h2", { role: "status" }, title), hint ?? "", this.shown.element, this.said,
+    this.out.replaceChildren(el("div", { role: "status" }, el("h2", {}, title)), hint ?? "", this.shown.element, this.said,
       el("ul", { class: "places" }, [...files].map(([id, found]) => this.file(id, found))),
       failed.length ? el("details", {}, el("summary", {}, `${failed.length} could not be searched`),
         el("ul", { class: "small" }, failed.map((line) => el("li", {}, line)))) : "");

@@ -11,7 +11,7 @@ export class Selection {
   /** `labelled` is called after labels have changed, `cleared` when nobody is chosen any more. */
   constructor({ labelled, cleared }) {
     Object.assign(this, { labelled, ids: [], shown: 0 });
-    this.title = el("h2", { role: "status", tabindex: -1 });
+    this.title = el("h2", { tabindex: -1 });
     this.list = el("ul", { class: "people" });
     this.more = button("More", () => this.grow(), { hidden: true });
     this.links = el("div", { class: "row", hidden: true });
@@ -24,7 +24,7 @@ export class Selection {
       else this.name.focus();
     });
     this.element = el("section", { class: "selection card stack", "aria-label": "Chosen people", hidden: true },
-      el("div", { class: "row spread" }, this.title, button("", cleared, { icon: "close", label: "Choose nobody", class: "quiet" })),
+      el("div", { class: "row spread" }, el("div", { role: "status" }, this.title), button("", cleared, { icon: "close", label: "Choose nobody", class: "quiet" })),
       form, this.links, this.list, this.more);
   }
 
