@@ -45,6 +45,10 @@ export function addFolder(started) {
     list.scrollTop = 0;
   }
 
+  path.addEventListener("input", () => { // what is being typed is not overwritten, and only what was opened is indexed
+    asked += 1;
+    go.disabled = true;
+  });
   open.addEventListener("submit", (event) => {
     event.preventDefault();
     show(path.value.trim());
