@@ -108,7 +108,7 @@ def measure(args: argparse.Namespace, port: int, process: int) -> None:
           f"then {timed(lambda: client.ask('/api/map')) * 1000:.0f} ms")
     took = crowd(port, people, args.clients, args.seconds)
     print(f"{args.clients} clients for {args.seconds:g} s: {quantiles(took)}")
-    marks = [resident_mb(process)]
+    client, marks = Client(port), [resident_mb(process)]  # the server has closed the one that waited
     for _ in range(4 if args.flat else 0):
         for _ in range(args.flat // 4):
             client.ask("/api/search", dragged(people, rng))
