@@ -35,14 +35,19 @@ RATE, SHIFT, SPEED = 30.0, 0.5, 0.6
 TARGETS = {"in step": 0.05, "shifted": 0.07}
 
 
-def performer(video: Path, detector: MoveNet, folder: Path) -> Poses:
-    """The most prominent person in every frame, from the folder if everyone is there."""
+def everyone(video: Path, detector: MoveNet, folder: Path) -> Path:
+    """A file of all people in every frame, in the folder if it is not there yet."""
     kept = folder / f"{video.stem}-all-{detector.name}.npz"
     if not kept.exists():
         print(f"detecting in {video.name}", file=sys.stderr)
         people = Poses.concatenate([p for _, p in detect(video, detector, None) if len(p)])
         save_poses(kept, people, [video.name] * len(people))
-    return open_source(kept).track()
+    return kept
+
+
+def performer(video: Path, detector: MoveNet, folder: Path) -> Poses:
+    """The most prominent person in every frame."""
+    return open_source(everyone(video, detector, folder)).track()
 
 
 def shifted(poses: Poses) -> Poses:

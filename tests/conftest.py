@@ -12,6 +12,9 @@ import pytest
 
 import annotations  # noqa: F401  # first: it checks what is imported after it
 from drawn_people import Shell, share_networks
+from web.browser import chromium
+
+__all__ = ["chromium"]  # one browser for all: Playwright does not start twice
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,25 @@ class FakeDetector:
         rng = np.random.default_rng([(green + 2) // 5, (blue + 2) // 5])
         return Poses.of(rng.uniform(0, 300, (people, 17, 2)), COCO17, scores=rng.uniform(0.5, 1, (people, 17)),
                         person_scores=np.linspace(0.9, 0.5, people))
+
+
+class SlowDetector(FakeDetector):
+    """Takes its time, and on request its worker's life."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def detect(self, image):
+        time.sleep(0.05)
+        if self.folder is not None:
+            for token in self.folder.glob("kill-*"):
+                try:
+                    token.unlink()
+                except FileNotFoundError:
+                    continue
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().detect(image)
 
 
 class FakeEmbedder:
@@ -116,7 +138,6 @@ def serve_writers() -> None:
 
     The imports are done once, before the forks; LanceDB itself is first used after them.
     """
-    import os
     import sys
 
     import lancedb  # noqa: F401

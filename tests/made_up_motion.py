@@ -112,3 +112,26 @@ def write_bvh(path: Path, pose: np.ndarray, names: dict[str, str], frames: int =
     text += [" ".join(f"{v:.9g}" for v in row) for row in rows]
     path.write_text("\n".join(text) + "\n")
     return path
+
+
+def write_amc(path: Path, rows: np.ndarray) -> Path:
+    """`PERSON` as AMC, its ASF beside it; the header holds an umlaut, as HDM05's do.
+
+    Args:
+        rows: (T, 3) turns of the root and (T, 3 * 16) of the bones, degrees.
+    """
+    bones, lines = [j for j in H36M17.joints if j in TREE], [":units", "length 0.0254", "angle deg", ":root",
+        "order TX TY TZ RX RY RZ", "axis XYZ", "position 0 0 0", "orientation 0 0 0", ":bonedata"]
+    for joint in bones:
+        offset = np.subtract(PERSON[joint], PERSON[TREE[joint]])
+        length = np.linalg.norm(offset)
+        lines += ["begin", f"name {joint}", "direction " + " ".join(f"{v:.9f}" for v in offset / length),
+                  f"length {length:.9f}", "axis 0 0 0 XYZ", "dof rx ry rz", "end"]
+    lines += [":hierarchy", "begin", *(f"{TREE[j].replace('pelvis', 'root')} {j}" for j in bones), "end"]
+    (path.parent / f"{path.stem.split('_')[0]}.asf").write_text("\n".join(lines))
+    text = ["#!OML:ASF f\xfcr", ":FULLY-SPECIFIED", ":DEGREES"]
+    for k, row in enumerate(rows):
+        text += [f"{k + 1}", "root 0 0.95 0 " + " ".join(f"{v:.6f}" for v in row[:3])]
+        text += [f"{joint} " + " ".join(f"{v:.6f}" for v in row[3 + 3 * n :][:3]) for n, joint in enumerate(bones)]
+    path.write_bytes("\n".join(text).encode("latin-1"))
+    return path

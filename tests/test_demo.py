@@ -92,7 +92,8 @@ def test_second_run_reads_no_indexed_video_again(clips: list[Path], tmp_path: Pa
     first, second = Swinging(), Swinging()
     for detector in (first, second):
         demo.run_demo(clips, tmp_path / "out", detector, embedder, moments=3)
-    assert (first.calls, second.calls) == (43, 3)
+    # Each query is a moment of seven frames, looked at once for the searches of both other videos.
+    assert (first.calls, second.calls) == (40 + 3 * 7, 3 * 7)
 
 
 def test_index_of_another_model_is_brought_up_to_date(
@@ -102,7 +103,8 @@ def test_index_of_another_model_is_brought_up_to_date(
     demo.run_demo(clips, out, detector, embedder, moments=1)
     newer = PrVipeEmbedder(embedder._session, embedder.info, "0" * 64)
     done = demo.run_demo(clips, out, detector, newer, moments=1)
-    assert detector.calls == 42 and len(done.moments[0].hits) == 2
+    assert detector.calls == 40 + 2 * 7 and len(done.moments[0].hits) == 2
+    assert done.moments[0].query.moment == 0.3 and done.to_json()["queries"][0]["moment"] == 0.3
 
 
 def test_videos_not_in_step_tell_times_only(clips: list[Path], tmp_path: Path, embedder: PrVipeEmbedder) -> None:

@@ -13,11 +13,11 @@ import samepose
 
 NAMES = [
     "CPM", "SKELETONS", "SPORTS", "Alignment", "Clip", "Detected", "Detector", "Embedder", "Embeddings", "Finds",
-    "FormatError", "Frame", "Group", "Groups", "Hit", "Hits", "ImageEmbedder", "Index", "KeypointFile", "Matching",
-    "MediaError", "MoveNet", "Named", "Poses", "PrVipeEmbedder", "Query", "Recogniser", "Report", "SameposeError",
-    "Sighting", "Skeleton", "Source", "StoreError", "UsageError", "__version__", "align", "coco_results", "count",
-    "detect", "draw_poses", "find", "from_mediapipe", "from_rtmlib", "from_ultralytics", "in_words", "load_poses",
-    "media_files", "open_source", "recognise", "save_poses", "sports_angles",
+    "FormatError", "Frame", "Group", "Groups", "Hit", "Hits", "ImageEmbedder", "Index", "KeypointFile", "Lifted",
+    "Matching", "MediaError", "MoveNet", "Named", "Poses", "PrVipeEmbedder", "Query", "Recogniser", "Report",
+    "SameposeError", "Sighting", "Skeleton", "Source", "StoreError", "UsageError", "__version__", "align",
+    "coco_results", "count", "detect", "draw_poses", "find", "from_mediapipe", "from_rtmlib", "from_ultralytics",
+    "in_words", "lift", "load_poses", "media_files", "open_source", "recognise", "save_poses", "sports_angles",
 ]
 
 
@@ -84,7 +84,8 @@ def test_the_lines_of_the_docstring_run(tmp_path: Path, monkeypatch: pytest.Monk
     assert "photos/b.png" in (tmp_path / "found.html").read_text() and (tmp_path / "synced.mp4").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("verb", ["align", "contents", "detect", "find", "index", "options", "recognise", "search"])
+@pytest.mark.parametrize("verb", [
+    "align", "contents", "detect", "find", "index", "lift", "options", "recognise", "search"])
 def test_the_verbs_of_users_go_through_the_door(verb: str) -> None:
     tree = ast.parse((Path(samepose.__file__ or "").parent / "cli" / f"{verb}.py").read_text())
     imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

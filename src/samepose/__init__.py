@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from samepose.formats.keypoints import load_poses, save_poses
     from samepose.geometry.angles import SPORTS, sports_angles
     from samepose.index import Group, Groups, Hit, Hits, Index, Report
+    from samepose.lifting import Lifted, lift
     from samepose.matching.embeddings import Embeddings, Matching, in_words
     from samepose.media.draw import draw_poses
     from samepose.media.files import media_files
@@ -71,6 +72,7 @@ __all__ = [
     "ImageEmbedder",
     "Index",
     "KeypointFile",
+    "Lifted",
     "Matching",
     "MediaError",
     "MoveNet",
@@ -97,6 +99,7 @@ __all__ = [
     "from_rtmlib",
     "from_ultralytics",
     "in_words",
+    "lift",
     "load_poses",
     "media_files",
     "open_source",
@@ -119,6 +122,7 @@ _HOME = {
     "samepose.formats.keypoints": ("load_poses", "save_poses"),
     "samepose.geometry.angles": ("SPORTS", "sports_angles"),
     "samepose.index": ("Group", "Groups", "Hit", "Hits", "Index", "Report"),
+    "samepose.lifting": ("Lifted", "lift"),
     "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
     "samepose.media.draw": ("draw_poses",),
     "samepose.media.files": ("media_files",),

@@ -85,7 +85,7 @@ class Demo:
         """For programs; times in seconds."""
         return {
             "queries": [{
-                "path": str(moment.query.image), "time": moment.query.time,
+                "path": str(moment.query.image), "time": moment.query.time, "moment": moment.query.moment,
                 "results": [{
                     "path": hit.path, "time": hit.time, "score": round(hit.score, 4),
                     "offset": round(offset, 4) if self.synchronised else None,
@@ -125,7 +125,8 @@ def run_demo(
     media = _media_ids(index, videos[:-1])
     found = []
     for query in _queries(videos[-1], detector, embedder, moments):
-        found.append(Moment(query, tuple(h for id in media for h in index.search(query, k=1, where=id, distinct=0.0))))
+        searches = [index.search(query, k=1, where=id, distinct=0.0) for id in media]
+        found.append(Moment(searches[0].query, tuple(hit for hits in searches for hit in hits)))
         progress(len(videos) - 1 + len(found) / moments, len(videos), str(videos[-1]))
     if not found:
         raise MediaError(f"{videos[-1]}: nobody to search for was found in it; give a video in which a person is seen")

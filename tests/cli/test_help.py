@@ -27,7 +27,7 @@ FLAGS = {
     "serve": {"--port", "--host", "--token", "--open"},
     "search": {
         "--at", "--person", "-k", "--mirror", "--min-score", "--where", "--label", "--from", "--to", "--ignore", "--by",
-        "--distinct", "--report", "--sheet", "--mode",
+        "--distinct", "--report", "--sheet", "--mode", "--moment",
     },
     "info": {"--export", "--files", "--failed"}, "remove": {"--yes", "--dry-run"}, "label": {"--import"},
     "doctor": set(),

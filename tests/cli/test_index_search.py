@@ -65,7 +65,8 @@ def test_search_finds_the_picture_itself_first(run: Shell, media: Path, filled: 
                      "--where", "photos/*", "--min-score", 0)
     assert list(found) == ["query", "results"]
     best = found["results"][0]
-    assert list(best) == ["id", "score", "path", "time", "span", "frame", "person", "box", "mirrored", "label"]
+    assert list(best) == ["id", "score", "path", "time", "span", "frame", "person", "box", "mirrored", "label",
+                          "moment"]
     assert (best["path"], best["time"], best["span"], best["frame"], best["person"]) == (
         "photos/out.jpg", None, None, 0, 0)
     assert len(best["box"]) == 4 and best["mirrored"] is False and best["label"] is None
@@ -112,6 +113,23 @@ def test_search_by_video_needs_a_time_and_takes_track_ids(run: Shell, media: Pat
     message = run.fails("search", clip, "--at", 0.5, "--person", 5, "--index", filled, code=2, says=["person 5"])
     assert "there is 0" in message
     run.fails("search", clip, "--copies", "--at", 60, "--index", filled, code=3, says=[str(clip), "earlier time"])
+
+
+def test_moments_of_videos_are_compared(run: Shell, media: Path, filled: Path) -> None:
+    words = ["search", media / "clip.mp4", "--copies", "--at", 0.5, "--index", filled, "-k", 1]
+    found = run.json(*words)
+    assert (found["query"]["moment"], found["query"]["alone"], found["results"][0]["moment"]) == (0.3, None, 0.3)
+    assert found["results"][0]["time"] == pytest.approx(0.5)
+    again = run.json("search", found["results"][0]["id"], "--index", filled, "--where", "*.mp4", "--min-score", 0)
+    assert again["query"]["moment"] == 0.3
+    assert "the only person; with 0.3 s before and after" in run(*words).err
+    alone = run.json(*words, "--moment", 0)
+    assert (alone["query"]["moment"], alone["query"]["alone"], alone["results"][0]["moment"]) == (0, None, 0)
+    message = run.fails(*words, "--moment", 3, code=2, says=["--moment is 3"])
+    assert message.count("\n") <= 1
+    photo = ["search", media / "photos" / "out.jpg", "--copies", "--index", filled, "-k", 1]
+    assert run.json(*photo)["query"]["moment"] == 0
+    assert "the frame alone is compared, for the query has no frames" in run(*photo, "--moment", 0.3).err
 
 
 def test_search_by_id_leaves_itself_out(run: Shell, media: Path, filled: Path) -> None:
@@ -316,6 +334,7 @@ def test_keypoints_of_a_clip_as_query(run: Shell, media: Path, filled: Path) -> 
     run.fails("search", "clip.npz", "--index", filled, code=2, says=["clip.npz", "5 moments", "say with --at"])
     found = run.json("search", "clip.npz", "--copies", "--at", 0.43, "--index", filled, "-k", 1)
     assert found["query"]["time"] == pytest.approx(0.4) and found["query"]["image"] == str(media / "clip.mp4")
+    assert found["query"]["moment"] == 0 and "is seen in 3, and 4 are needed" in found["query"]["alone"]  # 5 a second
     run.fails("search", "clip.npz", "--at", 0.4, "--person", 3, "--index", filled, code=2, says=["person 3"])
 
 

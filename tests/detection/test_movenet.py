@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drawn_people import picture
-from samepose.detection import _detected, detect
+from samepose.detection import detect, detected
 from samepose.detection.likeness import COCO_SIGMAS, distinct, overlap
 from samepose.detection.movenet import JOINT_SCORE, PERSON_SCORE, MoveNet, oks
 from samepose.errors import MediaError, UsageError
@@ -199,10 +199,10 @@ def test_frames_looked_at_together_keep_their_order_and_a_cut_comes_last() -> No
     for detector in (Dots(), slow):
         got = []
         with pytest.raises(MediaError):
-            for frame, people in _detected(frames(), detector):
+            for frame, people in detected(frames(), detector):
                 got.append((frame.index, people.points[0, 0, 0]))
         assert got == [(i, i) for i in range(7)]
-    stopped = _detected(frames(), Dots())
+    stopped = detected(frames(), Dots())
     next(stopped)
     stopped.close()
 
@@ -211,7 +211,7 @@ def test_frames_on_a_core_each_give_what_one_gives_on_all(tmp_path: Path) -> Non
     images = [np.asarray(picture(people=1 + i % 2, size=256)) for i in range(4)]
     detector = MoveNet("balanced", threads=2)
     frames = iter([Frame(i, i / 10, image) for i, image in enumerate(images)])
-    for (_, together), image in zip(_detected(frames, detector), images, strict=True):
+    for (_, together), image in zip(detected(frames, detector), images, strict=True):
         alone = detector.detect(image)
         np.testing.assert_allclose(together.points, alone.points, atol=1e-2)
         np.testing.assert_allclose(together.scores, alone.scores, atol=1e-4)

@@ -54,7 +54,7 @@ def test_they_are_all_the_people_of_the_motion_capture() -> None:
 
 def test_names_beside_other_weights_do_not_count(tmp_path: Path) -> None:
     copy = Path(shutil.copy(WEIGHTS, tmp_path / "prvipe.onnx"))
-    assert PrVipeEmbedder.load(copy).info.subjects == ()
+    assert PrVipeEmbedder.load(copy).info.subjects == () and PrVipeEmbedder.load(copy).moment is None
     beside = Path(shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path))
     assert "cmu-02" in PrVipeEmbedder.load(copy).info.subjects
     torch.manual_seed(0)
@@ -62,7 +62,8 @@ def test_names_beside_other_weights_do_not_count(tmp_path: Path) -> None:
     export(model, info_of(model, "other"), copy)
     assert PrVipeEmbedder.load(copy).info.subjects == ()
     digest = PrVipeEmbedder.load(copy).sha256
-    for text in ("no", "[]", "{}", json.dumps({"sha256": digest, "subjects": 3})):
+    for text in ("no", "[]", "{}", json.dumps({"sha256": digest, "moment": {"seconds": [0.3]}}),
+                 json.dumps({"sha256": digest, "subjects": 3})):
         beside.write_text(text)
         assert PrVipeEmbedder.load(copy).info.subjects == ()
     beside.write_text(json.dumps({"sha256": digest, "subjects": ["eve"]}))
@@ -89,6 +90,7 @@ def test_whoever_measures_it_on_its_own_people_is_warned(run: Shell) -> None:
 def test_new_descriptions_of_the_shipped_weights_carry_the_names(run: Shell) -> None:
     run("export", WEIGHTS, "--out", "again.onnx", "--name", "again", "--quiet")
     again, shipped = PrVipeEmbedder.load("again.onnx"), PrVipeEmbedder.load()
+    assert shipped.moment is not None and again.moment == shipped.moment  # inside the file now
     assert again.info.subjects == shipped.info.subjects and again.sha256 != shipped.sha256
     keypoints = np.random.default_rng(0).normal(size=(5, 13, 2)).astype(np.float32)
     np.testing.assert_array_equal(again.embed_keypoints(keypoints).mean, shipped.embed_keypoints(keypoints).mean)

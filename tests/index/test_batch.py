@@ -88,8 +88,7 @@ def test_skeletons_are_not_mixed_and_a_copy_has_ids_of_its_own(store: Store) -> 
         made.add(m, Seen(p))
         made.finish(m, None)
     copy = replace(medium(3, 2), label="x")
-    made.copy(first, copy)
-    made.finish(copy, None)
+    made.copy(first, copy, None)
     made.flush()
     assert people(store) == {1: 2, 2: 1, 3: 2}
     one, three = store.people_of(1), store.people_of(3)

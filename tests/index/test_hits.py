@@ -40,9 +40,9 @@ def test_json_is_that_of_the_command_line(hits: Hits, tmp_path: Path) -> None:
     told = hits.to_json()
     assert told == {"query": hits.query.to_json(), "results": [
         {"id": "0a1b2c3d4-0", "score": 0.9123, "path": "a, b.jpg", "time": None, "span": None, "frame": 0, "person": 2,
-         "box": None, "mirrored": True, "label": None},
+         "box": None, "mirrored": True, "label": None, "moment": 0.0},
         {"id": "0a1b2c3d5-7", "score": 0.5, "path": "clip.mp4", "time": 1.25, "span": [1.0, 1.5], "frame": 12,
-         "person": 3, "box": [1.0, 2.0, 30.5, 40.13], "mirrored": False, "label": "jump"},
+         "person": 3, "box": [1.0, 2.0, 30.5, 40.13], "mirrored": False, "label": "jump", "moment": 0.0},
     ]}
     hits.write(tmp_path / "found.json")
     assert json.loads((tmp_path / "found.json").read_text()) == told
@@ -52,10 +52,10 @@ def test_csv_has_a_row_for_each_hit(hits: Hits, tmp_path: Path) -> None:
     hits.write(tmp_path / "found.csv")
     with (tmp_path / "found.csv").open(newline="") as file:
         head, still, moving = csv.reader(file)
-    assert ",".join(head) == "id,score,path,time,from,to,frame,person,x0,y0,x1,y1,mirrored,label"
-    assert still == ["0a1b2c3d4-0", "0.9123", "a, b.jpg", "", "", "", "0", "2", "", "", "", "", "True", ""]
+    assert ",".join(head) == "id,score,path,time,from,to,frame,person,x0,y0,x1,y1,mirrored,label,moment"
+    assert still == ["0a1b2c3d4-0", "0.9123", "a, b.jpg", "", "", "", "0", "2", "", "", "", "", "True", "", "0.0"]
     assert moving == ["0a1b2c3d5-7", "0.5", "clip.mp4", "1.25", "1.0", "1.5", "12", "3", "1.0", "2.0", "30.5", "40.13",
-                      "False", "jump"]
+                      "False", "jump", "0.0"]
     hits[2:].write(tmp_path / "none.csv")
     assert (tmp_path / "none.csv").read_text() == ",".join(head) + "\n"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from index_fakes import FakeEmbedder, opened
 from samepose.embed import shipped
 from samepose.errors import UsageError
-from samepose.index import Hit, Index
+from samepose.index import Hit, Index, masked
+from samepose.index.masked import Masked, Memory
+from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, PARTS
 
@@ -93,3 +96,49 @@ def test_the_help_says_which_parts_leave_enough(capsys: pytest.CaptureFixture[st
     left = {part: len(set(BODY13.joints) - set(joints)) for part, joints in PARTS.items()}
     too_much = [part for part, joints in left.items() if joints < shipped().min_joints]
     assert too_much == ["upper_body"] and "not so without the upper_body" in help
+
+
+def test_people_are_embedded_once_without_the_same_joints(tmp_path: Path) -> None:
+    embedded: list[int] = []
+
+    class Counting(Embedder):
+        def embed(self, poses: Poses) -> Embeddings:
+            embedded.append(len(poses))
+            return super().embed(poses)
+
+    index = opened(tmp_path / "ix", embedder=Counting())
+    index.add(POSES[:60], name=[f"p{n:03d}.jpg" for n in range(60)])
+
+    def work(n: int, part: str, **options: Any) -> tuple[int, list[tuple[str, float]]]:
+        embedded.clear()
+        hits = index.search(POSES[n], ignore=part, **options)
+        return sum(embedded), [(hit.id, hit.score) for hit in hits]
+
+    first, found = work(3, "left_arm")
+    assert first >= 60 and work(3, "left_arm") == (first - 60, found)  # what is left is the query itself
+    assert work(4, "left_arm", where="p00*")[0] < 60 <= work(4, "legs")[0]
+    index.label("p001.jpg", name="x")  # another state: nothing is taken for what it was
+    assert work(3, "left_arm") == (first, found)
+
+
+@pytest.mark.parametrize("most", [400_000, 30])
+def test_memory_gives_everybody_theirs(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masked, "_MOST", most)
+    made: list[int] = []
+
+    def make(ids: np.ndarray) -> Callable[[np.ndarray], Masked]:
+        def some(at: np.ndarray) -> Masked:
+            made.extend(ids[at].tolist())
+            column = ids[at].astype(np.float32)[:, None]
+            return Masked(ids[at], ids[at] % 2 == 0, column, column + 1)
+        return some
+
+    memory = Memory()
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        ids = rng.integers(0, 40, 25)
+        got = memory.embedded("a", ids, make(ids))
+        assert (got.id == ids).all() and (got.mean[:, 0] == ids).all() and (got.var[:, 0] == ids + 1).all()
+        assert (got.seen == (ids % 2 == 0)).all()
+    assert len(memory._kept["a"]) <= most
+    assert (len(made) == len(set(made))) == (most > 40), "somebody was made twice, or kept where there was no room"

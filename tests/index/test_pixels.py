@@ -95,7 +95,7 @@ def test_everybody_is_ranked_as_by_hand(both: Index, looks: ImageEmbedder, by: A
     embedder, chances = FakeEmbedder(), []
     if by != "pixels":
         seen = np.asarray(everyone["rank_keypoints"].is_valid())
-        some = both._store.space("keypoints").embeddings(everyone.filter(seen))
+        some = both._store.spaces_of(["keypoints"])["keypoints"].embeddings(everyone.filter(seen))
         own = np.full(len(seen), np.nan)
         own[seen] = logit(embedder.matching.probability(embedder.embed(pose), some)[0])
         chances.append(own)

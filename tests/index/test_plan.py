@@ -98,7 +98,8 @@ def test_what_cannot_be_read_fails_with_a_row_where_that_is_possible(tmp_path: P
     text, gone = photo(tmp_path / "notes.txt"), tmp_path / "gone.jpg"
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
     no_media, missing, no_name, closed = plan(tmp_path, [], text, gone, odd, tmp_path / "folder.jpg")
-    assert isinstance(no_media, Fail) and "neither an image nor a video" in no_media.why and no_media.medium is None
+    assert isinstance(no_media, Fail) and no_media.medium is None
+    assert "neither an image, a video nor motion capture" in no_media.why
     assert isinstance(missing, Fail) and "No such file" in missing.why
     assert isinstance(no_name, Fail) and "UTF-8" in no_name.why
     assert isinstance(closed, Fail) and "may not be looked into" in closed.why

@@ -15,7 +15,7 @@ from index_fakes import FakeEmbedder, opened
 from samepose.errors import StoreError, UsageError
 from samepose.index import Hit, Index, filter, search, shortlist, upkeep
 from samepose.index.options import SearchOptions
-from samepose.index.ranking import Found, Question, Route
+from samepose.index.ranking import Found, Question, Route, fold
 from samepose.index.schema import Medium, people_batch, with_id
 from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
@@ -242,8 +242,9 @@ def test_the_two_ways_agree(index: Index) -> None:
             chosen = filter.Filter.of(store, options)
             question = Question([Route(index.spaces[0], EMBEDDER.matching, query[:1])], np.array([False]), options.k,
                                 0.5, 0.0, None, np.zeros(0, np.int64))
-            exact = shortlist.exact(store, question, chosen, 200)
-            assert [f.id for f in shortlist.approximate(store, question, chosen, 200)] == [f.id for f in exact]
+            exact, near = (fold(way(store, question, chosen, 200), options.k, 0.5)
+                           for way in (shortlist.exact, shortlist.approximate))
+            assert [f.id for f in near] == [f.id for f in exact]
             assert len(exact) == options.k
 
 

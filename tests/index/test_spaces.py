@@ -83,7 +83,7 @@ def test_a_table_of_two_spaces(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows["_distance"].to_numpy(), np.sort(expected), atol=1e-5)
     assert len(store.nearest(KEYPOINTS.rank, KEYPOINTS.targets(keypoints[:1]), ["id", "_distance"], 10)) == 5
     with pytest.raises(StoreError, match="cannot be found by sound here, only by keypoints, pixels"):
-        store.space("sound")
+        store.spaces_of(["sound"])
 
 
 def test_re_embedding_leaves_the_other_space_where_its_model_is_the_same(tmp_path: Path) -> None:

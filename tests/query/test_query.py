@@ -9,7 +9,8 @@ import pytest
 
 from drawn_people import detector, embedder, photo, video
 from index_fakes import FakeDetector
-from samepose.errors import FormatError, MediaError, SameposeError, UsageError
+from made_up_motion import standing
+from samepose.errors import MediaError, SameposeError, UsageError
 from samepose.formats.keypoints import save_poses
 from samepose.poses import Poses
 from samepose.query.query import Query, embed_query, resolve_query
@@ -82,7 +83,7 @@ def test_what_does_not_go_together(tmp_path: Path, name: str, options: dict[str,
 
 def test_another_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(MediaError, match=r"notes.txt: is no photo, video or keypoint file"):
+    with pytest.raises(MediaError, match=r"notes.txt: is no photo, video, keypoint file or motion capture"):
         resolve_query(str(tmp_path / "notes.txt"), detector=FakeDetector())
 
 
@@ -108,10 +109,19 @@ def test_a_keypoint_file_of_a_clip_takes_the_nearest_moment(tmp_path: Path) -> N
         resolve_query(str(tmp_path / "p.npz"), at=0.8, person=4)
 
 
-def test_three_dimensional_poses_are_refused(tmp_path: Path) -> None:
-    save_poses(tmp_path / "p.npz", Poses.of(np.zeros((1, 17, 3)), H36M17, unit="metre"))
-    with pytest.raises(FormatError, match=r"p.npz: its poses are 3D"):
-        resolve_query(str(tmp_path / "p.npz"))
+def test_what_a_three_dimensional_pose_shows_and_what_cannot_be_one(tmp_path: Path) -> None:
+    body = Poses.of(standing(), H36M17, unit="metre")
+    save_poses(tmp_path / "p.npz", body, ["photo.jpg"])
+    query = resolve_query(str(tmp_path / "p.npz"))
+    np.testing.assert_array_equal(query.body.points, body.points)
+    assert query.pose.points.shape == (1, 17, 2) and query.image is None
+    hidden = query.without(["left_wrist"])
+    assert np.isnan(hidden.pose.points[0, H36M17.index("left_wrist")]).all()
+    save_poses(tmp_path / "point.npz", Poses.of(np.zeros((1, 17, 3)), H36M17, unit="metre"))
+    with pytest.raises(UsageError, match=r"point.npz: the hips and shoulders of a 3D pose are not known, or"):
+        resolve_query(str(tmp_path / "point.npz"))
+    with pytest.raises(UsageError, match=r"p.npz: has no pose at frame 1; its 1 frames are numbered 0 to 0"):
+        resolve_query(str(tmp_path / "p.npz"), frame=1)
 
 
 def test_ignored_joints_never_matter(tmp_path: Path) -> None:
@@ -119,9 +129,9 @@ def test_ignored_joints_never_matter(tmp_path: Path) -> None:
     moved = base.points.copy()
     moved[:, [9, 13]] += 500  # left wrist and knee
     ignored = ("left_wrist", "left_knee")
-    same = [embed_query(query(p, ignored), embedder()).mean for p in (base, Poses.of(moved, COCO17))]
+    same = [embed_query(query(p, ignored), embedder(), "also").mean for p in (base, Poses.of(moved, COCO17))]
     np.testing.assert_array_equal(same[0], same[1])
-    assert not np.allclose(same[0], embed_query(query(base), embedder()).mean)
+    assert not np.allclose(same[0], embed_query(query(base), embedder(), "also").mean)
     save_poses(tmp_path / "p.npz", base)
     found = resolve_query(str(tmp_path / "p.npz"), ignore=ignored)
     assert [COCO17.joints[i] for i in np.flatnonzero(~found.pose.visible[0])] == list(ignored)
@@ -134,29 +144,31 @@ def test_ignored_joints_of_another_skeleton_are_not_derived_again() -> None:
     base = poses().to(eyes)
     moved = base.points.copy()
     moved[:, :2] += 300
-    same = [embed_query(query(p, ("nose",)), embedder()).mean for p in (base, Poses.of(moved, eyes))]
+    same = [embed_query(query(p, ("nose",)), embedder(), "also").mean for p in (base, Poses.of(moved, eyes))]
     np.testing.assert_array_equal(same[0], same[1])
 
 
 def test_the_second_embedding_is_that_of_the_mirrored_pose() -> None:
-    forth, back = (embed_query(query(p), embedder()).mean for p in (poses(), poses().mirrored()))
+    forth, back = (embed_query(query(p), embedder(), "also").mean for p in (poses(), poses().mirrored()))
     np.testing.assert_allclose(forth, back[::-1], atol=1e-4)
     assert not np.allclose(forth[0], forth[1], atol=1e-3)
+    alone = [embed_query(query(poses()), embedder(), mirror).mean for mirror in ("off", "only")]
+    np.testing.assert_allclose(np.concatenate(alone), forth, atol=1e-6)
 
 
 def test_skeletons_are_converted_by_name() -> None:
-    converted = embed_query(query(poses().to(BODY25)), embedder()).mean
-    np.testing.assert_allclose(converted, embed_query(query(poses()), embedder()).mean, atol=1e-4)
+    converted = embed_query(query(poses().to(BODY25)), embedder(), "also").mean
+    np.testing.assert_allclose(converted, embed_query(query(poses()), embedder(), "also").mean, atol=1e-4)
 
 
 def test_too_few_joints_say_how_many(tmp_path: Path) -> None:
     few = poses().hide(COCO17.joints[3:])
     with pytest.raises(SameposeError, match=r"test, person 0 of 1 .*only 1 of 13 joints are known") as caught:
-        embed_query(query(few), embedder())
+        embed_query(query(few), embedder(), "also")
     assert "`person`" in str(caught.value) and caught.value.exit_code == 3
 
 
 def test_json_has_no_nan() -> None:
     told = query(poses(boxes=[[np.nan] * 4])).to_json()
     assert told == {"source": "test", "image": None, "time": None, "person": 0, "people": 1, "box": None,
-                    "ignored": [], "id": None, "by": "keypoints"}
+                    "ignored": [], "id": None, "by": "keypoints", "moment": 0.0, "alone": None}

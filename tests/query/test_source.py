@@ -121,7 +121,7 @@ def test_own_poses_the_most_prominent_first(tmp_path: Path) -> None:
     given = poses(3, boxes=[[0, 0, 10, 10], [0, 0, 90, 90], [0, 0, 50, 50]])
     for who, row in ((None, 1), (0, 1), (1, 2), (2, 0)):
         np.testing.assert_array_equal(resolve_query(given, person=who).pose.points[0], given.points[row])
-    with pytest.raises(UsageError, match="the poses are 3D"):
+    with pytest.raises(UsageError, match="poses: the hips and shoulders of a 3D pose"):
         resolve_query(Poses.of(np.zeros((1, 17, 3)), H36M17, unit="metre"))
     with pytest.raises(UsageError, match="`at` out"):
         resolve_query(given, at=1)
@@ -197,7 +197,7 @@ def test_own_embedder_gets_the_poses_as_the_index_got_them(index: Index, tmp_pat
     """`FakeEmbedder` takes 17 joints and nothing else; the first embedding is the pose's, the second its mirror's."""
     embedder = FakeEmbedder()
     query = resolve_query(tmp_path / "three.png", detector=FakeDetector(), person=1)
-    found = embed_query(query, embedder)
+    found = embed_query(query, embedder, "also")
     medium = index.select("three.png")[0]
     rows = [index.row(f"{medium.id:09x}-{k}") for k in range(3)]
     stored = next(row for row in rows if row.person == 1).embedding

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lifters import Flat
 from moving_people import waving
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import SameposeError, UsageError
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.matching.moment import OFFSETS
 from samepose.poses import Poses
 from samepose.sequences.alignment import ANGLES, align, csv_text, joint_angles
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.distance import OFFSETS, frame_distances, window
+from samepose.sequences.distance import frame_distances, window
 from samepose.sequences.dtw import dtw, dtw_mean, dtw_overlap
 from samepose.skeleton import BODY13, COCO17
 
@@ -330,7 +332,7 @@ def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: PrVipeEmbe
     bent[40:55, knee] = bent[40:55, BODY13.index("left_knee")] + [45, 0]  # for half a second a foot goes to the side
     other = Poses.of(bent, BODY13, times=times * 2)
     a, b = (clip_of(p, embedder) for p in (poses, other))
-    found = align(a, b)
+    found = align(a, b, lifter=Flat())
     assert found.pace == pytest.approx(2, abs=0.1)
     assert np.median(np.abs(2 * found.times[:, 0] - found.times[:, 1])) < 0.07
     worst = found.worst(1)[0]
@@ -341,7 +343,7 @@ def test_an_alignment_finds_pace_and_the_joint_that_differs(embedder: PrVipeEmbe
 def test_a_mirrored_performance_is_taken_mirrored(embedder: PrVipeEmbedder) -> None:
     poses = waving(np.arange(60) / 30)
     a, b = clip_of(poses, embedder), clip_of(poses.mirrored(), embedder)
-    also, off = (align(a, b, mirror=m) for m in ("also", "off"))  # type: ignore[arg-type]
+    also, off = (align(a, b, mirror=m, lifter=Flat()) for m in ("also", "off"))  # type: ignore[arg-type]
     assert also.mirrored and not off.mirrored and also.path.mean < off.path.mean
     assert np.nanmax(also.degrees) < 1 and np.nanmax(off.degrees) > 30
     assert not align(a, a, mirror="also").mirrored
@@ -351,7 +353,7 @@ def test_who_is_missing_for_a_second_is_null_in_the_results(embedder: PrVipeEmbe
     poses = waving(np.arange(90) / 30)
     gap = poses[np.r_[0:30, 60:90]]
     a, b = (clip_of(p, embedder) for p in (poses, gap))
-    found = align(a, b)
+    found = align(a, b, lifter=Flat())
     assert np.median(np.abs(found.times[:, 0] - found.times[:, 1])) < 0.1
     away = (found.times[:, 1] > 0.98) & (found.times[:, 1] < 1.99)
     assert np.isnan(found.distance[away]).all() and not np.isnan(found.distance[~away]).any()

@@ -13,6 +13,7 @@ from drawn_people import embedder
 from exercising_people import jack, knee, mirrored_knee, moves, saved, stand, together
 from index_fakes import FakeDetector, FakeEmbedder
 from index_fakes import video as coloured_video
+from lifters import Flat
 from moving_people import waving
 from samepose.errors import FormatError, MediaError, SameposeError, UsageError
 from samepose.index import Index
@@ -154,7 +155,7 @@ def test_clips_of_different_models_do_not_compare(tmp_path: Path) -> None:
 
 def test_an_alignment_is_written_as_its_suffix_says(tmp_path: Path) -> None:
     told: list[tuple[float, float]] = []
-    found = align(opened(waving(np.arange(30) / 30)), opened(waving(np.arange(20) / 20)))
+    found = align(opened(waving(np.arange(30) / 30)), opened(waving(np.arange(20) / 20)), lifter=Flat())
     found.write(tmp_path / "x.csv")
     found.write(tmp_path / "x.json")
     found.write(tmp_path / "x.mp4", lambda done, total, what: told.append((done, total)))

@@ -8,10 +8,11 @@ import pytest
 from moving_people import waving
 from samepose.errors import UsageError
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.matching.moment import OFFSETS
 from samepose.sequences import nearest
 from samepose.sequences._nearest_bound import averaged_stretches, farther, stretch_distances
 from samepose.sequences.clip import Clip
-from samepose.sequences.distance import OFFSETS, frame_distances, minus_log, window
+from samepose.sequences.distance import frame_distances, minus_log, window
 from samepose.sequences.dtw import dtw_mean
 from samepose.sequences.nearest import Gallery
 

@@ -23,7 +23,8 @@ _NAMELESS = """selector => [...document.querySelectorAll(selector)].filter(node 
   const by = (node.getAttribute("aria-labelledby") ?? "").split(" ").map(said).join("");
   const labels = [...(node.labels ?? [])].map(label => label.textContent).join("");
   const own = node.matches("input, select, textarea, dialog") ? "" : node.textContent;
-  const name = node.getAttribute("aria-label") || by || labels || own;
+  const seen = [...node.querySelectorAll("img[alt]")].map(image => image.alt).join("");
+  const name = node.getAttribute("aria-label") || by || labels || own || seen;
   return !name.trim();
 }).map(node => node.outerHTML.slice(0, 200))"""
 

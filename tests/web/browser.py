@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,8 +67,8 @@ class Apart(FakeDetector):
 class Served:
     """A server on 127.0.0.1 in a process of its own, that can be killed and started again at the same address."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, token: str | None = None) -> None:
+        self.folder, self.token = folder, token
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -78,7 +79,7 @@ class Served:
         here = Path(__file__).resolve()
         paths = [here.parents[1], here.parents[2] / "src", os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, str(here), str(self.folder / "index"), str(self.port)],
+            [sys.executable, str(here), str(self.folder / "index"), str(self.port), *filter(None, [self.token])],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path)})
         until = time.monotonic() + _PATIENCE
         while not self._answers():
@@ -97,6 +98,8 @@ class Served:
         try:
             with urllib.request.urlopen(f"{self.url}/api/session", timeout=20):
                 return True
+        except urllib.error.HTTPError as error:
+            return error.code == 401  # it wants its token
         except OSError:
             return False
 
@@ -161,13 +164,14 @@ def _elsewhere(url: str, here: str) -> bool:
     return not url.startswith((here + "/", "blob:", "data:"))
 
 
-def _serve(index: str, port: int) -> None:
+def _serve(index: str, port: int, token: str | None = None) -> None:
     import uvicorn
 
     from samepose.web.app import create_app
-    app = create_app(index, detector=Apart(), embedder=FakeEmbedder())
+    from samepose.web.security import Gate
+    app = create_app(index, Gate(token=token), detector=Apart(), embedder=FakeEmbedder())
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]))
+    _serve(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -13,9 +13,9 @@ from index_fakes import FakeDetector, FakeEmbedder, opened, photo, video
 from samepose.web.app import create_app
 from samepose.web.security import Gate
 from served_page import PLACE, Page, Serve
-from web.browser import chromium, library_served, tab
+from web.browser import library_served, tab
 
-__all__ = ["chromium", "library_served", "tab"]  # fixtures of the page's tests
+__all__ = ["library_served", "tab"]  # fixtures of the page's tests
 
 
 @pytest.fixture(scope="module")

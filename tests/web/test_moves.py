@@ -152,3 +152,22 @@ def test_an_empty_index_has_an_empty_map(serve: Serve, tmp_path: Path) -> None:
     opened(tmp_path / "index")
     told, columns = points(serve(tmp_path))
     assert told["points"] == 0 and told["media"] == [] and all(len(c) == 0 for c in columns.values())
+
+
+# -- groups ---------------------------------------------------------------------------------------------------------
+
+
+def test_groups_are_the_librarys_and_made_once(serve: Serve, gym: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = serve(gym)
+    grouped = page.post("/api/cluster", {"min_size": 2})
+    assert grouped == opened(gym / "index").cluster(min_size=2).to_json() and grouped["groups"]
+    monkeypatch.setattr(Index, "cluster", None)  # not asked again
+    assert page.post("/api/cluster", {"min_size": 2}) == grouped
+    assert page.post("/api/cluster", {"min_size": 1}, 422)["error"]["kind"] == "usage"
+
+
+def test_too_few_for_a_group_are_told(serve: Serve, tmp_path: Path) -> None:
+    photo(tmp_path / "p" / "0.png", people=1)
+    opened(tmp_path / "index").add(tmp_path / "p")
+    told = serve(tmp_path).post("/api/cluster", {}, 409)["error"]
+    assert told["kind"] == "store" and "fewer than the 3" in told["message"]

@@ -125,7 +125,7 @@ def test_a_clip_plays_with_its_skeleton(tab: OpenTab) -> None:
     hit = page.get_by_role("button", name="Open a.mp4").first
     hit.click()
     player = page.get_by_role("dialog")
-    player.locator(".screen .bone.left").first.wait_for()
+    player.locator(".footage .bone.left").first.wait_for()
     moment = player.get_by_role("slider")
     start = float(moment.input_value())
     player.get_by_role("button", name="A frame on").click()
@@ -213,8 +213,9 @@ def test_all_of_it_with_the_keyboard(tab: OpenTab) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="left knee", exact=True).focus()
-    assert changes(page, lambda: page.keyboard.press("Space"))
+    page.get_by_role("dialog").wait_for(state="hidden")  # which gives the focus back
+    knee = page.get_by_role("button", name="left knee", exact=True)
+    assert changes(page, lambda: knee.press("Space"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

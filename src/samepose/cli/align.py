@@ -34,10 +34,10 @@ def align(
     """Align two performances of a movement, from any camera angles, and show where they differ.
 
     A distance is -log of the probability of the same pose: up to 0.2 very likely the same, to 0.7 likely, to 1.4
-    perhaps. Angles are those seen in the picture: they depend on the camera, the distance does not.
+    perhaps. Angles at joints are those in space: what a camera saw is lifted to 3D, motion capture has its own.
 
     Args:
-        a: A video, a pose file, or the path or id of a file in the index.
+        a: A video, motion capture, a pose file, or the path or id of a file in the index.
         b: The same; it is brought to the pace of A.
         person_a: Track id of the person in A; the most prominent by default.
         person_b: Track id of the person in B.
@@ -82,7 +82,7 @@ def summary(found: Alignment) -> str:
         "most different:",
     ]
     for m in found.worst():
-        joint = "" if m.joint is None else f"  {m.joint.replace('_', ' ')} {m.degrees:.0f}° apart in the picture"
+        joint = "" if m.joint is None else f"  {m.joint.replace('_', ' ')} {m.degrees:.0f}° apart in space"
         words = distance_in_words(m.distance)
         lines.append(f"  A {m.time_a:7.2f} s  B {m.time_b:7.2f} s  distance {m.distance:5.2f}, {words}{joint}")
     return "\n".join(lines)

@@ -30,12 +30,14 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
     ("demo", "", "samepose.cli.demo:demo", "See what samepose does, without any data of your own.", _LOOK),
     ("doctor", "", "samepose.cli.doctor:doctor", "Check the installation: versions, weights, threads, extras.", _LOOK),
     ("detect", "MEDIA…", "samepose.cli.detect:detect", "Find people and their joints in photos and videos.", _INDEX),
-    ("index", "MEDIA…", "samepose.cli.index:index", "Add the people in photos and videos to an index.", _INDEX),
+    ("index", "MEDIA…", "samepose.cli.index:index", "Add the people in photos, videos and mocap to an index.", _INDEX),
     ("search", "QUERY", "samepose.cli.search:search", "Find the people of an index in the pose of a query.", _INDEX),
     ("cluster", "INDEX", "samepose.cli.cluster:cluster", "Group the people of an index by pose.", _INDEX),
+    ("lift", "PHOTO|VIDEO", "samepose.cli.lift:lift", "Lift people into space: 3D poses in metres.", _INDEX),
     ("serve", "", "samepose.cli.serve:serve", "Search in the browser: drop a picture, drag the joints.", _INDEX),
     ("info", "", "samepose.cli.contents:info", "Say what an index holds.", _INDEX),
     ("label", "GLOB|ID… NAME", "samepose.cli.contents:label", "Label files or people of an index.", _INDEX),
+    ("optimise", "", "samepose.cli.optimise:optimise", "Make searches of an index fast, after much was added.", _INDEX),
     ("remove", "GLOB|ID…", "samepose.cli.contents:remove", "Remove files or people from an index.", _INDEX),
     ("align", "A B", "samepose.cli.align:align", "Align two performances and show where they differ.", _SEQUENCES),
     ("find", "EXAMPLE --in WHERE", "samepose.cli.find:find", "Find a move in long clips or in an index.", _SEQUENCES),
@@ -50,7 +52,7 @@ VERBS: tuple[tuple[str, str | None, str, str, Group], ...] = (
 
 _LONGEST = 500  # characters of a line about an error: names in it come from files, and may be of any length
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_ALIASES = {"recognise": ("recognize",)}
+_ALIASES = {"recognise": ("recognize",), "optimise": ("optimize",)}
 # Arguments of the library whose flag is not their name, and calls for which there is a verb.
 _SPELLED = {"k": "-k", "time_from": "--from", "time_to": "--to"}
 _CALLS = {"`create=True`": "`samepose index MEDIA`", "`Index.re_embed()`": "`samepose index --re-embed`",

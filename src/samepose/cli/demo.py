@@ -48,6 +48,8 @@ def demo(
 
 def _summary(done: Demo) -> str:
     text = f"{len(done.moments)} moments of {done.moments[0].query.source}, looked for among {done.people} poses"
+    if seconds := max(moment.query.moment for moment in done.moments):
+        text += f" with {seconds:g} s before and after"
     offset = done.median_offset()
     return text + ("" if offset is None else f"; the matches are off by {offset:.3f} s (median)")
 

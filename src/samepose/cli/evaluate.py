@@ -17,3 +17,5 @@ app.command("samepose.cli.evaluate_sequences:alignment", usage="Usage: samepose 
 app.command("samepose.cli.evaluate_images:image_retrieval", name="image-retrieval",
             usage="Usage: samepose eval image-retrieval [OPTIONS]",
             help="Finding people who look alike in pose, by pixels and by keypoints.")
+app.command("samepose.cli.evaluate_pose3d:pose3d", name="pose3d", usage="Usage: samepose eval pose3d [OPTIONS]",
+            help="MPJPE of 3D poses from single pictures, on rendered people or Human3.6M.")

@@ -14,6 +14,9 @@ app = App(name="explain", help="Show in pictures what a model has learned.", hel
 app.command("samepose.cli.explain_cpm:cpm", usage="Usage: samepose explain cpm IMAGE [OPTIONS]",
             help="Belief maps of one joint through the stages of a Convolutional Pose Machine.")
 
+app.command("samepose.cli.explain_structnet:structnet", usage="Usage: samepose explain structnet [OPTIONS]",
+            help="The space of pictures and 3D poses: its strongest features and components.")
+
 
 @app.command(usage="Usage: samepose explain prvipe [OPTIONS]")
 def prvipe(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import samepose
 from samepose.cli.detect import Fps, frame_rate
-from samepose.cli.media import found_in, left_out_text
+from samepose.cli.media import existing, found_in, left_out_text
 from samepose.cli.options import DEFAULTS, By, DetectorName, Flag, Mode, Options, counted, people_text
 from samepose.errors import SameposeError, UsageError
 
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 
 def index(
-    *media: Path,
+    *media: str,
     keypoints: Path | None = None,
     label: str | None = None,
     prune: Flag = False,
     embedding: By | None = None,
     re_embed: Flag = False,
     root: Path | None = None,
+    ray: str | None = None,
     detector: DetectorName | None = None,
     mode: Mode | None = None,
     fps: Fps | None = None,
     options: Options = DEFAULTS,
 ) -> int:
-    """Add the people in photos and videos to an index, which is made when there is none.
+    """Add the people in photos, videos and motion capture to an index, which is made when there is none.
 
     Files that are indexed already are skipped, so an interrupted run goes on where it stopped. What is said of
     --detector, --mode and --fps is remembered: movenet, balanced and 10 in a new index.
 
     Args:
-        media: Photos, videos, or folders of them.
+        media: Photos, videos, motion capture (BVH, AMC beside its ASF, C3D), or folders of them, here or at URIs like
+            s3://bucket/photos.
         keypoints: Take the people from this file (samepose .npz, COCO or OpenPose JSON) instead of looking for them.
         label: Label for everyone in MEDIA.
         prune: Forget files that have vanished from the folders in MEDIA.
@@ -45,6 +47,8 @@ def index(
             pixels all photos and videos are read again.
         root: Folder that the paths in the index start at, when the media were moved; of a new index the working
             directory by default. Needs no MEDIA.
+        ray: Read the files on a Ray cluster: its address, or auto for the one on this machine, which is started when
+            there is none. Needs the extra ray.
         detector: The network that finds the joints.
         mode: fast, balanced, or accurate (slower, finds small people).
     """
@@ -55,12 +59,10 @@ def index(
         raise UsageError("--embedding pixels looks at pictures of people, and --keypoints gives none")
     if prune and keypoints:
         raise UsageError("--prune forgets files that have vanished; it does not go with --keypoints")
-    for path in media:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
+    places = existing(media)
     if embedding in ("pixels", "both"):
         options.note("the embedding of pixels has learned from photographs that are for research only")
-    added = _keypoints(keypoints, media) if keypoints else _media(media, prune)
+    added = _keypoints(keypoints, places) if keypoints else _media(places, prune)
     target = _open(options, bool(added) and not re_embed, detector, mode, root, None if re_embed else embedding)
     if root is not None:
         files = target.move_root(root)
@@ -73,7 +75,7 @@ def index(
         if not added:
             return 1 if lost else 0
     with options.progress("file") as progress:
-        return _tell(target.add(*added, fps=rate, label=label, prune=prune, progress=progress), options)
+        return _tell(target.add(*added, fps=rate, label=label, prune=prune, ray=ray, progress=progress), options)
 
 
 def _re_embed(target: Index, embedding: By | None, options: Options, *, last: bool) -> bool:
@@ -108,7 +110,7 @@ def _open(
 def _media(media: Sequence[Path], prune: bool) -> Sequence[Path]:
     """The photos, videos and folders named, if there is anything in them."""
     if media and not prune:
-        found_in(media)
+        found_in(media, motion=True)
     return media
 
 

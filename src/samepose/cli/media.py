@@ -7,25 +7,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samepose.errors import SameposeError
+from samepose.errors import SameposeError, UsageError
 
 if TYPE_CHECKING:
     from samepose.media.files import Walked
 
 
-def found_in(media: Sequence[Path]) -> Walked:
-    """The photos and videos named, and those in the folders named.
+def existing(media: Sequence[str]) -> list[Path]:
+    """The files and folders named, on this machine or at URIs.
+
+    Raises:
+        UsageError: one is not there.
+    """
+    from samepose.media.remote import located
+
+    places = [located(name) for name in media]
+    for place in places:
+        if not place.exists():
+            raise UsageError(f"{place}: no such file or folder")
+    return places
+
+
+def found_in(media: Sequence[Path], motion: bool = False) -> Walked:
+    """The photos and videos named, and those in the folders named; on wish also motion capture.
 
     Raises:
         SameposeError: there are none.
     """
-    from samepose.media.files import walk
+    from samepose.media.files import INDEXED_SUFFIXES, walk
 
-    found = walk(media)
+    found = walk(media, INDEXED_SUFFIXES) if motion else walk(media)
     if not found.files:
         also = f" ({left_out_text(found.left_out)})" if found.left_out else ""
-        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there{also}; name files or another "
-                            "folder")
+        raise SameposeError(f"{', '.join(map(str, media))}: no photo or video in there"
+                            f"{', nor motion capture' if motion else ''}{also}; name files or another folder")
     return found
 
 

@@ -30,6 +30,7 @@ Mode = Literal["fast", "balanced", "accurate"]
 DETECTORS = ("movenet", "cpm", "cpm-synthetic")
 DetectorName = Annotated[str, Parameter(help=f"{', '.join(DETECTORS)}, or an .onnx file that samepose exported; the "
                                              "others look where movenet finds people, and cpm is for research only.")]
+Device = Literal["cpu", "cuda", "auto"]
 Mirror = Literal["off", "also", "only"]
 By = Literal["keypoints", "pixels", "both"]
 Person = Annotated[int | None, Parameter(validator=Number(gte=0))]  # track id
@@ -50,6 +51,7 @@ class Options:
         force: Replace output files that exist already; inputs and files of the index are never replaced.
         debug: Show where an error comes from.
         threads: How many threads to use; all cores by default, and at most four for each.
+        device: Where networks run: cpu, cuda (an NVIDIA GPU; needs onnxruntime-gpu), or auto.
     """
 
     index: Annotated[str, Parameter(env_var="SAMEPOSE_INDEX")] = DEFAULT_INDEX
@@ -58,10 +60,13 @@ class Options:
     force: Flag = False
     debug: Flag = False
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    device: Annotated[Device, Parameter(env_var="SAMEPOSE_DEVICE")] = "cpu"
 
     def __post_init__(self) -> None:
         if self.threads:  # each is started and has a stack of its own: thousands hang the machine
             object.__setattr__(self, "threads", min(self.threads, 4 * (os.cpu_count() or 1)))
+        if self.device != "cpu":
+            os.environ["SAMEPOSE_DEVICE"] = self.device  # `weights` asks it, wherever a network is opened
 
     def detector(self, mode: Mode, kind: DetectorName = "movenet") -> Detector:
         """The people detector. CPM looks at mirror images too when it is to be accurate.

@@ -13,6 +13,7 @@ import samepose
 from samepose.cli.clips import cut_clips
 from samepose.cli.options import DEFAULTS, By, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
+from samepose.errors import UsageError
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
@@ -21,9 +22,11 @@ MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (re
 
 
 def search(
-    query: str,
+    query: str | None = None,
     /,
     *,
+    pose3d: Annotated[Path | None, Parameter(name="--pose3d")] = None,
+    frame: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     at: Seconds | None = None,
     person: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     image: str | None = None,
@@ -41,6 +44,7 @@ def search(
     distinct: Seconds = 0.5,
     detector: DetectorName = "movenet",
     copies: Flag = False,
+    moment: Seconds | None = None,
     mode: Mode = "balanced",
     report: Path | None = None,
     sheet: Path | None = None,
@@ -52,12 +56,17 @@ def search(
     """Find the people of an index in the same pose as a query, whatever the camera angle.
 
     The score is how probable it is that both are the same 3D pose, from 0 to 1: from 0.8 on very likely, from 0.5
-    likely, from 0.25 perhaps. It is seldom 1, even for the same picture: a picture does not tell all of a pose. With
-    --by pixels it is how probable it is that both are the same pose in the picture, seen from the same side.
+    likely, from 0.25 perhaps. It is seldom 1, even for the same picture: a picture does not tell all of a pose. Moments
+    of videos are compared with what is before and after, and the score says that it is the same all through. With --by
+    pixels it is how probable it is that both are the same pose in the picture, seen from the same side.
 
     Args:
-        query: A photo, a video (with --at), a keypoint file, or the id of a person from another search.
-        at: The moment of the video: seconds, m:ss.s or h:mm:ss.
+        query: A photo, a video (with --at), a pose file, motion capture (with --at or --frame), or the id of a person
+            from another search.
+        pose3d: Instead of QUERY: motion capture (BVH, AMC beside its ASF, C3D) or 3D poses of `lift`, compared from all
+            sides.
+        frame: Which frame of motion capture or of a pose file, from 0.
+        at: The moment of the video or clip: seconds, m:ss.s or h:mm:ss.
         person: Whom to take: rank of prominence in a photo, track id in a video; the most prominent by default.
         image: Which picture of a keypoint file of many: its name as the file has it, without folders if one will do.
         k: How many to find.
@@ -76,6 +85,8 @@ def search(
             index needs to have it: `samepose index --embedding`.
         distinct: Seconds of a video that count as one find.
         copies: Also show the query's own picture and exact copies of its file.
+        moment: Seconds before and after that are compared too where the query is of a video: 0.3 by default, at most
+            1; 0 compares the frame alone, as with photos.
         detector: The network that finds the joints in the query.
         mode: How to look for people in the query: fast, balanced or accurate.
         report: Write a page with the pictures of the query and the finds (.html).
@@ -84,6 +95,7 @@ def search(
         copy_to: Folder to copy the photos and videos found to, named by their rank.
         clips: Folder for one second of video around each find, as a small .mp4; photos are copied. Named by rank.
     """
+    query = _asked(query, pose3d)
     for path, suffix in ((report, ".html"), (csv, ".csv")):
         if path is not None:
             options.output(path, (suffix,), query)
@@ -91,9 +103,9 @@ def search(
         options.output(sheet, (".png",), query, hits=k)
     index = options.open_index(mode=mode, kind=detector)
     hits = index.search(
-        query, at=at, person=person, image=image, ignore=ignore, k=k, mirror=mirror, where=where, label=label,
-        time_from=time_from, time_to=time_to, since=since, until=until, distinct=distinct, min_score=min_score,
-        copies=copies, by=by,
+        query, at=at, person=person, image=image, frame=frame, ignore=ignore, k=k, mirror=mirror, where=where,
+        label=label, time_from=time_from, time_to=time_to, since=since, until=until, distinct=distinct,
+        min_score=min_score, copies=copies, by=by, moment=moment,
     )
     for path in filter(None, (report, sheet, csv)):
         hits.write(path)
@@ -104,8 +116,10 @@ def search(
         for file in missing:
             options.warn(f"{file}: is not there; it was moved or removed since it was indexed")
     complete = clips is None or cut_clips(hits, clips, options, query)
+    if hits.query.alone:
+        options.note(f"the frame alone is compared, for {hits.query.alone}")
     if not options.json:
-        options.note(f"query: {hits.query.describe()}{_by(by, hits.query.by)}")
+        options.note(f"query: {hits.query.describe()}{_by(by, hits.query.by)}{_moment(hits.query.moment)}")
         if not hits:
             options.note(f"nothing found{_why_nothing(index, min_score, copies, where, label, since, until)}")
     if hits or options.json:
@@ -113,10 +127,27 @@ def search(
     return 0 if complete else 1
 
 
+def _asked(query: str | None, pose3d: Path | None) -> str:
+    """What to look for: named as QUERY, or by --pose3d, which must be a file.
+
+    Raises:
+        UsageError: neither, both, or no such file.
+    """
+    if (query is None) == (pose3d is None):
+        raise UsageError("name one thing to look for: a QUERY, or a 3D pose with --pose3d")
+    if pose3d is not None and not pose3d.is_file():
+        raise UsageError(f"{pose3d}: no such file; check the path")
+    return query if query is not None else str(pose3d)
+
+
 def _by(asked: By | None, compared: str) -> str:
     if asked == "both" and compared == "pixels":
         return "; by pixels alone, for too few joints are seen"
     return "" if compared == "keypoints" else f"; by {'keypoints and pixels' if compared == 'both' else compared}"
+
+
+def _moment(seconds: float) -> str:
+    return f"; with {seconds:g} s before and after" if seconds else ""
 
 
 def _why_nothing(

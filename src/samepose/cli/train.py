@@ -16,6 +16,7 @@ from samepose.files import written
 if TYPE_CHECKING:
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.calibrator import Calibration
+    from samepose.evaluation.moment_calibrator import MomentCalibration
     from samepose.formats.poseset import PoseSet
 
 app = App(name="train", help="Train a model.", help_format="plaintext", version_flags=[])
@@ -26,6 +27,14 @@ app.command("samepose.cli.train_cpm:cpm", name="cpm", usage="Usage: samepose tra
 app.command("samepose.cli.train_image:image_embedding", name="image-embedding",
             usage="Usage: samepose train image-embedding [OPTIONS]",
             help="Train a pose embedding from pixels, on labelled people or on judgements alone.")
+app.command("samepose.cli.train_lifting:lifting", name="lifting", usage="Usage: samepose train lifting [OPTIONS]",
+            help="Train lifting, from 2D keypoints to 3D poses, on motion capture.")
+app.command("samepose.cli.train_structnet:structnet", name="structnet",
+            usage="Usage: samepose train structnet [OPTIONS]",
+            help="Train StructNet, which scores 3D poses against a picture, on rendered people.")
+app.command("samepose.cli.train_structnet:structnet_regressor", name="structnet-regressor",
+            usage="Usage: samepose train structnet-regressor [OPTIONS]",
+            help="Train the regressor from pixels whose convolutions StructNet takes.")
 
 
 def export(
@@ -38,31 +47,40 @@ def export(
     held_out: Path | None = None,
     joint_map: Path | None = None,
     calibration: Path | None = None,
+    candidates: Data | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Write the model of a training run as ONNX, for --model of other verbs and `PrVipeEmbedder.load`.
 
-    With --calibrate its matching probability is made honest on people that it never saw, and tested: each half of them
-    with what was fitted to the other half.
+    With --calibrate its matching probability, of frames and of moments, is made honest on people that it never saw, and
+    tested: each half of them with what was fitted to the other half.
 
     Args:
         run: Folder of the run; or a model exported before, to describe it anew.
         out: The file to write (.onnx).
-        name: What the model calls itself; "prvipe-", "cpm-" or "image-" and the name of the run's folder by default.
+        name: What the model calls itself; "prvipe-", "cpm-", "image-" or "lifting-" and the name of the run's folder
+            by default.
         calibrate: Motion capture to calibrate with: BVH, AMC, C3D or .npz files, or folders of them.
         held_out: Text file of the only subjects to calibrate with, one a line; those of training's default by default.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
         calibration: Take the calibration of this model (.onnx). For weights trained on everybody, whom nobody is left
             to test: that of the same recipe without some people.
+        candidates: Of a StructNet: folders that `samepose synth` wrote, whose poses it finds in pictures; by default
+            those that it was trained on.
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
     if calibrate and calibration:
         raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
-    options.output(out, (".onnx",), run, *calibrate or (), *filter(None, (calibration, held_out, joint_map)))
+    options.output(out, (".onnx",), run, *calibrate or (), *candidates or (),
+                   *filter(None, (calibration, held_out, joint_map)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
         from samepose.training.image.train import holds_image
+        from samepose.training.lifting.train import holds_lifting
+        from samepose.training.structnet.train import holds_structnet
+    if candidates and not holds_structnet(run):
+        raise UsageError(f"--candidates is of StructNet, and {run} holds no run of `samepose train structnet`")
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 
@@ -71,6 +89,14 @@ def export(
         from samepose.cli.train_image import export_run as export_image_run
 
         return export_image_run(run, out, name or f"image-{run.resolve().name}", options)
+    if holds_lifting(run):
+        from samepose.cli.train_lifting import export_run as export_lifting_run
+
+        return export_lifting_run(run, out, name or f"lifting-{run.resolve().name}", options)
+    if holds_structnet(run):
+        from samepose.cli.train_structnet import export_run as export_structnet_run
+
+        return export_structnet_run(run, out, name or f"structnet-{run.resolve().name}", options, candidates or ())
     donor = PrVipeEmbedder.load(calibration) if calibration else None
     with needs("train"):
         from samepose.training.prvipe.export import export as write
@@ -89,12 +115,15 @@ def export(
             write(model, info, part)
         if donor:
             matching = replace(info.matching, slope=donor.matching.slope, offset=donor.matching.offset)
-            rewrite(part, replace(info, matching=matching), part)
+            rewrite(part, replace(info, matching=matching, moment=donor.moment), part)
         elif calibrate:
             poses = load_motion(calibrate, joint_map, options)
-            found = _calibration(PrVipeEmbedder.load(part, options.limit_threads()), poses, held_out, options)
-            rewrite(part, replace(info, matching=found.matching), part)
-            facts, told, failed = {"calibration": found.to_json()}, f"{found.to_markdown()}\n", bool(poses.failed)
+            embedder = PrVipeEmbedder.load(part, options.limit_threads())
+            found, moments = _calibration(embedder, poses, held_out, options)
+            rewrite(part, replace(info, matching=found.matching, moment=moments.matching if moments else None), part)
+            facts = {"calibration": found.to_json(), "moments": moments.to_json() if moments else None}
+            told = "".join(f"{table.to_markdown()}\n" for table in (found, moments) if table)
+            failed = bool(poses.failed)
     exported = PrVipeEmbedder.load(out)
     options.done({"model": str(out), "name": exported.name, "sha256": exported.sha256, "bytes": out.stat().st_size,
                   **facts},
@@ -102,8 +131,12 @@ def export(
     return 1 if failed else 0
 
 
-def _calibration(embedder: PrVipeEmbedder, poses: PoseSet, held_out: Path | None, options: Options) -> Calibration:
+def _calibration(
+    embedder: PrVipeEmbedder, poses: PoseSet, held_out: Path | None, options: Options
+) -> tuple[Calibration, MomentCalibration | None]:
+    """Of frames, and of moments where the clips are long enough."""
     from samepose.evaluation.calibrator import calibrate
+    from samepose.evaluation.moment_calibrator import calibrate_moments
     from samepose.formats.subjects import only, present
 
     people = only(poses, subjects_of(held_out, poses, options))
@@ -111,5 +144,10 @@ def _calibration(embedder: PrVipeEmbedder, poses: PoseSet, held_out: Path | None
     if known:
         raise UsageError(f"the model was trained on {', '.join(known)}; name people it never saw with --held-out FILE")
     with options.progress("gallery") as progress:
-        return calibrate(embedder.embed_keypoints, embedder.matching, people.points, people.subject,
-                         people.subject_names, progress=progress)
+        found = calibrate(embedder.embed_keypoints, embedder.matching, people.points, people.subject,
+                          people.subject_names, progress=progress)
+        try:
+            return found, calibrate_moments(embedder.embed_keypoints, found.matching, people, progress=progress)
+        except UsageError as error:
+            options.note(f"not calibrated for moments, so that searches with it compare single frames: {error}")
+            return found, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from cyclopts import Parameter
 
 from samepose.cli.motion import Data
 from samepose.cli.options import DEFAULTS, Flag, Options, counted, needs, people_text
+from samepose.cli.runs import exported, reporter
 
 if TYPE_CHECKING:
     from samepose.formats.labelled import LabelledPeople
@@ -75,14 +75,9 @@ def cpm(
     train = People(sets, joints)
     options.note(f"{len(train):,} people to train on, {len(kept) if kept else 0:,} to validate on")
     with options.progress("step") as bar:
-        def report(done: int, total: int, figures: dict[str, float]) -> None:
-            if "loss" in figures:
-                bar(done, total, f"loss {figures['loss']:.3f}")
-            elif figures:
-                options.note(f"step {done:,}: PCK@0.2 {_text(figures)}")
-
+        log = reporter(bar, options, lambda figures: f"PCK@0.2 {_text(figures)}")
         figures = train_cpm(train, People([kept], joints) if kept else None, out, recipe,
-                            replace(loop, threads=options.threads or 0), init=init, resume=resume, log=report)
+                            replace(loop, threads=options.threads or 0), init=init, resume=resume, log=log)
     unreadable = len(train.unreadable)
     if unreadable:
         options.warn(f"{counted(unreadable, 'image')} could not be read and {'was' if unreadable == 1 else 'were'} "
@@ -98,10 +93,7 @@ def export_run(run: Path, out: Path, name: str, options: Options) -> int:
     from samepose.training.cpm.recipe import load_cpm
 
     export_cpm(load_cpm(run), name, out)
-    digest = hashlib.sha256(out.read_bytes()).hexdigest()
-    size = out.stat().st_size
-    options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size},
-                 f"{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")
+    exported(out, name, options)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from cyclopts import Parameter
 
 from samepose.cli.motion import Data
 from samepose.cli.options import DEFAULTS, Flag, Options, needs, people_text
+from samepose.cli.runs import exported, reporter
 from samepose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,14 +73,8 @@ def image_embedding(
     if validation and validation != "none":
         kept = _crops([Path(validation)], options)
     with options.progress("step") as bar:
-        def report(done: int, total: int, figures: dict[str, float]) -> None:
-            if "loss" in figures:
-                bar(done, total, f"loss {figures['loss']:.3f}")
-            elif figures:
-                options.note(f"step {done:,}: {_text(figures)}")
-
         figures = train_image(people, kept, out, recipe, replace(loop, threads=options.threads or 0), init=init,
-                              resume=resume, log=report)
+                              resume=resume, log=reporter(bar, options, _text))
     options.done({"run": str(out), "steps": loop.steps, "validation": figures, "left_out": left_out},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
 
@@ -130,10 +124,7 @@ def export_run(run: Path, out: Path, name: str, options: Options) -> int:
 
     figures = last_validation(run)
     export_image(load_image(run), name, Matching(figures["a"], figures["b"]), out)
-    digest = hashlib.sha256(out.read_bytes()).hexdigest()
-    size = out.stat().st_size
-    options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size},
-                 f"{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")
+    exported(out, name, options)
     return 0
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from samepose.cli.motion import Data, load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Flag, Options, needs
+from samepose.cli.runs import reporter
 from samepose.errors import UsageError
 
 with needs("train"):
     from samepose.training.loop import LoopConfig
     from samepose.training.prvipe.recipe import PrVipeRecipeConfig
-
-if TYPE_CHECKING:
-    from samepose.progress import Progress
 
 _RECIPE, _LOOP = PrVipeRecipeConfig(), LoopConfig()
 
@@ -80,7 +77,7 @@ def prvipe(
     with options.progress("step") as bar:
         figures = train_prvipe(
             train, validation, out, recipe, replace(loop, threads=options.threads or 0), init=init, resume=resume,
-            log=_reporter(bar, options),
+            log=reporter(bar, options, _text),
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
@@ -101,20 +98,10 @@ def _on_detections(
     with options.progress("step") as bar:
         figures = train_on_detections(
             views, validation, out, recipe, replace(loop, threads=options.threads or 0), share=share, init=init,
-            resume=resume, log=_reporter(bar, options),
+            resume=resume, log=reporter(bar, options, _text),
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures}, f"trained {out}: {_text(figures)}")
     return 0
-
-
-def _reporter(bar: Progress, options: Options) -> Callable[[int, int, dict[str, float]], None]:
-    def report(done: int, total: int, figures: dict[str, float]) -> None:
-        if "loss" in figures:
-            bar(done, total, f"loss {figures['loss']:.3f}")
-        elif figures:
-            options.note(f"step {done:,}: {_text(figures)}")
-
-    return report
 
 
 def _text(figures: dict[str, float]) -> str:

@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 from samepose.errors import MediaError
 from samepose.formats.keypointfile import ranked
 from samepose.media.image import IMAGE_SUFFIXES, read_image
+from samepose.media.remote import located
 from samepose.media.video import VIDEO_SUFFIXES, Frame, read_frames
 from samepose.poses import Poses
 
@@ -72,7 +73,7 @@ def detect(
     Raises:
         MediaError: the file cannot be read; with a video that is cut, after its good frames.
     """
-    path = Path(path)
+    path = located(path)
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         image = read_image(path)
@@ -115,14 +116,14 @@ def _detect_video(
     tracker = Tracker(before)
     last = int(before.frames.max()) if before is not None and len(before) else -1
     rest = (frame for frame in read_frames(path, fps, start, end) if frame.index > last)
-    for frame, found in _detected(rest, detector):
+    for frame, found in detected(rest, detector):
         poses = tracker.update(found, frame.time)
         n = len(poses)
         yield Detected(
             frame, replace(poses, frames=np.full(n, frame.index, np.int64), times=np.full(n, frame.time), fps=fps))
 
 
-def _detected(frames: Iterator[Frame], detector: Detector) -> Iterator[Detected]:
+def detected(frames: Iterator[Frame], detector: Detector) -> Iterator[Detected]:
     """Each frame and who is in it, in order; the next ones are decoded and looked at meanwhile.
 
     Frames on a core each take a quarter less time than the cores taking turns together on each frame. A detector that

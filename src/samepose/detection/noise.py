@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,6 +43,17 @@ _COVERS = (
 )
 _BEHIND = 0.15  # torso lengths by which a cover must be nearer to the camera
 _AWAY = 0.5  # cosine between the body's forward and the view from which on it is seen from behind
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Where randomness comes from: numpy's generator, or one whose numbers depend on each other."""
+
+    def random(self, size: Any, dtype: Any) -> Any: ...
+
+    def standard_normal(self, size: Any, dtype: Any) -> Any: ...
+
+    def uniform(self, low: Any, high: Any, size: Any) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +107,7 @@ class DetectorNoise:
         }
         return cls(**per_joint, **fields["view"])
 
-    def redefine(self, body: Float[np.ndarray, "n 13 3"], rng: np.random.Generator) -> Float[np.ndarray, "n 13 3"]:
+    def redefine(self, body: Float[np.ndarray, "n 13 3"], rng: Draws) -> Float[np.ndarray, "n 13 3"]:
         """Where the detector looks for the joints of motion capture. All views of a body share it: do this first.
 
         Args:
@@ -114,7 +125,7 @@ class DetectorNoise:
         return moved.astype(body.dtype, copy=False)
 
     def disturb(
-        self, points: Float[np.ndarray, "n 13 2"], turned: Float[np.ndarray, "n 13 3"], rng: np.random.Generator
+        self, points: Float[np.ndarray, "n 13 2"], turned: Float[np.ndarray, "n 13 3"], rng: Draws
     ) -> Float[np.ndarray, "n 13 2"]:
         """Keypoints as the detector gives them; NaN where it misses a joint. Every view errs on its own.
 
@@ -136,20 +147,20 @@ class DetectorNoise:
         out: np.ndarray = np.where(missed[..., None], np.nan, seen + error * unit).astype(points.dtype, copy=False)
         return out
 
-    def _core_errors(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 13 2"]:
+    def _core_errors(self, n: int, rng: Draws) -> Float[np.ndarray, "n 13 2"]:
         own = rng.standard_normal((n, 13, 2), np.float32) * np.float32(np.sqrt(1 - self.shared))
         limb = rng.standard_normal((n, 5, 2), np.float32) * np.float32(np.sqrt(self.shared))
         errors: np.ndarray = (own + limb[:, _LIMB]) * self.core[:, None]
         return errors
 
     def _swapped(
-        self, rate: Float[np.ndarray, " n"], behind: Bool[np.ndarray, " n"], rng: np.random.Generator
+        self, rate: Float[np.ndarray, " n"], behind: Bool[np.ndarray, " n"], rng: Draws
     ) -> Int[np.ndarray, "n 13"]:
         """Which joint is reported in each place."""
         order = np.tile(np.arange(13), (len(rate), 1))
         everything = np.where(behind, self.swap_all_back, self.swap_all)
         for joints, share in ((_ARMS, self.swap_arms), (_LEGS, self.swap_legs), (_SIDE != 0, everything)):
-            swap = (rng.random(len(rate)) < share * rate)[:, None] & joints
+            swap = (rng.random(len(rate), np.float64) < share * rate)[:, None] & joints
             order = np.where(swap, BODY13.mirror[order], order)
         return order
 

@@ -110,11 +110,11 @@ class ImageEmbedder:
 
 
 def person_crops(
-    image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"]
-) -> UInt8[np.ndarray, "n size size 3"]:
-    """Squares around people (`square_of`), black beyond the image."""
-    crops = [square_of(box).crop(image, SIZE) for box in boxes]
-    return np.stack(crops) if crops else np.zeros((0, SIZE, SIZE, 3), np.uint8)
+    image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"], size: int = SIZE
+) -> UInt8[np.ndarray, "n {size} {size} 3"]:
+    """Squares around people (`square_of`) of `size` pixels, black beyond the image."""
+    crops = [square_of(box).crop(image, size) for box in boxes]
+    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
 def square_of(box: Float[np.ndarray, " 4"]) -> Square:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float
 from samepose.errors import SameposeError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.matching.moment import MomentMatching
 from samepose.poses import Poses
 from samepose.skeleton import BODY13
 from samepose.weights import Network, weight_file
@@ -31,6 +33,7 @@ class ModelInfo:
         min_joints: a person with fewer BODY13 joints cannot be embedded.
         subjects: people of the motion capture it was trained on; none where neither the file nor the `.json` of
             its name beside it tells.
+        moment: probability of moments; None where neither tells.
     """
 
     name: str
@@ -38,6 +41,7 @@ class ModelInfo:
     joint_score: float
     min_joints: int
     subjects: tuple[str, ...] = ()
+    moment: MomentMatching | None = None
 
     def to_json(self) -> str:
         """As stored in the ONNX file's metadata."""
@@ -50,7 +54,7 @@ class ModelInfo:
         subjects = tuple(fields.get("subjects", ()))
         return cls(**{**fields, "name": str(fields["name"]), "joint_score": float(fields["joint_score"]),
                       "min_joints": int(fields["min_joints"]), "matching": Matching.of_fields(fields["matching"]),
-                      "subjects": subjects})
+                      "subjects": subjects, "moment": _moment_of(fields)})
 
 
 class PrVipeEmbedder:
@@ -81,8 +85,10 @@ class PrVipeEmbedder:
         mean, var = network.run(["mean", "var"], {"x": np.zeros((1, 3 * len(BODY13)), np.float32)})
         if not (mean.shape == var.shape and mean.ndim == 2 and mean.dtype == var.dtype == np.float32):
             raise network.unexpected
-        if not info.subjects:
-            info = replace(info, subjects=_subjects_beside(source, network.sha256))
+        if not (info.subjects and info.moment):
+            told = _told_beside(source, network.sha256)
+            info = replace(info, subjects=info.subjects or tuple(map(str, told.get("subjects", ()))),
+                           moment=info.moment or _moment_of(told))
         return cls(network.session, info, network.sha256)
 
     @property
@@ -94,6 +100,11 @@ class PrVipeEmbedder:
     def matching(self) -> Matching:
         """The matching probability that belongs to these embeddings."""
         return self.info.matching
+
+    @property
+    def moment(self) -> MomentMatching | None:
+        """The probability of moments that belongs to them; None: it was not fitted."""
+        return self.info.moment
 
     @property
     def dimensions(self) -> int:
@@ -140,14 +151,19 @@ class PrVipeEmbedder:
         return Embeddings(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
 
 
-def _subjects_beside(model: Path, sha256: str) -> tuple[str, ...]:
-    """Whom a model was trained on, from the JSON beside it, for one exported before it could tell.
+def _moment_of(fields: Mapping[str, Any]) -> MomentMatching | None:
+    return MomentMatching.of_fields(fields["moment"]) if fields.get("moment") else None
 
-    The names inside the file would change its hash, and every index of it would have to be embedded anew. The JSON
-    holds the hash, so that it speaks of no other weights.
+
+def _told_beside(model: Path, sha256: str) -> Mapping[str, Any]:
+    """What the JSON beside a model says of one exported before it could tell: `subjects`, and `moment`.
+
+    Inside the file they would change its hash, and every index of it would have to be embedded anew. The JSON holds the
+    hash, so that it speaks of no other weights.
     """
     try:
         told = json.loads(model.with_suffix(".json").read_text("utf-8"))
-        return tuple(map(str, told["subjects"])) if told["sha256"] == sha256 else ()
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+        _moment_of(told)
+        return told if told["sha256"] == sha256 and isinstance(told.get("subjects", []), list) else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from samepose.errors import UsageError
 from samepose.formats.penn import PennVideo
 from samepose.matching.embeddings import Matching
+from samepose.matching.moment import OFFSETS
 from samepose.progress import Progress, silent
 from samepose.sequences.clip import Clip
-from samepose.sequences.distance import OFFSETS
 from samepose.sequences.nearest import as_columns, as_rows
 
 LEFT_OUT = ("jump_rope", "strum_guitar")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from samepose.errors import FormatError
 from samepose.formats.bvh import LARGEST, JointTracks, rotation
 from samepose.media import irregular
+from samepose.media.remote import located
 
 INCH = 0.0254  # an ASF length is so many inches divided by its `length` unit
 FRAME_RATE = 120.0  # AMC files do not say; CMU and HDM05 record at 120
@@ -49,8 +51,8 @@ def read_amc(path: str | Path, asf: str | Path | None = None) -> JointTracks:
     Raises:
         FormatError: a file is missing, truncated, or the two do not belong together.
     """
-    path = Path(path)
-    skeleton = _read_asf(find_asf(path) if asf is None else Path(asf))
+    path = located(path)
+    skeleton = _read_asf(find_asf(path) if asf is None else located(asf))
     values, in_radians = _read_motion(path, skeleton)
     in_degrees = not (skeleton.radians if in_radians is None else in_radians)
     frames = len(next(iter(values.values())))
@@ -78,9 +80,13 @@ def find_asf(amc: Path) -> Path:
     """The skeleton beside a motion: the longest ASF name that begins the motion's name, or the only one there.
 
     Raises:
-        FormatError: there is none, or several and none fits.
+        FormatError: there is none, or several and none fits, or the folder may not be looked into.
     """
-    here = sorted(p for p in amc.parent.glob("*") if p.suffix.lower() == ".asf")
+    try:
+        here = sorted(p for p in amc.parent.iterdir() if p.suffix.lower() == ".asf")
+    except OSError as error:
+        raise FormatError(f"{amc.parent}: cannot be searched for the skeleton ({error.strerror}); check path and "
+                          "permissions") from error
     stem = amc.stem.lower()
     fits = [p for p in here if stem == p.stem.lower() or stem.startswith(p.stem.lower() + "_")]
     if fits:
@@ -88,7 +94,9 @@ def find_asf(amc: Path) -> Path:
     if len(here) == 1:
         return here[0]
     many = f"none of the {len(here)} .asf files beside it fits its name" if here else "no .asf skeleton lies beside it"
-    raise FormatError(f"{amc}: {many}; put the skeleton there as '{amc.stem.rsplit('_', 1)[0]}.asf', or name it")
+    missing = FileNotFoundError(errno.ENOENT, "no skeleton")  # as with any file: it may be there the next time
+    raise FormatError(f"{amc}: {many}; put the skeleton there as '{amc.stem.rsplit('_', 1)[0]}.asf', or name it"
+                      ) from missing
 
 
 def _read_lines(path: Path) -> list[list[str]]:

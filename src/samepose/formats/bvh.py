@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from samepose.errors import FormatError
 from samepose.media import irregular
+from samepose.media.remote import located
 
 _AXES = "XYZ"
+_LONGEST_FRAME = 3600.0  # seconds
 LARGEST = 1e9  # of a length or an angle in a file: beyond it is damage, as good as infinite
 
 
@@ -80,7 +81,7 @@ def parse_bvh(path: str | Path, *, keep_nan: bool = False) -> Bvh:
         FormatError: the file is truncated, not BVH, has another number of values than its channels ask for, holds
             NaN or infinite values, or has no frame.
     """
-    path = Path(path)
+    path = located(path)
     if what := irregular(path):
         raise FormatError(f"{path}: {what}")
     try:
@@ -182,8 +183,8 @@ def _parse_motion(
                           "export the file again") from error
     if frames <= 0:
         raise FormatError(f"{path}: has no frame (Frames: {frames}); export the file again with its motion")
-    if not (math.isfinite(frame_time) and frame_time > 0):
-        raise FormatError(f"{path}: Frame Time is {words[4]}; write the seconds per frame there")
+    if not 0 < frame_time <= _LONGEST_FRAME:
+        raise FormatError(f"{path}: Frame Time is {words[4]}; write the seconds per frame there, at most an hour")
     try:
         values = np.array(words[5:], np.float64)
     except ValueError as error:

@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from samepose.errors import FormatError
 from samepose.formats.bvh import JointTracks
 from samepose.formats.npz import LARGEST
 from samepose.media import irregular
+from samepose.media.files import copy
+from samepose.media.remote import is_remote
 
 _SECONDS = 120  # ezc3d reads a file of 100 MB in five
 
@@ -33,8 +36,21 @@ def read_c3d(path: Path) -> JointTracks:
         raise FormatError(f"{path}: {what}")
     if not path.exists():
         raise FormatError(f"{path}: does not exist; check the path")
+    if not is_remote(path):
+        return _points(path, path.absolute())
+    with TemporaryDirectory() as folder:  # ezc3d opens files of this machine only
+        here = Path(folder, "remote.c3d")
+        try:
+            copy(path, here)
+        except OSError as error:
+            raise FormatError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        return _points(path, here)
+
+
+def _points(path: Path, here: Path) -> JointTracks:
+    """Of the file at `here`; errors name `path`."""
     # -P: what lies in the folder where somebody works is no module of ours.
-    command = [sys.executable, "-P", "-m", "samepose.formats.c3d", str(path.absolute())]
+    command = [sys.executable, "-P", "-m", "samepose.formats.c3d", str(here)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:

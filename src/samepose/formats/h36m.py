@@ -32,11 +32,11 @@ from samepose.skeleton import BODY13, H36M17
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")  # Sun 2020, section 4.1
 TEST_SUBJECTS = ("S9", "S11")
 FPS = 50.0
-_DAMAGED = ("S11", "Directions")
+DAMAGED = ("S11", "Directions")
 _SECOND_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 # The 32 joints repeat some places; these 17, in order, are H36M17.
-_MOVING = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-_JOINTS = 32
+MOVING = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+JOINTS = 32
 _H5 = "S*/MyPoses/3D_positions/*.h5"
 _POSES, _PROJECTED, _CAMERAS = "data_3d_h36m.npz", "data_2d_h36m_gt.npz", "cameras.h5"
 
@@ -62,7 +62,7 @@ def read_h36m(path: str | Path, subjects: Sequence[str] | None = None, fps: floa
     """
     path = Path(path)
     clips = [(subject, action, points[thinned(len(points), FPS, fps or FPS)])
-             for subject, action, points in _clips(path, subjects)]
+             for subject, action, points in clips_of(path, subjects)]
     lengths = [len(points) for _, _, points in clips]
     names = tuple(dict.fromkeys(subject for subject, _, _ in clips))
     rate = FPS if fps is None else min(fps, FPS)
@@ -92,7 +92,7 @@ def read_h36m_views(
     root = path if path.is_dir() else path.parent
     if detections is None and not (root / _PROJECTED).is_file() and (root / _CAMERAS).is_file():
         cameras = read_cameras(root / _CAMERAS)
-        views = [_projected(root / _CAMERAS, cameras, *clip) for clip in _clips(path, subjects)]
+        views = [_projected(root / _CAMERAS, cameras, *clip) for clip in clips_of(path, subjects)]
         return MultiView.concatenate(views)
     source = Path(detections) if detections else root / _PROJECTED
     if detections is None and not source.is_file():
@@ -100,7 +100,7 @@ def read_h36m_views(
                           "of them there, or name a detector's keypoints")
     keypoints = Positions2D.read(source)
     keypoints = replace(keypoints, table={s: _by_one_name(actions) for s, actions in keypoints.table.items()})
-    found = [_seen(keypoints, *clip) for clip in _clips(path, subjects)]
+    found = [_seen(keypoints, *clip) for clip in clips_of(path, subjects)]
     left_out = tuple(note for note in found if isinstance(note, str))
     views = [view for view in found if isinstance(view, MultiView)]
     if not views:
@@ -116,7 +116,7 @@ def _projected(
     absent = [name for name in CAMERAS if (subject, name) not in cameras]
     if absent:
         raise FormatError(f"{file}: has no camera {', '.join(absent)} of {subject}; get the whole file")
-    body = H36M17.convert(_z_up(points), BODY13)
+    body = H36M17.convert(z_up(points), BODY13)
     return _view(subject, action, points, np.stack([cameras[subject, name].project(body) for name in CAMERAS]))
 
 
@@ -125,12 +125,12 @@ def _seen(
 ) -> MultiView | str:
     """The clip, or a note that the file has nothing of the one that may be missing."""
     clip, path = keypoints.clip(subject, action, CAMERAS), keypoints.path
-    if clip is None and (subject, action) != _DAMAGED:
+    if clip is None and (subject, action) != DAMAGED:
         raise FormatError(f"{path}: has no keypoints of {subject} {action}; give the file of the same clips")
     if clip is None:
         return f"{subject} {action}: left out, {path.name} lacks it (its video is damaged in camera {CAMERAS[0]})"
     absent = [name for name in CAMERAS if name not in clip]
-    if absent and (subject, action) != _DAMAGED:
+    if absent and (subject, action) != DAMAGED:
         raise FormatError(f"{path}: {subject} {action} lacks camera {', '.join(absent)}; give a complete file")
     seen = np.full((len(CAMERAS), len(points), len(BODY13), 2), np.nan, np.float32)
     for name, camera in clip.items():
@@ -150,7 +150,7 @@ def _view(
                      (f"{subject}/{action}",), np.arange(len(points)), notes)
 
 
-def _clips(
+def clips_of(
     path: Path, subjects: Sequence[str] | None
 ) -> Iterator[tuple[str, str, Float[np.ndarray, "frame 17 3"]]]:
     """Subject, action and H36M17 poses in metres, y up, of every clip."""
@@ -170,6 +170,13 @@ def _by_one_name(actions: dict[str, Any]) -> dict[str, Any]:
     return {one_name(action): value for action, value in actions.items()}
 
 
+def names_of(action: str) -> tuple[str, ...]:
+    """Both names that an action has, as it was given first."""
+    word, space, number = action.partition(" ")
+    second = {**_SECOND_NAMES, **{one: other for other, one in _SECOND_NAMES.items()}}
+    return (action, f"{second[word]}{space}{number}") if word in second else (action,)
+
+
 def one_name(action: str) -> str:
     """The name of an action that most of the subjects have it under: "Photo 1" for "TakingPhoto 1"."""
     word, space, number = action.partition(" ")
@@ -177,9 +184,9 @@ def one_name(action: str) -> str:
 
 
 def _poses(path: Path, clip: str, points: Any) -> Float[np.ndarray, "frame 17 3"]:
-    if not isinstance(points, np.ndarray) or points.ndim != 3 or points.shape[1:] not in ((_JOINTS, 3), (17, 3)):
+    if not isinstance(points, np.ndarray) or points.ndim != 3 or points.shape[1:] not in ((JOINTS, 3), (17, 3)):
         raise FormatError(f"{path}: {clip} is {kind_of(points)}; expected (T, 32, 3) metres")
-    body = points[:, _MOVING] if points.shape[1] == _JOINTS else points
+    body = points[:, MOVING] if points.shape[1] == JOINTS else points
     if len(body) == 0 or not np.isfinite(body).all():
         raise FormatError(f"{path}: {clip} is empty or holds NaN; get the file from its source again")
     small: np.ndarray = np.stack([body[..., 0], body[..., 2], -body[..., 1]], axis=-1).astype(np.float32)
@@ -188,7 +195,7 @@ def _poses(path: Path, clip: str, points: Any) -> Float[np.ndarray, "frame 17 3"
     return small
 
 
-def _z_up(points: Float[np.ndarray, "frame 17 3"]) -> Float[np.ndarray, "frame 17 3"]:
+def z_up(points: Float[np.ndarray, "frame 17 3"]) -> Float[np.ndarray, "frame 17 3"]:
     """The inverse of what `_poses` does to the axes: cameras live in the data set's own."""
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1).astype(np.float64)
 
@@ -208,6 +215,6 @@ def _h5(file: Path) -> Float[np.ndarray, "frame 32 3"]:
         if "3D_positions" not in opened:
             raise FormatError(f"{file}: has no data set '3D_positions'; give 3d-pose-baseline's files")
         flat = np.asarray(opened["3D_positions"], np.float64)
-    if flat.ndim != 2 or len(flat) != _JOINTS * 3:
+    if flat.ndim != 2 or len(flat) != JOINTS * 3:
         raise FormatError(f"{file}: 3D_positions has shape {flat.shape}; expected (96, T) millimetres")
-    return flat.T.reshape(-1, _JOINTS, 3) / 1000
+    return flat.T.reshape(-1, JOINTS, 3) / 1000

@@ -42,9 +42,14 @@ class RealCamera:
     radial: Float[np.ndarray, " 3"]
     tangential: Float[np.ndarray, " 2"]
 
+    def before(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+        """Points in the world in the camera's axes: right, down, away; metres."""
+        seen: np.ndarray = (points - self.position) @ self.rotation.T
+        return seen
+
     def project(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
         """Points in the world, metres, to pixels; NaN behind the camera."""
-        seen = (points - self.position) @ self.rotation.T
+        seen = self.before(points)
         depth = np.where(seen[..., 2:] > 0, seen[..., 2:], np.nan)
         flat = seen[..., :2] / depth
         squared = (flat**2).sum(axis=-1, keepdims=True)

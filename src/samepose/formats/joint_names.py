@@ -52,6 +52,9 @@ CONVENTIONS: tuple[Convention, ...] = (
     Convention("cgspeed", ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"),
                {"spine": "chest", "thorax": "lowerneck+neck", "neck": "neck+head+head", "head_top": "headend"},
                ("lhipjoint", "lowerback", "lowerneck"), CGSPEED_METRES),
+    Convention("samepose", ("upleg", "leg", "foot", "arm", "forearm", "hand"),  # what `write_bvh` writes
+               {"pelvis": "hips", "spine": "spine", "thorax": "neck", "neck": "head", "head_top": "headend"},
+               ("spinebase",), 1.0),
     Convention("daz", ("thigh|thighbend", "shin", "foot", "shldr|shldrbend", "forearm|forearmbend", "hand"),
                {"spine": "abdomen+chest|abdomenupper", "thorax": "neck|necklower", "neck": "head"}),
     Convention("motionbuilder", ("upleg", "leg", "foot", "arm", "forearm", "hand")),

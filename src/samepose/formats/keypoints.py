@@ -1,4 +1,4 @@
-"""Loading and saving 2D keypoints of any kind: the file's content tells which."""
+"""Loading and saving keypoints of any kind, 3D poses among them: the file's content tells which."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from samepose.errors import FormatError, UsageError
 from samepose.files import refuse_inputs, written
 from samepose.formats.coco import coco_results, parse_coco
 from samepose.formats.keypointfile import KeypointFile, read_json
+from samepose.formats.lifted import is_lifted, parse_lifted
 from samepose.formats.openpose import parse_openpose, read_openpose
 from samepose.formats.posefile import pose_bytes, read_posefile
 from samepose.formats.trc import trc_text
@@ -22,7 +23,8 @@ _KINDS = "a samepose .npz, COCO keypoint JSON, or OpenPose JSON (a file, or the 
 def load_poses(path: Path | str) -> KeypointFile:
     """Poses, and the picture or clip of each, from a file or folder of any kind that is known by its content.
 
-    Known are samepose's own .npz, COCO results and annotations, and OpenPose's files or a folder of them.
+    Known are samepose's own .npz, the JSON of `samepose lift`, COCO results and annotations, and OpenPose's files or a
+    folder of them.
 
     Raises:
         FormatError: nothing there, none of these kinds, or damaged.
@@ -40,6 +42,8 @@ def load_poses(path: Path | str) -> KeypointFile:
     if zipped:
         return read_posefile(path)
     content = read_json(path)
+    if is_lifted(content):
+        return parse_lifted(content, path)
     if isinstance(content, dict) and "people" in content:
         return parse_openpose([(path, content)])
     if isinstance(content, list) or (isinstance(content, dict) and "annotations" in content):

@@ -16,10 +16,14 @@ from samepose.formats.bvh import JointTracks, parse_bvh
 from samepose.formats.c3d import read_c3d
 from samepose.formats.joint_names import JointMap, plain, read_joint_map
 from samepose.formats.plug_in_gait import NOTE, joint_centres
+from samepose.media.files import MOTION_SUFFIXES
+from samepose.media.remote import located
+from samepose.poses import Poses
+from samepose.skeleton import H36M17
 
 __all__ = ["MOTION_SUFFIXES", "Motion", "read_joint_map", "read_motion"]
 
-MOTION_SUFFIXES = (".bvh", ".amc", ".c3d")
+LARGEST_FILE = 128_000_000  # bytes: as numbers it takes ten times as much memory, with the turns of every joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,8 @@ class Motion:
         fps: frames per second of `points`.
         clip: the clip's name.
         subject: who moves, e.g. `"cmu-05"`, `"hdm05-bd"`, else the folder's name.
+        frames: numbers of the frames in the file, from 0.
+        times: seconds from its first frame.
         notes: one line for each repair that was made.
     """
 
@@ -38,10 +44,18 @@ class Motion:
     fps: float
     clip: str
     subject: str
+    frames: Int[np.ndarray, " frame"]
+    times: Float[np.ndarray, " frame"]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def poses(self) -> Poses:
+        """The clip as poses of one person."""
+        return Poses.of(self.points, H36M17, frames=self.frames, times=self.times, tracks=np.zeros(len(self), np.int64),
+                        unit="metre", fps=self.fps)
 
 
 def read_motion(
@@ -55,27 +69,29 @@ def read_motion(
     Units, up axis and exchanged sides are found out and mended; `Motion.notes` says so.
 
     Args:
-        path: the file.
+        path: the file, here or at a URI.
         fps: thin to this rate by taking the nearest frames; None, or a file that is slower, keeps the file's own.
         joint_map: our joint -> the file's, for names we do not know (`read_joint_map` reads one from TOML).
         asf: the skeleton of an .amc; searched for beside it when not given.
 
     Raises:
-        FormatError: unreadable, unknown suffix, unknown joints, or no usable frame.
+        FormatError: unreadable, too large, unknown suffix, unknown joints, or no usable frame.
     """
-    path = Path(path)
+    path = located(path)
+    if path.is_file() and path.stat().st_size > LARGEST_FILE:
+        raise FormatError(f"{path}: has more than {LARGEST_FILE // 10**6} MB, half an hour and more; cut it in parts")
     tracks, notes = _read(path, asf)
     start = 0
     if tracks.starts_in_rest_pose and _fakes_first_frame(tracks.names):
         start = 1
         notes += ("frame 0 dropped: a T-pose that was put in front of the motion",)
-    points = tracks.points[start:]
-    rate = 1 / tracks.frame_time
+    frames, rate = np.arange(start, len(tracks.points)), 1 / tracks.frame_time
     if fps is not None:
-        points, rate = points[thinned(len(points), rate, fps)], min(rate, fps)
-    body, _, repairs = to_body(path, tracks.names, points, joint_map, z_up=path.suffix.lower() == ".c3d")
+        frames, rate = frames[thinned(len(frames), rate, fps)], min(rate, fps)
+    body, kept, repairs = to_body(path, tracks.names, tracks.points[frames], joint_map,
+                                  z_up=path.suffix.lower() == ".c3d")
     clip, subject = identify(path)
-    return Motion(body, round(rate, 3), clip, subject, notes + repairs)
+    return Motion(body, round(rate, 3), clip, subject, frames[kept], frames[kept] * tracks.frame_time, notes + repairs)
 
 
 def thinned(frames: int, rate: float, fps: float) -> Int[np.ndarray, " kept"]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -148,6 +148,46 @@ def read_shard(path: Path, skeleton: Skeleton = SYNTH22) -> Iterator[Sample]:
             yield Sample(_pixels(path / f"{i}.jpg", jpeg), flat[i], deep[i], seen[i], inside[i],
                          data["intrinsics"][i], data["shape"][i], int(data["instant"][i]), int(data["camera"][i]),
                          str(data["clip"][i]), str(data["subject"][i]))
+
+
+class Truth(NamedTuple):
+    """What is known of a file's images, without them; see `Sample`."""
+
+    joints_2d: Float[np.ndarray, "image joint 2"]
+    joints_3d: Float[np.ndarray, "image joint 3"]
+    inside: Bool[np.ndarray, "image joint"]
+    clips: tuple[str, ...]
+    subjects: tuple[str, ...]
+
+
+def read_truth(path: Path, skeleton: Skeleton = SYNTH22) -> Truth:
+    """Joints, clips and subjects of one file.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    with _shard(path) as data:
+        own = Skeleton("shard", tuple(str(j) for j in data["joints"]))
+        return Truth(own.convert(data["joints_2d"], skeleton), own.convert(data["joints_3d"], skeleton),
+                     own.convert_scores(data["inside"].astype(np.float32), skeleton) > 0.5,
+                     tuple(map(str, data["clip"])), tuple(map(str, data["subject"])))
+
+
+def read_pictures(
+    path: Path, wanted: Sequence[int]
+) -> Iterator[tuple[int, UInt8[np.ndarray, "height width 3"] | MediaError]]:
+    """Some pictures of one file, or why they cannot be read.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    with _shard(path) as data:
+        files = list(_pictures(data))
+    for i in wanted:
+        try:
+            yield i, _pixels(path / f"{i}.jpg", files[i])
+        except MediaError as error:
+            yield i, error
 
 
 @contextmanager

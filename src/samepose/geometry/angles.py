@@ -1,4 +1,4 @@
-"""Angles at the joints, as they appear in the picture."""
+"""Angles at the joints: in space, or as they appear in the picture."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ ANGLES: dict[str, tuple[str, str, str]] = {
 
 
 def joint_angles(poses: Poses) -> Float[np.ndarray, "n 8"]:
-    """Degrees 0..180 in the picture at each of `ANGLES`, 180 = straight; NaN where a joint is not seen."""
+    """Degrees 0..180 at each of `ANGLES`, 180 = straight; NaN where a joint is not known. Of 3D poses they are those in
+    space, of 2D ones those in the picture, which depend on where the camera stands."""
     out = np.full((len(poses), len(ANGLES)), np.nan)
     for k, joints in enumerate(ANGLES.values()):
         if set(joints) <= set(poses.skeleton.joints):
             before, middle, after = (poses.points[:, poses.skeleton.index(joint)].astype(float) for joint in joints)
             u, v = before - middle, after - middle
-            cross, dot = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], (u * v).sum(axis=1)
-            out[:, k] = np.degrees(np.arctan2(np.abs(cross), dot))
+            area = np.linalg.norm(u[:, :, None] * v[:, None] - v[:, :, None] * u[:, None], axis=(1, 2)) / np.sqrt(2)
+            out[:, k] = np.degrees(np.arctan2(area, (u * v).sum(axis=1)))
     return out
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from samepose.errors import UsageError
 from samepose.index.ranking import Route
 from samepose.index.schema import person_id
 from samepose.index.spaces import KEYPOINTS, PIXELS, Embedding, Space, spaces_meant
-from samepose.poses import mirrors
+from samepose.matching.moment import LEAST_PAIRS, MOMENT
 
 if TYPE_CHECKING:
     from samepose.embed import Embedder
     from samepose.embed.image import ImageEmbedder
     from samepose.index.models import Models
+    from samepose.index.moments import Moment
     from samepose.index.store import Store
     from samepose.matching.embeddings import Embeddings
     from samepose.poses import Mirror
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class Ways(NamedTuple):
-    """By what an index is searched: the embedders of it."""
+    """By what an index is searched: the embedders of it, and the spaces they fill."""
 
     keypoints: Embedder | None
     pixels: ImageEmbedder | None
+    spaces: Mapping[str, Space]
 
     @classmethod
     def of(cls, store: Store, models: Models, by: Embedding | None) -> Ways:
@@ -33,11 +36,11 @@ class Ways(NamedTuple):
         Raises:
             StoreError: the index cannot be searched so, or is of another model.
         """
-        names = (store.spaces[0].name,) if by is None else spaces_meant(by)
-        for name in names:
-            store.space(name)
-        return cls(models.keypoints_of(store) if KEYPOINTS in names else None,
-                   models.pixels_of(store) if PIXELS in names else None)
+        spaces = store.spaces_of(None if by is None else spaces_meant(by))
+        for space in spaces.values():
+            models.check(store.uri, space)
+        return cls(models.keypoints if KEYPOINTS in spaces else None, models.pixels if PIXELS in spaces else None,
+                   spaces)
 
     def check(self, ignored: tuple[str, ...]) -> None:
         """UsageError where joints shall not matter that cannot be done without."""
@@ -60,15 +63,49 @@ class Ways(NamedTuple):
 
         routes: list[Route] = []
         if self.keypoints and (self.pixels is None or self.keypoints.searchable(query.pose)[0]):
-            space, embedded = store.space(KEYPOINTS), embed_query(query, self.keypoints)
-            chosen = embedded[[int(mirrored) for mirrored in mirrors(mirror)]]
-            routes.append(Route(space, self.keypoints.matching, chosen))
+            embedded = embed_query(query, self.keypoints, mirror)
+            routes.append(Route(self.spaces[KEYPOINTS], self.keypoints.matching, embedded))
         if self.pixels:
-            space = store.space(PIXELS)
+            space = self.spaces[PIXELS]
             stored = None if query.exclude_id is None else _stored(store, space, query.exclude_id)
             routes.append(Route(space, self.pixels.matching, embed_pixels(query, self.pixels, mirror, stored)))
         by: Embedding = "both" if len(routes) > 1 else "pixels" if self.pixels else "keypoints"
         return by, routes
+
+    def moment(self, query: Query, mirror: Mirror, seconds: float | None) -> tuple[Moment | None, str | None]:
+        """What the query does before and after, to search by; or None, and why not where it was to be expected.
+
+        Args:
+            query: `by` of which says what is compared.
+            seconds: before and after; None: as usual.
+
+        Raises:
+            UsageError: it was asked for where joints are not compared.
+            SameposeError: the video cannot be read any more.
+        """
+        from samepose.index.moments import Moment
+        from samepose.query.query import embed_around
+
+        if seconds == 0:
+            return None, None
+        if self.keypoints is None:
+            if seconds:
+                raise UsageError('`moment` compares joints before and after, and pixels know none; leave it out, or '
+                                 'search with `by="keypoints"`')
+            return None, None
+        if query.around is None:
+            return None, None if seconds is None else "the query has no frames before and after"
+        if query.by == "pixels":
+            return None, "too few joints are seen in it"
+        matching = getattr(self.keypoints, "moment", None)
+        if matching is None:
+            return None, f"{self.keypoints.name} is not calibrated for moments"
+        seconds = seconds or MOMENT
+        frames, found = embed_around(query, self.keypoints, seconds, mirror)
+        if found.sum() < LEAST_PAIRS:
+            return None, (f"the clip is too short: of the 7 frames within {seconds:g} s the person is seen in "
+                          f"{found.sum()}, and {LEAST_PAIRS} are needed")
+        return Moment(seconds, frames, found, matching), None
 
 
 def _stored(store: Store, space: Space, id: str) -> Embeddings | None:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int
 
 from samepose.errors import UsageError
 from samepose.index.schema import parse_id
+from samepose.media.remote import located
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Catalogue:
             UsageError: a pattern is empty, or nothing but a dot: that would mean everything, and seldom does.
         """
         for pattern in patterns:
-            if Path(pattern.strip()) == Path():
+            if located(pattern.strip()) == Path():
                 raise UsageError(f"{pattern!r} names no file; give a pattern such as 'holiday/*', or '*' for all")
         parsed = [parse_id(p) for p in patterns]
         wanted = [p[0] for p in parsed if p and p[1] is None]
@@ -82,7 +83,7 @@ class Catalogue:
 
 def _regex(pattern: str, root: Path) -> str:
     """The paths that one pattern means, as a regular expression of RE2."""
-    text = Path(pattern).as_posix().removeprefix(root.as_posix() + "/")
+    text = located(pattern).as_posix().removeprefix(root.as_posix() + "/")
     if text == root.as_posix():
         return "[^/].*"  # everything under the root
     body = _glob(text)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
 
 from samepose.errors import StoreError, UsageError
 from samepose.index.dates import Date, between
 from samepose.index.labels import Restored, restore, written_down
 from samepose.index.records import Info, People, Person, Removed, people_of, person_of
-from samepose.index.schema import Medium, medium_of, person_id, single_people
+from samepose.index.schema import MOTION, Medium, bodies_of, in_medium, medium_of, person_id, poses_of, single_people
 from samepose.index.spaces import Space
 from samepose.index.store import Store
+from samepose.media.remote import located
+from samepose.poses import Poses
+from samepose.skeleton import SKELETONS
+
+if TYPE_CHECKING:
+    from samepose.query.source import Sighted
 
 
 class Contents:
@@ -151,6 +160,12 @@ class Contents:
             raise UsageError(f"{medium.path}: nobody in it")
         return people_of(medium, self._store.people_of(medium.id), self._store.spaces[0])
 
+    def bodies_of(self, medium: Medium) -> Poses | None:
+        """The same people in 3D (metres, y up, facing +z), in the same order, of motion capture; else None."""
+        if medium.kind != MOTION:
+            return None
+        return bodies_of(self._store.people_of(medium.id), SKELETONS[medium.skeleton or "COCO17"])
+
     def row(self, id: str) -> Person:
         """One person by id.
 
@@ -164,9 +179,29 @@ class Contents:
             raise StoreError(f"{self.uri}: no person {id}; it was removed or its file was indexed anew")
         return person_of(media[0], rows, self._store.spaces[0])
 
+    def around(self, person: Sighted, offsets: Float[np.ndarray, " offset"]) -> Poses:
+        """A person's sightings at about so many seconds before and after, as far as the track goes, by time.
+
+        Args:
+            person: a row or hit of this index, of a video; among what is returned as long as it is there.
+        """
+        from samepose.index.neighbours import neighbours
+
+        if person.time is None:
+            return person.pose
+        medium, number = person_id(person.id)
+        near = float(np.abs(np.diff(offsets)).min()) / 2 + 1e-6
+        found = neighbours(self._store, np.array([number]), in_medium(medium, np.array([person.person])),
+                           np.array([person.time]), offsets, near, ["frame", "score", "box", "keypoints"])
+        rows = found.rows.take(np.unique(found.at[found.at >= 0])).sort_by("time")
+        if not len(rows):
+            return person.pose
+        bodies = None if getattr(person, "body", None) is None else bodies_of(rows, person.pose.skeleton)
+        return poses_of(rows, person.pose.skeleton) if bodies is None else bodies
+
     def file(self, path: str) -> Path:
         """Where the file of a stored path should be."""
-        return self.root / path
+        return located(path, self.root)
 
     def _single_people(self, patterns: list[str], media: list[int]) -> list[int]:
         """Single people by id who are there, but for those of the media."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from samepose.media.remote import located
+
 if TYPE_CHECKING:
     from samepose.index.schema import Medium
     from samepose.index.store import Store
@@ -35,7 +37,7 @@ class Copies:
             return cls(np.zeros(0, np.int64), None)
         file = query.image.resolve()
         same = store.media_of_size(file.stat().st_size)
-        own = [m for m in same if store.root / m.path == file] or _poses_at(store, file)
+        own = [m for m in same if located(m.path, store.root) == file] or _poses_at(store, file)
         others = [m for m in same if m not in own]
         if others:
             digest = _digest(file, own)
@@ -58,7 +60,7 @@ def _poses_at(store: Store, file: Path) -> list[Medium]:
     """Media of that path whose size is another's, such as poses that were given for it."""
     quoted = "".join(f"[{char}]" if char in "*?[" else char for char in str(file))
     ids = store.catalogue().chosen([quoted], store.root)[0].tolist()
-    return [m for m in store.all_media(set(ids)) if store.root / m.path == file] if ids else []
+    return [m for m in store.all_media(set(ids)) if located(m.path, store.root) == file] if ids else []
 
 
 def _digest(file: Path, own: list[Medium]) -> str:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from samepose.errors import UsageError
 from samepose.files import refuse_inputs, written
+from samepose.media.remote import located
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
     from samepose.media.excerpts import Excerpt
     from samepose.query.query import Query
 
-_CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y0", "x1", "y1", "mirrored", "label")
+_CSV = ("id", "score", "path", "time", "from", "to", "frame", "person", "x0", "y0", "x1", "y1", "mirrored", "label",
+        "moment")
 _SUFFIXES = (".html", ".png", ".csv", ".json")
 _HALF = 0.5  # seconds before and after a hit that its clip shows
 
@@ -39,8 +40,10 @@ class Hit:
         person: track in a video, rank of prominence in an image.
         box: x0, y0, x1, y1 in pixels, None where unknown.
         mirrored: the mirrored query matched better.
-        pose: the person's keypoints, one pose in pixels.
+        pose: the person's keypoints, one pose in pixels; of motion capture, which has no picture, from the front.
         root: folder that `path` is relative to.
+        body: the pose in 3D (metres, y up), of motion capture.
+        moment: seconds before and after that were compared; 0: the frame alone, as in a photo or where the track ends.
     """
 
     id: str
@@ -55,11 +58,13 @@ class Hit:
     label: str | None
     pose: Poses
     root: Path = Path()
+    body: Poses | None = None
+    moment: float = 0.0
 
     @property
     def file(self) -> Path:
-        """Where the photo or video should be."""
-        return self.root / self.path
+        """Where the photo, video or motion capture should be."""
+        return located(self.path, self.root)
 
     def to_json(self) -> dict[str, Any]:
         """For programs; times in seconds, the box in pixels."""
@@ -67,7 +72,7 @@ class Hit:
             "id": self.id, "score": round(self.score, 4), "path": self.path, "time": self.time,
             "span": None if self.span is None else list(self.span), "frame": self.frame, "person": self.person,
             "box": None if self.box is None else [round(v, 2) for v in self.box], "mirrored": self.mirrored,
-            "label": self.label,
+            "label": self.label, "moment": self.moment,
         }
 
 
@@ -147,6 +152,8 @@ class Hits(Sequence[Hit]):
         Raises:
             UsageError: the folder is a file.
         """
+        from samepose.media.files import copy
+
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: is no folder; give another name")
@@ -159,7 +166,7 @@ class Hits(Sequence[Hit]):
             target = folder / f"{rank:0{width}d}-{file.name}"
             if not target.exists():
                 with written(target) as part:
-                    shutil.copyfile(file, part)
+                    copy(file, part)
             copied.append(target)
         return copied, missing
 

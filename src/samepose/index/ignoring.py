@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
-from samepose.index.schema import medium_of
-from samepose.index.spaces import Space, flat
+from samepose.embed.views import embed_any
+from samepose.geometry.frontal import solid
+from samepose.index.masked import Masked, Memory
+from samepose.index.schema import keypoints_of, medium_of
+from samepose.index.spaces import Space
 from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
 from samepose.query.moment import without_joints
@@ -40,11 +43,13 @@ class Ignoring:
         store: whose people they are.
         embedder: the one of the index.
         joints: names of those that shall not matter.
+        memory: who was embedded without them before.
     """
 
     store: Store
     embedder: Embedder
     joints: tuple[str, ...]
+    memory: Memory
 
     COLUMNS = ("keypoints",)
 
@@ -66,34 +71,38 @@ class Ignoring:
         self, query: Embeddings, joints: tuple[str, ...], rows: pa.Table, space: Space
     ) -> Float[np.ndarray, "1 n"]:
         scores = np.full((1, len(rows)), -1.0)
-        seen, masked = self._embedded(rows, joints, space)
-        if not seen.any():
+        if not len(rows):
             return scores
-        whole = space.embeddings(rows.filter(seen)).var.sum(axis=1)
+        masked = self.memory.embedded((self.store.state, joints), np.asarray(rows["id"]),
+                                      lambda at: self._masked(rows.take(at), joints, space))
+        if not masked.seen.any():
+            return scores
+        seen, whole = masked.seen, space.spread(rows)[masked.seen]
+        masked = masked[seen]
         freed = np.float32(min(np.median(whole / np.maximum(masked.var.sum(axis=1), _LEAST)), 1))
         candidates = Embeddings(masked.mean, np.maximum(masked.var, query.var) * freed)
         asked = Embeddings(query.mean, query.var * freed)
         scores[:, seen] = self.embedder.matching.probability(asked, candidates)
         return scores
 
-    def _embedded(
-        self, rows: pa.Table, joints: tuple[str, ...], space: Space
-    ) -> tuple[Bool[np.ndarray, " n"], Embeddings]:
-        """Who has joints enough without those ignored, and the embeddings of these people."""
-        media = medium_of(np.asarray(rows["id"]))
+    def _masked(self, rows: pa.Table, joints: tuple[str, ...], space: Space) -> Masked:
+        """People without some joints."""
+        id = np.asarray(rows["id"])
+        media = medium_of(id)
         known = {id: skeleton for id, (_, skeleton) in self.store.catalogue().find(set(media.tolist())).items()}
         skeletons = np.array([known.get(id) or "" for id in media.tolist()])
         seen = np.zeros(len(rows), bool)
         mean, var = np.zeros((2, len(rows), space.dimensions), np.float32)
         for name in sorted(set(skeletons.tolist()) - {""}):
             at, skeleton = np.flatnonzero(skeletons == name), SKELETONS[name]
-            keypoints = flat(rows["keypoints"].take(at)).reshape(len(at), len(skeleton), 3)
+            keypoints, depth = keypoints_of(rows.take(at), skeleton)
             poses = Poses.of(keypoints[..., :2], skeleton, scores=keypoints[..., 2])
-            poses = without_joints(poses, joints)
-            enough = self.embedder.searchable(poses)
-            at = at[enough]
-            seen[at] = True
-            if len(at):
-                embedded = self.embedder.embed(poses[enough])
-                mean[at], var[at] = embedded.mean, embedded.var
-        return seen, Embeddings(mean[seen], var[seen])
+            deep = ~np.isnan(depth).all(axis=1)
+            enough = self.embedder.searchable(without_joints(poses, joints))
+            for some in (np.flatnonzero(enough & ~deep), np.flatnonzero(enough & deep)):
+                if len(some):
+                    own = solid(poses[some], depth[some]) if deep[some[0]] else without_joints(poses[some], joints)
+                    embedded = embed_any(own, self.embedder, joints)
+                    mean[at[some]], var[at[some]] = embedded.mean, embedded.var
+                    seen[at[some]] = True
+        return Masked(id, seen, mean, var)

@@ -18,10 +18,11 @@ from samepose.index.dates import Date, between
 from samepose.index.filter import Excluded
 from samepose.index.hits import Hit, Hits
 from samepose.index.ingest import PathLike, Report, grouped, ingestion
+from samepose.index.masked import Memory
 from samepose.index.models import Models
 from samepose.index.options import SearchOptions
 from samepose.index.place import exists
-from samepose.index.records import ReEmbedded
+from samepose.index.records import Optimised, ReEmbedded
 from samepose.index.schema import person_id
 from samepose.index.search import search
 from samepose.index.settings import Fps, Settings, detector_named, remember, remember_licence, remembered
@@ -52,6 +53,7 @@ class Index(Contents):
         super().__init__(store)
         self._detector, self._models, self._threads = detector, models, threads
         self._detector_given = detector is not None
+        self._masked = Memory()
 
     @classmethod
     def open(
@@ -123,18 +125,22 @@ class Index(Contents):
         label: str | None = None,
         fps: Fps = "remembered",
         prune: bool = False,
+        ray: str | None = None,
         progress: Progress = silent,
     ) -> Report:
-        """Add the people of photos and videos; again any time: unchanged files are skipped, changed ones replaced.
+        """Add the people of media; again any time: unchanged files are skipped, changed ones replaced.
 
         Args:
-            media: photos, videos, and folders that are searched through (hidden files and folders are left out); or 2D
-                poses in pixels, to be taken as they are.
+            media: photos, videos, motion capture (BVH, AMC beside its ASF, C3D), and folders that are searched through
+                (hidden files and folders are left out), here or at URIs such as `s3://bucket/photos`; or 2D poses in
+                pixels, to be taken as they are.
             name: for poses: path of their photo or video, which need not exist; or one such path for each pose.
             label: for all people of the media named, also of those already indexed.
-            fps: frames per second of videos to look at; None for every frame. By default what was asked for last, 10
-                in a new index, and videos that were read at another rate stay as they are.
+            fps: frames per second of videos and motion capture to look at; None for every frame. By default what was
+                asked for last, 10 in a new index, and what was read at another rate stays as it is.
             prune: forget files that have vanished from the folders named.
+            ray: address of a Ray cluster to read files on, "auto" for that of this machine; its nodes must find the
+                media by the same paths or URIs.
             progress: called with media done (a video in parts), media in all, and what was added and is being read.
 
         Returns:
@@ -144,21 +150,23 @@ class Index(Contents):
             UsageError: a path does not exist; poses are 3D, have no name, or there are none for the name.
             StoreError: another model's index, another writer, a full disk; what was finished before is kept.
         """
-        from samepose.media.files import walk
+        from samepose.media.files import INDEXED_SUFFIXES, walk
+        from samepose.media.remote import located
 
         given = [m for m in media if isinstance(m, (Poses, KeypointFile))]
-        paths = [Path(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
+        paths = [located(m) for m in media if not isinstance(m, (Poses, KeypointFile))]
         if name is not None and not given:
             raise UsageError("`name` is for poses; photos and videos have their own")
-        found, poses = walk(paths), grouped(given, name) if given else {}
+        found, poses = walk(paths, INDEXED_SUFFIXES), grouped(given, name) if given else {}
         with ingestion(self._store, self._models, label, progress, len(found.files) + len(poses)) as run:
-            run.report.left_out = dict(found.left_out)
+            # A skeleton belongs to the motion beside it.
+            run.report.left_out = {suffix: n for suffix, n in found.left_out.items() if suffix != ".asf"}
             if found.files:
                 any_fps = fps == "remembered"
                 rate = remembered(self._store).fps if fps == "remembered" else fps
                 remember_licence(self._store, self.detector)  # first: an interrupted run has read some
                 run.run(run.plan.files(found.files, self.detector.name, rate, any_mode=not self._detector_given,
-                                       any_fps=any_fps), self.detector)
+                                       any_fps=any_fps), self.detector, ray)
                 remember(self._store, Settings(self.detector.name, rate))
             run.run(run.plan.poses(poses))
             if prune:
@@ -172,6 +180,7 @@ class Index(Contents):
         at: float | None = None,
         person: int | None = None,
         image: str | None = None,
+        frame: int | None = None,
         ignore: str | Sequence[str] = (),
         k: int = 10,
         mirror: Mirror = "off",
@@ -185,15 +194,22 @@ class Index(Contents):
         min_score: float = 0.0,
         copies: bool = True,
         by: Embedding | None = None,
+        moment: float | None = None,
     ) -> Hits:
         """The likeliest matches of a pose, best first, whatever the camera angle.
 
+        Where the query is of a video, moments are compared, as `align` compares them: the frames before and after too.
+        The score is then the probability that the poses match all through the moment. People in photos, and at the ends
+        of their tracks, are compared by the frame alone (`Hit.moment`), and so are queries that are photos.
+
         Args:
-            query: a photo, a video (with `at`), a keypoint file or the id of a person in the index; an RGB picture;
-                one pose; or a hit, which is then left out with its neighbours: "more like this".
-            at: seconds in the video.
+            query: a photo, a video (with `at`), motion capture (with `at` or `frame`), a pose file or the id of a
+                person in the index; an RGB picture; one pose, 2D or 3D, which is compared from all sides; or a hit,
+                which is then left out with its neighbours: "more like this".
+            at: seconds in the video or clip.
             person: whom to take: rank of prominence in a picture, track in a video; the most prominent by default.
             image: name of the picture, in a keypoint file of several.
+            frame: number of the frame, from 0, in motion capture or poses of several moments.
             ignore: joints, or parts of the body such as "left_arm" or "legs", that shall not matter; names, or one
                 text with commas.
             k: hits wanted; fewer come when no more match.
@@ -209,6 +225,8 @@ class Index(Contents):
             by: "keypoints" compares 3D poses, whatever the camera angle, where enough joints are seen; "pixels" how
                 people look in the picture, without any joint; "both" ranks by the mean of their log-odds, or by the one
                 of the two that a person has. By default keypoints, in an index that has them.
+            moment: seconds before and after that are compared too, 0.3 by default; 0: the frame alone.
+                `hits.query.moment` says what was compared, `hits.query.alone` why less than was to be expected.
 
         Raises:
             UsageError: no such query, or an argument out of its range.
@@ -221,17 +239,20 @@ class Index(Contents):
         from samepose.query.query import resolve_query
 
         options = SearchOptions(k, mirror, where, label, time_from, time_to, distinct, min_score,
-                                between(since, until))
+                                between(since, until), moment)
         ignored, ways = parts(ignore), Ways.of(self._store, self._models, by)
         ways.check(ignored)
-        asked = resolve_query(query, self, at=at, person=person, image=image, ignore=ignored)
+        asked = resolve_query(query, self, at=at, person=person, image=image, frame=frame,
+                              ignore=ignored)
         ways.check(asked.ignored)
         excluded = self._excluded(asked.exclude_id)
         compared, routes = ways.routes(self._store, asked, mirror)
         asked = replace(asked, by=compared)
-        ignoring = Ignoring(self._store, self.embedder, asked.ignored) if asked.ignored else None
+        meant, alone = ways.moment(asked, mirror, moment)
+        asked = replace(asked, moment=meant.seconds if meant else 0.0, alone=alone)
+        ignoring = Ignoring(self._store, self.embedder, asked.ignored, self._masked) if asked.ignored else None
         hits = search(self._store, routes, options, excluded, None if copies else Copies.of(self._store, asked),
-                      ignoring)
+                      ignoring, meant)
         return Hits(asked, hits, self.root)
 
     def cluster(
@@ -283,6 +304,22 @@ class Index(Contents):
         from samepose.index.re_embedding import re_embed
 
         return re_embed(self._store, self._models, spaces_meant(embedding) if embedding else None, progress)
+
+    def optimise(self) -> Optimised:
+        """Merge small files, take all rows into the search indices and free what old versions hold.
+
+        Adding does that too, when it is due; worth a call after many writers, and before many searches.
+
+        Raises:
+            StoreError: another process is writing, or the disk is full.
+        """
+        from samepose.index.upkeep import files_and_unindexed, maintain
+
+        with self._store.writing():
+            before = files_and_unindexed(self._store)
+            maintain(self._store, thoroughly=True)
+            after = files_and_unindexed(self._store)
+        return Optimised(self._store.count(), (before[0], after[0]), (before[1], after[1]))
 
     def check(self) -> None:
         """Make sure that people can be found by the embedder of the index's first space.

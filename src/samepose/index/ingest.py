@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samepose.errors import MediaError, UsageError
+from samepose.errors import FormatError, MediaError, UsageError
 from samepose.formats.keypointfile import KeypointFile
 from samepose.index.batch import Batch
 from samepose.index.labels import Stretch, given_back, lost_text, of_medium
@@ -44,10 +44,10 @@ class Report:
         cut: (path, why) of videos that break off; the people before that are in the index.
         lost: (path, why) of labels of single people that could not be kept when a file was read anew.
         unchanged: skipped. moved, copied, removed: not read either.
-        left_out: files of folders that are neither photos nor videos by their name: how many, by suffix.
+        left_out: files of folders that are no photos, videos or motion capture by their name: how many, by suffix.
         people: added.
         no_pixels: those of them who cannot be found by pixels, in an index where others can: keypoints that were given,
-            and people without a box.
+            motion capture, and people without a box.
         seconds: of the whole run.
     """
 
@@ -81,7 +81,7 @@ def ingestion(store: Store, models: Models, label: str | None, progress: Progres
     """
     models.keypoints_of(store), models.pixels_of(store)  # before anything is written
     started = time.perf_counter()
-    with store.writing():
+    with store.writing(shared=True):
         run = Ingest(store, models, label, progress, total)
         yield run
         run.finish()
@@ -92,15 +92,26 @@ class Ingest:
     """One run: carries out a plan's steps and keeps the account. Get it from `ingestion`."""
 
     def __init__(self, store: Store, models: Models, label: str | None, progress: Progress, total: int) -> None:
-        self.report, self.plan = Report(), Plan(store.all_media(), store.root, label)
-        self._store, self._label, self._progress, self._total = store, label, progress, total
         self._batch, self._pixels = Batch(store, models.keypoints_of(store)), models.pixels_of(store)
+        self.report, self.plan = Report(), Plan(store.all_media(), store.root, label)  # as of the batch, or newer
+        self._store, self._label, self._progress, self._total = store, label, progress, total
+        self._reader: Callable[..., Iterator[Seen]] = read
         self._read: dict[int, Medium] = {}  # media read in this run, as they turned out
         self._to_label: list[int] = []
         self._steps = 0
 
-    def run(self, steps: Iterator[Step], detector: Detector | None = None) -> None:
-        """Carry out steps, `Read` and those that turn into it with the detector."""
+    def run(self, steps: Iterator[Step], detector: Detector | None = None, ray: str | None = None) -> None:
+        """Carry out steps, `Read` and those that turn into it with the detector; on a Ray cluster if one is given."""
+        if ray is not None and detector is not None:
+            from samepose.index.ray import fleet
+
+            with fleet(ray, detector, self._pixels) as ships:
+                self._reader = ships.read
+                self._run(ships.ahead(steps), detector)
+            return
+        self._run(steps, detector)
+
+    def _run(self, steps: Iterator[Step], detector: Detector | None) -> None:
         while True:
             with self._batch.kept_on_error():
                 step = next(steps, None)
@@ -116,13 +127,22 @@ class Ingest:
         """Forget files that are gone from the folders."""
         self._batch.flush()
         gone = self.plan.vanished(folders)
-        self._store.drop_media([m.id for m in gone])
+        with self._store.turn():
+            self._store.drop_media([m.id for m in gone])
         self.report.removed = len(gone)
 
     def finish(self) -> None:
         """Write what is left, and label files that were indexed already."""
         self._batch.flush()
-        self._store.label_media(self._to_label, self._label)
+        if self._to_label:
+            with self._store.turn():
+                self._store.label_media(self._to_label, self._label)
+        for medium in self._batch.given_way:  # another writer was first
+            if medium.status != "failed":
+                self.report.people -= medium.people
+                self.report.done -= bool(medium.people)
+                self.report.nobody -= not medium.people
+                self.report.unchanged += 1
 
     def _do(self, step: Step, detector: Detector | None) -> None:
         match step:
@@ -155,8 +175,7 @@ class Ingest:
                              error=twin.error)
             self._say_cut(copied)
             self._say_lost(copied.path, self._stretches(replaces), copied.label)
-            self._batch.copy(twin, copied)
-            self._batch.finish(copied, replaces)
+            self._batch.copy(twin, copied, replaces)
             self._read[copied.id] = copied
             self.report.copied += 1
 
@@ -170,7 +189,7 @@ class Ingest:
         tell = None if self._progress is silent else lambda part: self._tell(part, path)
         error, added = None, (self.report.people, self.report.no_pixels)
         try:
-            for seen in read(step.file, new, detector, tell, before, self._pixels):
+            for seen in self._reader(step.file, new, detector, tell, before, self._pixels):
                 new = replace(new, people=new.people + len(seen.poses), skeleton=seen.poses.skeleton.name)
                 if known:  # whose label is whose shows when all are there
                     held.append(seen)
@@ -178,7 +197,7 @@ class Ingest:
                 self._add(new, [seen])
                 if parts:
                     self._batch.part(new)
-        except (MediaError, OSError) as caught:
+        except (MediaError, FormatError, OSError) as caught:
             error = caught
         if error is None or (new.people and not passing(error)):  # a video that breaks off is kept as far as it goes
             self._add(new, held, known)
@@ -196,7 +215,7 @@ class Ingest:
         if not step.go_on:
             return None
         medium, rows = step.medium, self._store.people_of(step.medium.id)
-        self._batch.go_on(medium, max(map(number_of, rows["id"].to_pylist()), default=-1) + 1)
+        self._batch.go_on(medium, max(map(number_of, rows["id"].to_pylist()), default=-1) + 1, step.replaces)
         if step.replaces and step.replaces.label != medium.label:
             self._to_label.append(medium.id)
         return poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])

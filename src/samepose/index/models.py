@@ -67,15 +67,18 @@ class Models:
         self._fits(store, name)
         return (self.pixels if name == PIXELS else self.keypoints).matching
 
-    def _fits(self, store: Store, name: str) -> bool:
-        have = next((space for space in store.spaces if space.name == name), None)
-        if have is None:
-            return False
-        mine = self.space(name)
+    def check(self, uri: str, have: Space) -> None:
+        """StoreError where the space of an index was filled by another embedder."""
+        name, mine = have.name, self.space(have.name)
         if (have.model, have.sha256) != (mine.model, mine.sha256):
             again = "" if name == KEYPOINTS else ", which reads its photos and videos again"
             raise StoreError(
-                f"{store.uri}: made with the model {have.model} ({have.sha256[:8]}), not {mine.model} "
+                f"{uri}: made with the model {have.model} ({have.sha256[:8]}), not {mine.model} "
                 f"({mine.sha256[:8]}); bring it up to this model with `Index.re_embed()`{again}"
             )
-        return True
+
+    def _fits(self, store: Store, name: str) -> bool:
+        have = next((space for space in store.spaces if space.name == name), None)
+        if have is not None:
+            self.check(store.uri, have)
+        return have is not None

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from samepose.errors import UsageError
+from samepose.matching.moment import LONGEST
 from samepose.poses import Mirror, check_mirror
 
 
@@ -22,6 +23,7 @@ class SearchOptions:
         distinct: people of one track within so many seconds of a better hit are folded into it; 0: none.
         min_score: leave out what matches with a lower probability.
         dates: first and last time at which files were changed last, nanoseconds since the epoch.
+        moment: seconds before and after that are compared too; 0: the frame alone; None: the usual where it can be.
 
     Raises:
         UsageError: a value is out of its range.
@@ -36,6 +38,7 @@ class SearchOptions:
     distinct: float = 0.5
     min_score: float = 0.0
     dates: tuple[int, int] | None = None
+    moment: float | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -45,5 +48,8 @@ class SearchOptions:
             raise UsageError(f"`distinct` is {self.distinct} seconds; expected 0 or more")
         if not 0 <= self.min_score <= 1:
             raise UsageError(f"`min_score` is {self.min_score}; expected a probability, 0 to 1")
+        if self.moment is not None and not 0 <= self.moment <= LONGEST:
+            raise UsageError(f"`moment` is {self.moment} seconds before and after; expected 0, for the frame alone, to "
+                             f"{LONGEST:g}; longer moves are for `find`")
         if any(time is not None and math.isnan(time) for time in (self.time_from, self.time_to)):
             raise UsageError("`time_from` and `time_to` are seconds; expected numbers")

@@ -12,7 +12,8 @@ from jaxtyping import Float32
 
 from samepose.errors import MediaError
 from samepose.index.plan import file_hash, why
-from samepose.index.schema import poses_of
+from samepose.index.schema import GIVEN, poses_of
+from samepose.media.remote import located
 from samepose.poses import Poses
 from samepose.skeleton import SKELETONS
 
@@ -33,10 +34,12 @@ class Seen(NamedTuple):
 
     Attributes:
         pixels: their image embeddings, NaN for those without a box; None where nobody asked for them.
+        depth: of the joints of 3D poses, see `geometry.frontal`.
     """
 
     poses: Poses
     pixels: Float32[np.ndarray, "n dim"] | None = None
+    depth: Float32[np.ndarray, "n joint"] | None = None
 
     @property
     def unseen(self) -> int:
@@ -45,18 +48,20 @@ class Seen(NamedTuple):
 
     @staticmethod
     def concatenate(many: Sequence[Seen]) -> Seen:
-        """Several moments of one skeleton, in order."""
+        """Several moments of one skeleton, in order, all or none of them in 3D."""
         poses = Poses.concatenate([replace(each.poses, fps=None) for each in many])
+        depths = [each.depth for each in many if each.depth is not None]
+        depth = np.concatenate(depths) if depths else None
         known = [each.pixels for each in many if each.pixels is not None]
         if not known:
-            return Seen(poses)
+            return Seen(poses, None, depth)
         pixels = np.full((len(poses), known[0].shape[1]), np.nan, np.float32)
         at = 0
         for each in many:
             if each.pixels is not None:
                 pixels[at : at + len(each.poses)] = each.pixels
             at += len(each.poses)
-        return Seen(poses, pixels)
+        return Seen(poses, pixels, depth)
 
 
 def seen(moments: Iterable[tuple[Frame, Poses]], embedder: ImageEmbedder | None) -> Iterator[Seen]:
@@ -131,7 +136,7 @@ def look_again(store: Store, embedder: ImageEmbedder, kept: Space | None, tell: 
     for medium in store.all_media():
         if not medium.people:
             continue
-        if medium.mode != "keypoints":  # of poses that were given nobody knows which picture they were seen in
+        if medium.mode not in GIVEN:  # of poses that were given nobody knows which picture they were seen in
             found, problem = _of_medium(store, medium, embedder, kept)
             ids += found
             points += found.values()
@@ -151,14 +156,14 @@ def _of_medium(
     if kept is not None:
         wanted = wanted & np.asarray(rows[kept.rank].is_null())
     rows = rows.filter(wanted)
-    file, found = store.root / medium.path, dict[int, np.ndarray]()
+    file, found = located(medium.path, store.root), dict[int, np.ndarray]()
     if not len(rows):
         return found, ""
     ids, poses = np.asarray(rows["id"]), poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])
     if problem := _changed(file, medium):
         return found, problem
     try:
-        for known, points in seen(_moments(file, medium, poses), embedder):
+        for known, points, _ in seen(_moments(file, medium, poses), embedder):
             assert points is not None  # with an embedder
             found |= zip(ids[known.tracks].tolist(), points)
     except (MediaError, OSError) as error:

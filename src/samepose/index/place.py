@@ -5,13 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from samepose.errors import StoreError
+from samepose.media.remote import remedy
+
+T = TypeVar("T")
+_ATTEMPTS = 6
+_CONFLICT = re.compile(r"conflict|status: 409|HTTP status 409", re.IGNORECASE)  # with another commit, or S3's own
 
 
 def local_folder(uri: str) -> Path | None:
@@ -39,6 +45,23 @@ def root_of(uri: str, facts: Mapping[str, str], first: str) -> Path:
     return (folder / way).resolve() if folder is not None and way else Path(facts.get("root", first))
 
 
+def committed(uri: str, change: Callable[[], T]) -> T:
+    """Make one change of an index, again when another commit came between, or the store says so of a request.
+
+    Raises:
+        StoreError: see `store_errors`.
+    """
+    for attempt in range(_ATTEMPTS):
+        with store_errors(uri):
+            try:
+                return change()
+            except (OSError, RuntimeError) as error:
+                if not _CONFLICT.search(str(error)) or attempt == _ATTEMPTS - 1:
+                    raise
+        time.sleep(0.05 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Turn what the store raises into a StoreError of one line that names the index and the remedy.
@@ -53,6 +76,8 @@ def store_errors(uri: str) -> Iterator[None]:
         if not (isinstance(error, _RAISED) or panic):
             raise
         text = _first_line(error)
+        if local_folder(uri) is None and (what := remedy(error)):
+            raise StoreError(f"{uri}: {what}") from error
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if full:
             raise StoreError(f"{uri}: the disk is full; free some space and do the same again, "
@@ -128,14 +153,26 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def connect(uri: str) -> Any:
-    """A LanceDB connection that always reads the latest state."""
+def connect(uri: str, stale: float = 0.0) -> Any:
+    """A LanceDB connection that reads the latest state, or one of at most so many seconds ago.
+
+    To ask for the latest takes a request for each access to a table: nothing in a folder, most of the time of a search
+    in an object store.
+    """
     # Its warnings speak to developers ("partition 7 is empty"); it reads this once, when it is imported.
     os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
     with store_errors(uri):
-        return lancedb.connect(uri, read_consistency_interval=timedelta(0))
+        options = None if local_folder(uri) is not None else _patience()
+        return lancedb.connect(uri, read_consistency_interval=timedelta(seconds=stale), storage_options=options)
+
+
+def _patience() -> dict[str, str]:
+    """How a store is asked: a few times, not for minutes. Who gives an address without encryption means it."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return {"client_max_retries": "4", "client_retry_timeout": "20", "connect_timeout": "5s", "timeout": "60s",
+            **({"allow_http": "true"} if endpoint.startswith("http://") else {})}
 
 
 def exists(uri: str) -> bool:

@@ -1,6 +1,7 @@
 """Plan: what is to be done with each file, decided from the files and from what the index knows of them.
 
-A file is known by its path, size and modification time; when these differ, by its hash (SHA-256). So an unchanged file
+A file is known by its path, size and modification time; when these differ, by its hash (SHA-256; at a URI of ETag
+and size). So an unchanged file
 is skipped, a touched one only noted, a moved one renamed, a copy copied. A video read at another `fps`, or a file read
 by another detector, is read anew and its people replaced; a file that failed is tried again when it has changed, and at
 every run when it may have been for a passing reason: a permission, a lock, a disk or network that did not answer.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from samepose.errors import MediaError
-from samepose.index.schema import Medium, with_id
+from samepose.index.schema import GIVEN, MOTION, Medium, with_id
+from samepose.media.remote import RemotePath, is_remote, located
 from samepose.poses import Poses
 
 PART = "partial"  # status of a video whose reading was interrupted
+_YOUNG = 5 * 10**9  # nanoseconds: two seconds, and what clocks differ by
 AGAIN = -1  # as the time of a file that is to be read at the next run whatever its own is
 _PASSING = {getattr(errno, name) for name in (  # a system may lack some
     "EACCES", "EPERM", "ENOENT", "EIO", "EBUSY", "EAGAIN", "EINTR", "ETXTBSY", "EMFILE", "ENFILE", "ENOMEM", "ENODEV",
@@ -118,6 +122,7 @@ class Plan:
         self._by_path = {m.path: m for m in known}
         self._by_hash = {m.hash: m for m in known}
         self._ids = {m.id for m in known}
+        self._seen: set[str] = set()  # paths of files that were named or found
 
     def files(
         self, files: Sequence[Path], mode: str, fps: float | None, *, any_mode: bool = False, any_fps: bool = False
@@ -126,7 +131,7 @@ class Plan:
 
         Args:
             mode: name of the detector that would read them.
-            fps: frames per second that videos would be read with, None for every frame.
+            fps: frames per second that videos and motion capture would be read with, None for every frame.
             any_mode, any_fps: nobody asked for these; what was read in another way is fine as it is.
         """
         self._any_mode, self._any_fps = any_mode, any_fps
@@ -142,23 +147,28 @@ class Plan:
         """Known media under the folders whose files are gone."""
         inside = ["" if f == "." else f.rstrip("/") + "/" for f in map(self.stored, folders)]
         return [m for m in self._by_path.values()
-                if m.kind != "poses" and any(m.path.startswith(f) for f in inside) and not self._there(m)]
+                if m.kind != "poses" and any(m.path.startswith(f) for f in inside)
+                and m.path not in self._seen and not self._there(m)]
 
     def stored(self, file: Path) -> str:
         """The path as the index stores it."""
+        if is_remote(file):
+            return file.as_posix()
         whole = Path(os.path.realpath(file))  # Path.resolve raises on a link that leads to itself
         return whole.relative_to(self._root).as_posix() if whole.is_relative_to(self._root) else whole.as_posix()
 
     def _file(self, file: Path, mode: str, fps: float | None) -> Step:
         path, new = self.stored(file), None
+        self._seen.add(path)
         if path.encode(errors="ignore").decode() != path:
             return Fail(path, "its name is not valid UTF-8; rename it", None, None)
         known = self._by_path.get(path)
         try:
             kind, stat = kind_of(file), file.stat()
-            rate = None if fps is None or kind != "video" else float(fps)
-            new = Medium(0, path, stat.st_size, stat.st_mtime_ns, "", kind, rate, mode, label=self._label_of(known))
-            if known and self._fits(known, new) and (known.size, known.mtime) == (new.size, new.mtime):
+            rate = None if fps is None or kind == "image" else float(fps)
+            how = MOTION if kind == MOTION else mode
+            new = Medium(0, path, stat.st_size, _noted(file, stat), "", kind, rate, how, label=self._label_of(known))
+            if known and self._fits(known, new) and (known.size, known.mtime) == (stat.st_size, stat.st_mtime_ns):
                 return Skip(known) if known.status != PART else self._rest(file, known, new)
             return self._changed(file, replace(new, hash=file_hash(file)), known)
         except (MediaError, OSError) as error:
@@ -207,7 +217,7 @@ class Plan:
 
     def _fits(self, known: Medium, new: Medium) -> bool:
         """True when a file was read as it would be now, or in another way that will do."""
-        mode = known.mode == new.mode or (self._any_mode and known.mode != "keypoints")
+        mode = known.mode == new.mode or (self._any_mode and known.mode not in GIVEN)
         return mode and (known.fps == new.fps or self._any_fps) and (known.mode == new.mode or known.status != PART)
 
     def _label_of(self, known: Medium | None) -> str | None:
@@ -215,7 +225,14 @@ class Plan:
         return self._label or (known.label if known else None)
 
     def _there(self, medium: Medium) -> bool:
-        return (self._root / medium.path).exists()
+        return located(medium.path, self._root).exists()
+
+
+def _noted(file: Path, status: os.stat_result) -> int:
+    """The time of its last change. Object stores tell it in seconds: one that was written just now may be written once
+    more in the same, and gets another, by which the next run asks for its ETag."""
+    young = is_remote(file) and time.time_ns() - status.st_mtime_ns < _YOUNG
+    return status.st_mtime_ns + young
 
 
 def failure(medium: Medium, error: Exception, file: Path) -> Medium:
@@ -242,7 +259,7 @@ def why(error: Exception, file: Path) -> str:
 
 
 def kind_of(file: Path) -> str:
-    """ "image" or "video" by the file's suffix.
+    """ "image", "video" or "motion" by the file's suffix.
 
     Raises:
         MediaError: it is neither.
@@ -253,7 +270,8 @@ def kind_of(file: Path) -> str:
         raise MediaError(f"{file}: {what}")
     kind = _kind_by_name(file)
     if kind is None:
-        raise MediaError(f"{file}: neither an image nor a video by its name; convert it, or mend its suffix")
+        raise MediaError(f"{file}: neither an image, a video nor motion capture by its name; convert it, or mend its "
+                         "suffix")
     return kind
 
 
@@ -266,15 +284,20 @@ def _stat(file: Path) -> os.stat_result | None:
 
 
 def _kind_by_name(file: Path) -> str | None:
+    from samepose.media.files import is_motion
     from samepose.media.image import IMAGE_SUFFIXES
     from samepose.media.video import VIDEO_SUFFIXES
 
     suffix = file.suffix.lower()
+    if is_motion(file):
+        return MOTION
     return "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
 
 
 def file_hash(file: Path) -> str:
-    """SHA-256 of a file's contents, hexadecimal."""
+    """SHA-256 of a file's contents, hexadecimal; of one at a URI see `RemotePath.digest`."""
+    if isinstance(file, RemotePath):
+        return file.digest
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

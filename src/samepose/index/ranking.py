@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from samepose.index.ignoring import Ignoring
+    from samepose.index.moments import Moment
     from samepose.matching.embeddings import Embeddings, Matching
 
 
@@ -57,6 +58,7 @@ class Question:
         hidden: media to pass over.
         copies: pictures to pass over at the query's moment.
         ignoring: joints that shall not matter; the queries are without them. Of one route only.
+        moment: what the queries do before and after; the first route is then that of keypoints.
     """
 
     COLUMNS = ("id", "track", "time")
@@ -70,19 +72,29 @@ class Question:
     hidden: Int[np.ndarray, " medium"]
     copies: Copies | None = None
     ignoring: Ignoring | None = None
+    moment: Moment | None = None
 
     @property
     def columns(self) -> list[str]:
         """Of the people table, what ranking needs."""
-        ignoring = () if self.ignoring is None else self.ignoring.COLUMNS
-        return [*self.COLUMNS, *(column for route in self.routes for column in route.space.columns), *ignoring]
+        if self.ignoring is not None:
+            return [*self.COLUMNS, self.routes[0].space.rank, *self.ignoring.COLUMNS]
+        return [*self.COLUMNS, *(column for route in self.routes for column in route.space.columns)]
+
+    @property
+    def neighbour_columns(self) -> list[str]:
+        """What ranking by moments needs of people before and after."""
+        return [*self.routes[0].space.columns, *(() if self.ignoring is None else self.ignoring.COLUMNS)]
 
     def probabilities(self, rows: pa.Table) -> Float[np.ndarray, "route query n"]:
         """By each route, that each of the queries matches each of the rows; -1 or NaN: they do not compare."""
+        return np.stack([self.of_route(route, rows) for route in self.routes])
+
+    def of_route(self, route: Route, rows: pa.Table) -> Float[np.ndarray, "query n"]:
+        """The same by one route."""
         if self.ignoring is not None:
-            (route,) = self.routes
-            return self.ignoring.probability(route.queries, self.mirrored, rows, route.space)[None]
-        return np.stack([route.probability(rows) for route in self.routes])
+            return self.ignoring.probability(route.queries, self.mirrored, rows, route.space)
+        return route.probability(rows)
 
 
 _SUREST = 1e-6  # a probability is taken to be no nearer to 0 or 1, where its logit has no end
@@ -105,7 +117,13 @@ def fused(probabilities: Float[np.ndarray, "route ..."]) -> Float[np.ndarray, ".
 
 @dataclass(frozen=True)
 class Found:
-    """One hit before its row is read; `row` is the store's address of it, `span` the times folded into it."""
+    """One hit before its row is read.
+
+    Attributes:
+        row: the store's address of it.
+        span: times folded into it.
+        moment: seconds before and after that were compared; 0: the frame alone.
+    """
 
     id: int
     row: int
@@ -114,6 +132,7 @@ class Found:
     time: float
     span: tuple[float, float]
     mirrored: bool
+    moment: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +142,8 @@ class Candidates:
     Attributes:
         tail: the best score in its last quarter, which nobody who is not in it is likely to exceed; of several routes,
             what the best of each last quarter would score together (the threshold of Fagin 2001).
+        by_route: what the score is made of.
+        moment: seconds before and after that were compared; 0: the frame alone.
     """
 
     id: Int[np.ndarray, " n"]
@@ -132,9 +153,22 @@ class Candidates:
     score: Float[np.ndarray, " n"]
     mirrored: Bool[np.ndarray, " n"]
     tail: float
+    by_route: Float[np.ndarray, "route query n"]
+    moment: Float[np.ndarray, " n"]
 
     def __len__(self) -> int:
         return len(self.id)
+
+    def __getitem__(self, at: Int[np.ndarray, " m"]) -> Candidates:
+        """Some of them, in that order."""
+        return Candidates(self.id[at], self.row[at], self.track[at], self.time[at], self.score[at], self.mirrored[at],
+                          self.tail, self.by_route[..., at], self.moment[at])
+
+    def shown(self, question: Question) -> Int[np.ndarray, " found"]:
+        """Positions of those whom `fold` leaves."""
+        found = [f.id for f in fold(self, question.k, question.distinct)]
+        positions: np.ndarray = np.flatnonzero(np.isin(self.id, found))
+        return positions
 
 
 ROUTE = "_route"  # column of a shortlist: the number of the route that a row was found by
@@ -149,13 +183,15 @@ def rank(question: Question, rows: pa.Table, exhausted: Bool[np.ndarray, " route
     """
     if not len(rows):
         none = np.zeros(0)
-        return Candidates(none.astype(int), none.astype(int), none.astype(int), none, none, none > 0, 0.0)
+        return Candidates(none.astype(int), none.astype(int), none.astype(int), none, none, none > 0, 0.0,
+                          np.zeros((len(question.routes), len(question.mirrored), 0)), none)
     by_route = question.probabilities(rows)
     scores = fused(by_route)
     score, mirrored = scores.max(axis=0), question.mirrored[scores.argmax(axis=0)]
     tail = _tail(by_route.max(axis=1), rows, exhausted)
     id, track, time = np.asarray(rows["id"]), np.asarray(rows["track"]), np.asarray(rows["time"], np.float64)
-    keep = (score >= question.min_score) & ~np.isin(medium_of(id), question.hidden)
+    least = question.min_score if question.moment is None else 0.0  # a moment may be likelier than its frame
+    keep = (score >= least) & ~np.isin(medium_of(id), question.hidden)
     if (out := question.excluded) is not None:
         keep &= (id != out.id) & ~((track == out.track) & (np.abs(time - out.time) <= question.distinct))
     if question.copies is not None:
@@ -164,7 +200,7 @@ def rank(question: Question, rows: pa.Table, exhausted: Bool[np.ndarray, " route
     order = order[keep[order]]
     order = order[np.sort(np.unique(id[order], return_index=True)[1])]  # found by both queries: once
     row = np.asarray(rows["_rowid"])
-    return Candidates(id[order], row[order], track[order], time[order], score[order], mirrored[order], tail)
+    return Candidates(id, row, track, time, score, mirrored, tail, by_route, np.zeros(len(id)))[order]
 
 
 def _tail(best: Float[np.ndarray, "route n"], rows: pa.Table, exhausted: Bool[np.ndarray, " route"] | None) -> float:
@@ -190,7 +226,7 @@ def fold(c: Candidates, k: int, distinct: float) -> list[Found]:
         free[near] = False
         span = (float(c.time[near].min()), float(c.time[near].max()))
         found.append(Found(int(c.id[i]), int(c.row[i]), int(c.track[i]), float(c.score[i]), float(c.time[i]), span,
-                           bool(c.mirrored[i])))
+                           bool(c.mirrored[i]), float(c.moment[i])))
         if len(found) == k:
             break
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from samepose.index.batch import embedded
 from samepose.index.pixels import Again, look_again
 from samepose.index.records import ReEmbedded
-from samepose.index.schema import batch_of, people_schema, poses_of
+from samepose.index.schema import MOTION, batch_of, bodies_of, people_schema, poses_of
 from samepose.index.spaces import KEYPOINTS, PIXELS, Space
 from samepose.progress import Progress
 from samepose.skeleton import SKELETONS
@@ -71,7 +71,9 @@ class _Columns:
             if space.name == PIXELS:
                 found |= self._pixels(space, rows)
             elif self._embedder is not None and self._had.get(space.name) != space:
-                found |= embedded(poses_of(rows, SKELETONS[skeleton]), self._embedder, space)
+                bodies = bodies_of(rows, SKELETONS[skeleton])
+                found |= embedded(poses_of(rows, SKELETONS[skeleton]) if bodies is None else bodies, self._embedder,
+                                  space)
         return found
 
     def _pixels(self, space: Space, rows: pa.RecordBatch) -> dict[str, Any]:
@@ -88,10 +90,10 @@ class _Columns:
 
 
 def _rows(store: Store, columns: _Columns, schema: pa.Schema, tell: Any) -> Iterator[pa.RecordBatch]:
-    skeletons = {m.id: m.skeleton for m in store.all_media()}
+    skeletons = {m.id: (m.skeleton, m.kind == MOTION) for m in store.all_media()}
     for rows in store.batches(_ROWS):
         at = 0
-        for name, same in groupby(skeletons[m] for m in rows["media"].to_pylist()):
+        for (name, _), same in groupby(skeletons[m] for m in rows["media"].to_pylist()):
             n = len(list(same))
             part = rows.slice(at, n)
             kept = {column: part[column] for column in part.schema.names}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from samepose.index.schema import Medium, poses_of, shown_id
+from samepose.index.schema import Medium, bodies_of, poses_of, shown_id
 from samepose.index.spaces import Space
 from samepose.poses import Poses
 from samepose.skeleton import SKELETONS
@@ -44,6 +44,19 @@ class ReEmbedded(NamedTuple):
 
     people: int
     lost: list[tuple[str, str]]
+
+
+class Optimised(NamedTuple):
+    """What `Index.optimise` did.
+
+    Attributes:
+        people: in the index. files: that hold them, before and now. unindexed: of them, those whom a search has to pass
+            one by one, before and now.
+    """
+
+    people: int
+    files: tuple[int, int]
+    unindexed: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,7 @@ class Person:
         time: seconds, None in an image.
         person: track in a video, rank of prominence in an image.
         embedding: None when too few joints are seen to search by.
+        body: the pose in 3D, where it is known: of motion capture.
     """
 
     id: str
@@ -95,6 +109,7 @@ class Person:
     label: str | None
     pose: Poses
     embedding: Embeddings | None
+    body: Poses | None = None
 
 
 class People(NamedTuple):
@@ -117,7 +132,7 @@ def person_of(medium: Medium, rows: pa.Table, space: Space) -> Person:
     pose = poses_of(rows, SKELETONS[medium.skeleton or "COCO17"])
     embedding = space.embeddings(rows) if rows[space.rank][0].is_valid else None
     return Person(shown_id(rows["id"][0].as_py()), medium.path, rows["time"][0].as_py(), int(pose.frames[0]),
-                  int(pose.tracks[0]), rows["label"][0].as_py(), pose, embedding)
+                  int(pose.tracks[0]), rows["label"][0].as_py(), pose, embedding, bodies_of(rows, pose.skeleton))
 
 
 def people_of(medium: Medium, rows: pa.Table, space: Space) -> People:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
 
 from samepose.errors import StoreError, UsageError
+from samepose.geometry.frontal import solid
 from samepose.index.spaces import Space, flat, to_json
 from samepose.poses import Poses
 from samepose.skeleton import Skeleton
@@ -20,6 +22,8 @@ FORMAT = "2"
 _NUMBER_BITS = 27
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 _BOX = pa.list_(pa.float32(), 4)
+MOTION = "motion"  # kind and mode of motion capture
+GIVEN = ("keypoints", MOTION)  # modes of media that no detector looked at
 
 PERSON = (
     pa.field("id", pa.int64(), nullable=False),  # medium << 27 | number of the person in it
@@ -30,7 +34,8 @@ PERSON = (
     pa.field("track", pa.int64(), nullable=False),
     pa.field("score", pa.float32(), nullable=False),  # how sure the detector is that this is a person
     pa.field("box", _BOX),  # x0, y0, x1, y1 in pixels
-    pa.field("keypoints", pa.list_(pa.float32()), nullable=False),  # x, y, score of each joint; x and y NaN = missing
+    # x, y, score of each joint, x and y NaN = missing; of a 3D pose, shown as in `geometry.frontal`, then all depths
+    pa.field("keypoints", pa.list_(pa.float32()), nullable=False),
     pa.field("label", pa.string()),
 )
 
@@ -49,9 +54,9 @@ class Medium:
         id: 36 bits drawn from path, contents and settings; shown as 9 hexadecimal digits.
         path: POSIX, relative to the index's root, or absolute where it lies outside.
         size: bytes. mtime: nanoseconds since the epoch. hash: SHA-256 of the contents.
-        kind: "image", "video" or "poses" (keypoints without a file).
-        fps: frames per second a video was read with, None for every frame and for images.
-        mode: the detector's name, or "keypoints" where they were given.
+        kind: "image", "video", "motion" (capture, 3D) or "poses" (keypoints without a file).
+        fps: frames per second a video or motion capture was read with, None for every frame and for images.
+        mode: the detector's name, "keypoints" where they were given, or "motion".
         skeleton: of its people, None where there are none.
         status: "done", "nobody", "partial" (a video that was not read to its end yet) or "failed"; `error` says why,
             and of a video that is "done" why it breaks off: the people before that are there.
@@ -183,7 +188,7 @@ def single_people(texts: Sequence[str]) -> list[int]:
 
 def people_batch(
     medium: Medium, start: int, poses: Poses, schema: pa.Schema, vectors: Mapping[str, pa.Array],
-    labels: Sequence[str | None] | None = None,
+    labels: Sequence[str | None] | None = None, depth: Float[np.ndarray, "n joint"] | None = None,
 ) -> pa.RecordBatch:
     """Rows for the people table.
 
@@ -193,10 +198,15 @@ def people_batch(
         schema: of the table.
         vectors: columns of spaces for the same people, see `Space.vectors`; those not given are null.
         labels: of each; the medium's where they are not given.
+        depth: of each joint, where it is known, see `geometry.frontal`.
     """
-    n, joints = len(poses), len(poses.skeleton)
-    keypoints = np.concatenate([poses.points, poses.scores[..., None]], axis=2).astype(np.float32)
-    offsets = pa.array(np.arange(0, (n + 1) * joints * 3, joints * 3, dtype=np.int32))
+    n = len(poses)
+    points = np.concatenate([poses.points, poses.scores[..., None]], axis=2)
+    keypoints = points.astype(np.float32).reshape(n, 3 * len(poses.skeleton))
+    if depth is not None:
+        keypoints = np.concatenate([keypoints, depth.astype(np.float32)], axis=1)
+    width = keypoints.shape[1]
+    offsets = pa.array(np.arange(0, (n + 1) * width, width, dtype=np.int32))
     box = np.nan_to_num(poses.boxes).astype(np.float32)
     columns = {
         "id": pa.array(in_medium(medium.id, np.arange(start, start + n))),
@@ -220,9 +230,27 @@ def batch_of(columns: Mapping[str, pa.Array], n: int, schema: pa.Schema) -> pa.R
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def keypoints_of(
+    rows: pa.Table | pa.RecordBatch, skeleton: Skeleton
+) -> tuple[Float[np.ndarray, "n joint 3"], Float[np.ndarray, "n joint"]]:
+    """x, y and score of people rows that all have the skeleton, and depths, NaN in rows that are not in 3D."""
+    values, lengths = flat(rows["keypoints"]), np.asarray(pc.list_value_length(rows["keypoints"])).astype(np.int64)
+    start, joints = (np.cumsum(lengths) - lengths)[:, None], len(skeleton)
+    depth = np.full((len(rows), joints), np.nan, np.float32)
+    deep = lengths == 4 * joints
+    depth[deep] = values[start[deep] + np.arange(3 * joints, 4 * joints)]
+    return values[start + np.arange(3 * joints)].reshape(len(rows), joints, 3), depth
+
+
+def bodies_of(rows: pa.Table | pa.RecordBatch, skeleton: Skeleton) -> Poses | None:
+    """The people of rows in 3D (see `geometry.frontal.solid`), all of the skeleton; None where they are not."""
+    depth = keypoints_of(rows, skeleton)[1]
+    return None if np.isnan(depth).all() else solid(poses_of(rows, skeleton), depth)
+
+
 def poses_of(rows: pa.Table | pa.RecordBatch, skeleton: Skeleton) -> Poses:
-    """The poses of people rows that all have the skeleton."""
-    keypoints = flat(rows["keypoints"]).reshape(len(rows), len(skeleton), 3)
+    """The poses of people rows that all have the skeleton, in 2D."""
+    keypoints = keypoints_of(rows, skeleton)[0]
     return Poses.of(
         keypoints[..., :2], skeleton, scores=keypoints[..., 2],
         boxes=np.array([b or [np.nan] * 4 for b in rows["box"].to_pylist()]).reshape(-1, 4),

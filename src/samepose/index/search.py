@@ -16,7 +16,7 @@ from samepose.index.filter import Excluded, Filter
 from samepose.index.hits import Hit
 from samepose.index.options import SearchOptions
 from samepose.index.ranking import Found, Question, Route
-from samepose.index.schema import medium_of, poses_of, shown_id
+from samepose.index.schema import bodies_of, medium_of, poses_of, shown_id
 from samepose.index.shortlist import best
 from samepose.poses import Poses, mirrors
 from samepose.skeleton import SKELETONS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samepose.index.ignoring import Ignoring
+    from samepose.index.moments import Moment
     from samepose.index.store import Store
 
 _ATTEMPTS = 5
@@ -33,7 +34,7 @@ _COLUMNS = ["id", "frame", "score", "box", "keypoints", "label"]
 
 def search(
     store: Store, routes: Sequence[Route], options: SearchOptions, excluded: Excluded | None = None,
-    copies: Copies | None = None, ignoring: Ignoring | None = None,
+    copies: Copies | None = None, ignoring: Ignoring | None = None, moment: Moment | None = None,
 ) -> list[Hit]:
     """The likeliest matches of a pose, best first.
 
@@ -43,6 +44,7 @@ def search(
         excluded: a person to leave out with what would be folded into it: "more like this".
         copies: pictures to leave out.
         ignoring: joints that shall not matter; the query's embeddings are without them.
+        moment: what the query does before and after; the first of the routes is then that of keypoints.
 
     Raises:
         StoreError: the index cannot be read.
@@ -53,7 +55,7 @@ def search(
         if filter.rows == 0:
             return []
         question = Question(routes, np.array(mirrors(options.mirror)), options.k, options.distinct, options.min_score,
-                            excluded, hidden, copies, ignoring)
+                            excluded, hidden, copies, ignoring, moment)
         found = best(store, question, filter)
         try:
             return read_hits(store, found)
@@ -89,21 +91,24 @@ def read_hits(store: Store, found: list[Found]) -> list[Hit]:
     labels, boxes, start, hits = rows["label"].to_pylist(), rows["box"].to_pylist(), 0, []
     for skeleton, same in groupby(found, key=lambda f: media[medium_of(f.id)][1]):
         run = list(same)
-        poses = poses_of(rows.slice(start, len(run)), SKELETONS[skeleton])
+        part = rows.slice(start, len(run))
+        poses, bodies = poses_of(part, SKELETONS[skeleton]), bodies_of(part, SKELETONS[skeleton])
         for i, f in enumerate(run):
-            hits.append(_hit(f, store.root, media[medium_of(f.id)][0], poses[i], boxes[start + i], labels[start + i]))
+            body = None if bodies is None or np.isnan(bodies.points[i]).all() else bodies[i]
+            hits.append(_hit(f, store.root, media[medium_of(f.id)][0], poses[i], boxes[start + i], labels[start + i],
+                             body))
         start += len(run)
     return hits
 
 
 def _hit(
-    found: Found, root: Path, path: str, pose: Poses, box: list[float] | None, label: str | None
+    found: Found, root: Path, path: str, pose: Poses, box: list[float] | None, label: str | None, body: Poses | None
 ) -> Hit:
     timeless = np.isnan(found.time)
     return Hit(
         shown_id(found.id), found.score, path, None if timeless else found.time, None if timeless else found.span,
         int(pose.frames[0]), int(pose.tracks[0]), None if box is None else (box[0], box[1], box[2], box[3]),
-        found.mirrored, label, pose, root,
+        found.mirrored, label, pose, root, body, found.moment,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from samepose.errors import UsageError
+from samepose.index.schema import GIVEN
 from samepose.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def remembered(store: Store) -> Settings:
     facts = store.facts
     if "detector" in facts and "fps" in facts:
         return Settings(facts["detector"], None if facts["fps"] == _ALL else float(facts["fps"]))
-    media = [m for m in store.all_media() if m.mode != "keypoints"]
+    media = [m for m in store.all_media() if m.mode not in GIVEN]
     modes = Counter(m.mode for m in media).most_common(1)
     rates = Counter(m.fps for m in media if m.kind == "video").most_common(1)
     return Settings(modes[0][0] if modes else None, rates[0][0] if rates else _DEFAULT_FPS)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from samepose.index.filter import BROAD, Filter
+from samepose.index.moments import by_moment
 from samepose.index.ranking import ROUTE, Candidates, Found, Question, fold, rank
 
 if TYPE_CHECKING:
@@ -36,15 +37,17 @@ _FUSED_MOST = 20_000  # where two routes disagree about everybody their shortlis
 
 
 def best(store: Store, question: Question, filter: Filter) -> list[Found]:
-    """The best k by the way that suits the filter."""
+    """The best k by the way that suits the filter; of moments, the best of a shortlist by frames."""
     first = max(_SHORTLIST, 20 * question.k)
     if question.ignoring is not None:
-        return fold(rank(question, _nearest(store, question, filter, max(_IGNORING, first), widen=None)), question.k,
-                    question.distinct)
-    return exact(store, question, filter, first) if filter.narrow else approximate(store, question, filter, first)
+        candidates = rank(question, _nearest(store, question, filter, max(_IGNORING, first), widen=None))
+    else:
+        way = exact if filter.narrow else approximate
+        candidates = way(store, question, filter, first)
+    return fold(by_moment(store, question, candidates, first), question.k, question.distinct)
 
 
-def exact(store: Store, question: Question, filter: Filter, limit: int) -> list[Found]:
+def exact(store: Store, question: Question, filter: Filter, limit: int) -> Candidates:
     """The store applies the filter and ranks all who pass it: nobody nearer is missing from a shortlist.
 
     Args:
@@ -54,13 +57,12 @@ def exact(store: Store, question: Question, filter: Filter, limit: int) -> list[
         rows = _nearest(store, question, filter, limit, widen=None)
         exhausted = _exhausted(question, rows, limit)
         candidates = rank(question, rows, exhausted)
-        found = fold(candidates, question.k, question.distinct)
-        if exhausted.all() or _certain(question, candidates, found) or _long(question, limit):
-            return found
+        if exhausted.all() or _certain(question, candidates) or _long(question, limit):
+            return candidates
         limit *= _GROWTH
 
 
-def approximate(store: Store, question: Question, filter: Filter, first: int) -> list[Found]:
+def approximate(store: Store, question: Question, filter: Filter, first: int) -> Candidates:
     """The nearest in some partitions of the vector index, then the filter: fast where most people pass it.
 
     Where too few pass, or the partitions hold too few, `exact` takes over. Without a vector index nothing is missed.
@@ -74,11 +76,10 @@ def approximate(store: Store, question: Question, filter: Filter, first: int) ->
         rows = _nearest(store, question, filter, limit, widen)
         passed = rows.filter(filter.keep(rows)) if filter.sql and len(rows) else rows
         candidates = rank(question, passed)
-        found = fold(candidates, question.k, question.distinct)
         if _exhausted(question, rows, limit).any():
-            return found if limit >= store.count() else exact(store, question, filter, limit)
-        if _certain(question, candidates, found) or _long(question, limit):
-            return found
+            return candidates if limit >= store.count() else exact(store, question, filter, limit)
+        if _certain(question, candidates) or _long(question, limit):
+            return candidates
         if filter.sql and len(candidates) < BROAD * len(rows):
             return exact(store, question, filter, first)
         limit, widen = limit * _GROWTH, widen * _GROWTH
@@ -96,10 +97,11 @@ def _long(question: Question, limit: int) -> bool:
     return len(question.routes) > 1 and limit >= _FUSED_MOST
 
 
-def _certain(question: Question, candidates: Candidates, found: list[Found]) -> bool:
+def _certain(question: Question, candidates: Candidates) -> bool:
     """True when a longer shortlist would hardly change the best k: its last quarter has nobody as likely."""
+    found = fold(candidates, question.k, question.distinct)
     full = len(found) == question.k
-    worst = found[-1].score if full else question.min_score
+    worst = max(found[-1].score, question.min_score) if full else question.min_score
     return (full or question.min_score > 0) and candidates.tail <= worst
 
 

@@ -111,6 +111,12 @@ class Space:
             return Embeddings(mean, np.zeros_like(mean))
         return Embeddings(mean, flat(rows[self.variance]).reshape(len(rows), self.dimensions))
 
+    def spread(self, rows: pa.Table) -> Float32[np.ndarray, " n"]:
+        """The summed variances of people rows that all have an embedding, from the column that ranks."""
+        if not self.gaussian:
+            return np.zeros(len(rows), np.float32)
+        return np.square(flat(rows[self.rank]).reshape(len(rows), -1)[:, -1])
+
     def targets(self, queries: Embeddings) -> Float32[np.ndarray, "query coordinate"]:
         """What the store is to find the nearest vectors of."""
         zero = np.zeros((len(queries), int(self.gaussian)), np.float32)

@@ -8,10 +8,10 @@ search shows them and the next writer deletes them (`upkeep.recover`).
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,18 +21,19 @@ from jaxtyping import Float32
 from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
 from samepose.index.lock import write_lock
-from samepose.index.place import connect, exists, local_folder, root_facts, root_of, store_errors
+from samepose.index.place import committed, connect, exists, local_folder, root_facts, root_of, store_errors
 from samepose.index.records import Info
 from samepose.index.schema import FACT, FORMAT, Medium, media_of, media_schema, media_table, people_schema
 from samepose.index.settings import for_research_only
 from samepose.index.spaces import Space, from_json
+from samepose.index.turns import Turns
 from samepose.index.upgrade import FORMAT_1, spaces_of_format_1, upgrade
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-_ATTEMPTS = 6
+_STALE = 2.0  # seconds that a reader of a remote index may be behind; writers look anew in their turn
 _FEW = 1000  # media that are asked for by id, not picked from the whole table
 
 
@@ -44,7 +45,8 @@ class Store:
         if not exists(uri):
             raise StoreError(f"{uri}: no index here; make one with `create=True`")
         self._catalogue: tuple[int, Catalogue] | None = None
-        db = connect(uri)
+        self._turns = None if self.folder is not None else Turns(uri)
+        db = connect(uri, _STALE if self.folder is None else 0.0)
         with store_errors(uri):
             self.people, self.media = db.open_table("people"), db.open_table("media")
         self._check_format()
@@ -62,7 +64,10 @@ class Store:
                     remains = db.list_tables().tables
                     media = media_schema(root_facts(uri, root))
                     for name, schema in (("people", people_schema(spaces, root.as_posix())), ("media", media)):
-                        db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
+                        if folder is None:  # where another writer may be making the same
+                            committed(uri, partial(db.create_table, name, schema=schema, exist_ok=True))
+                        else:
+                            db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
         return cls(uri)  # `media` came last: it marks the index as whole
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -81,6 +86,12 @@ class Store:
         return {k.decode().removeprefix(FACT): v.decode() for k, v in kept.items() if k.startswith(FACT.encode())}
 
     @property
+    def media_version(self) -> int:
+        """Differs whenever a medium has changed."""
+        with store_errors(self.uri):
+            return int(self.media.version)
+
+    @property
     def state(self) -> tuple[int, int]:
         """Versions of both tables."""
         with store_errors(self.uri):
@@ -92,17 +103,18 @@ class Store:
         have = self.metadata
         return spaces_of_format_1(have) if have["format"] == FORMAT_1 else from_json(have["spaces"])
 
-    def space(self, name: str) -> Space:
-        """The space of that name.
+    def spaces_of(self, names: Collection[str] | None) -> dict[str, Space]:
+        """The spaces of those names, or the first one.
 
         Raises:
-            StoreError: the index has none.
+            StoreError: the index lacks one.
         """
         spaces = {space.name: space for space in self.spaces}
-        if name not in spaces:
-            raise StoreError(f"{self.uri}: people cannot be found by {name} here, only by {', '.join(spaces)}; "
-                             "`Index.re_embed(embedding='both')` adds what is lacking")
-        return spaces[name]
+        for name in names or ():
+            if name not in spaces:
+                raise StoreError(f"{self.uri}: people cannot be found by {name} here, only by {', '.join(spaces)}; "
+                                 "`Index.re_embed(embedding='both')` adds what is lacking")
+        return {name: spaces[name] for name in names or list(spaces)[:1]}
 
     def catalogue(self) -> Catalogue:
         """Paths of all media, kept while the table does not change."""
@@ -120,6 +132,13 @@ class Store:
             few = ids is not None and len(ids) <= _FEW
             rows = media_of((query.where(f"id IN ({_listed(ids or (-1,))})") if few else query).to_arrow())
         return rows if ids is None else [m for m in rows if m.id in ids]
+
+    def media_at(self, media: Collection[Medium]) -> list[Medium]:
+        """The rows that now have the paths or the ids of these."""
+        paths = ", ".join(_quoted(m.path) for m in media) or "''"
+        with store_errors(self.uri):
+            chosen = f"path IN ({paths}) OR id IN ({_listed([m.id for m in media] or (-1,))})"
+            return media_of(self.media.search().where(chosen).limit(None).to_arrow())
 
     def media_of_size(self, size: int) -> list[Medium]:
         """Rows of the media table of files of so many bytes."""
@@ -206,34 +225,59 @@ class Store:
     # -- changes: only inside `writing()` ------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, shared: bool = False) -> Iterator[None]:
         """Be the only writer: first an old format is upgraded and the remains of a killed writer are removed, at the
         end the indices are kept up.
+
+        Args:
+            shared: others may write to a remote index meanwhile; what is changed is changed inside `turn()`.
 
         Raises:
             StoreError: another process is writing, or the disk is full.
         """
         from samepose.index.upkeep import maintain, recover
 
-        with write_lock(self.folder):
-            upgrade(self)
-            recover(self)
-            if "root" not in self.facts:  # of an earlier version
-                self.move_root(self.root)
+        with write_lock(self.folder), nullcontext() if shared else self.turn():
+            with self.turn():
+                upgrade(self)
+                if self.folder is not None:  # else whoever takes a turn from a dead writer has done it
+                    recover(self)
+                if "root" not in self.facts:  # of an earlier version
+                    self.move_root(self.root)
             yield
-            maintain(self)
+            with self.turn():
+                maintain(self)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other writers may come between the turns of one that shares."""
+        return self._turns is not None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Nobody else changes a remote index meanwhile; in a folder the writer's lock sees to that."""
+        from samepose.index.upkeep import recover
+
+        if self._turns is None:
+            yield
+            return
+        with self._turns.taken() as inherited:
+            if inherited is not None:  # else within another turn
+                with store_errors(self.uri):
+                    self.people.checkout_latest()
+                    self.media.checkout_latest()
+            if inherited:
+                recover(self)
+            yield
 
     def commit(self, change: Callable[[], T]) -> T:
         """Make one change, again when another commit came between."""
-        for attempt in range(_ATTEMPTS):
-            with store_errors(self.uri):
-                try:
-                    return change()
-                except (OSError, RuntimeError) as error:
-                    if "conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
-                        raise
-            time.sleep(0.05 * 2**attempt)
-        raise AssertionError("unreachable")
+        def in_turn() -> T:
+            if self._turns is not None:
+                self._turns.check()
+            return change()
+
+        return committed(self.uri, in_turn)
 
     def rewrite_people(self, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
         """All people rows anew, with another schema: they stream into a new version of the table, in one commit.
@@ -285,10 +329,11 @@ class Store:
         self.commit(lambda: merge.execute(rows))
 
     def put_facts(self, **facts: str) -> None:
-        """Keep facts in one commit; others stay."""
-        if facts.items() - self.facts.items():
-            update = {"path": "id", "metadata": {FACT + name: value for name, value in facts.items()}}
-            self.commit(lambda: self.media.update_field_metadata(update))
+        """Keep facts in one commit; others stay. In turn, since what is known of them may be some seconds old."""
+        with self.turn():
+            if facts.items() - self.facts.items():
+                update = {"path": "id", "metadata": {FACT + name: value for name, value in facts.items()}}
+                self.commit(lambda: self.media.update_field_metadata(update))
 
     def move_root(self, root: Path) -> None:
         """Stored paths are relative to another folder from now on."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samepose.index.place import store_errors
+
 if TYPE_CHECKING:
     from samepose.index.spaces import Space
     from samepose.index.store import Store
@@ -46,18 +48,32 @@ def people_per_medium(store: Store) -> dict[int, int]:
     return counts
 
 
-def maintain(store: Store) -> None:
-    """Bring files and indices of both tables to where searching is fast; does nothing when they are."""
+def maintain(store: Store, *, thoroughly: bool = False) -> None:
+    """Bring files and indices of both tables to where searching is fast; does nothing when they are, or nearly.
+
+    Args:
+        thoroughly: also what is only nearly there.
+    """
     people, rows = store.people, store.count()
     if rows >= SCALAR_FROM_ROWS:
         _scalar_indices(store, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
     if rows >= IVF_FROM_ROWS:
         for space in store.spaces:
             _vector_index(store, space)
-    if _crowded(people):
+    if thoroughly or _crowded(people):
         optimise(store, people)
-    if _crowded(store.media):
+    if thoroughly or _crowded(store.media):
         optimise(store, store.media)
+
+
+def files_and_unindexed(store: Store) -> tuple[int, int]:
+    """Files that hold the people; people whom a vector index of each space leaves out, or all where there is none."""
+    with store_errors(store.uri):
+        files = store.people.stats()["fragment_stats"]["num_fragments"]
+        ranks = {space.rank for space in store.spaces}
+        indices = [i for i in store.people.list_indices() if set(i.columns) <= ranks]
+        loose = max((i.num_unindexed_rows for i in indices), default=0)
+    return files, loose if len(indices) >= len(ranks) else store.count()
 
 
 def optimise(store: Store, table: Any) -> None:

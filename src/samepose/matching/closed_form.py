@@ -93,7 +93,9 @@ def probability(
     return p
 
 
-def calibrated(p: Float[np.ndarray, "*pair"], slope: float, offset: float) -> Float[np.ndarray, "*pair"]:
+def calibrated(
+    p: Float[np.ndarray, "*pair"], slope: float | Float[np.ndarray, "*pair"], offset: float | Float[np.ndarray, "*pair"]
+) -> Float[np.ndarray, "*pair"]:
     """Eq. 7."""
     against = np.maximum((1 - p) / np.maximum(p, FLOOR), FLOOR)
     shown: np.ndarray = 1 / (1 + np.exp(np.clip(slope * np.log(against) - offset, -WIDE_LIMIT, WIDE_LIMIT)))

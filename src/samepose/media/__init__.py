@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from samepose.errors import MediaError
+from samepose.media.remote import is_remote, located
 
 
 def irregular(path: str | Path) -> str | None:
@@ -15,7 +16,7 @@ def irregular(path: str | Path) -> str | None:
     To be asked before anything is opened: opening a pipe waits for its writer, and reading a device may never end.
     """
     try:
-        mode = Path(path).stat().st_mode
+        mode = located(path).stat().st_mode
     except OSError as error:
         # A name that leads back to itself is something that is there.
         return "is a link that leads to itself; remove it" if error.errno == errno.ELOOP else None
@@ -32,12 +33,15 @@ def check_readable(path: str | Path) -> Path:
     Raises:
         MediaError: it is missing, no regular file, forbidden or empty.
     """
-    path = Path(path)
+    path = located(path)
     if what := irregular(path):
         raise MediaError(f"{path}: {what}")
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
+        if is_remote(path):
+            empty = not path.stat().st_size
+        else:
+            with path.open("rb") as file:
+                empty = not file.read(1)
     except FileNotFoundError as error:
         raise MediaError(f"{path}: there is no such file; check the path") from error
     except PermissionError as error:

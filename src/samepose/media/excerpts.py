@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from jaxtyping import UInt8
 
 from samepose.errors import MediaError
 from samepose.files import refuse_inputs, written
+from samepose.media.files import copy, is_motion
 from samepose.media.image import resize
 from samepose.media.video import probe, read_frames
 from samepose.media.writer import video_writer
@@ -70,7 +70,7 @@ def write_excerpts(excerpts: Sequence[Excerpt], folder: Path) -> tuple[list[Path
             continue
         if excerpt.start is None or excerpt.end is None:
             with written(path) as part:
-                shutil.copyfile(excerpt.file, part)
+                copy(excerpt.file, part)
         else:
             try:
                 cut(excerpt.file, path, excerpt.start, excerpt.end)
@@ -91,6 +91,8 @@ def cut(video: Path, path: Path, start: float, end: float) -> None:
     Raises:
         MediaError: the video cannot be read, has no picture there, or the new one cannot be written.
     """
+    if is_motion(video):
+        raise MediaError(f"{video}: is motion capture; there are no pictures to cut out")
     rate = min(probe(video).fps or _USUAL, _FASTEST)
     frames = read_frames(video, rate, max(start, 0.0), end)
     first = next(frames, None)

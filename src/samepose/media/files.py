@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,16 @@ from pathlib import Path
 from samepose.errors import UsageError
 from samepose.media import irregular
 from samepose.media.image import IMAGE_SUFFIXES
+from samepose.media.remote import RemotePath, is_remote, located
 from samepose.media.video import VIDEO_SUFFIXES
+
+MOTION_SUFFIXES = (".bvh", ".amc", ".c3d")  # motion capture, which `formats.motion` reads
+INDEXED_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | frozenset(MOTION_SUFFIXES)
+
+
+def is_motion(path: str | os.PathLike[str]) -> bool:
+    """True for motion capture, by its name."""
+    return Path(path).suffix.lower() in MOTION_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -50,12 +60,14 @@ def walk(
     """
     found: list[Path] = []
     left_out: Counter[str] = Counter()
-    for path in map(Path, paths):
+    for path in map(located, paths):
         try:
             exists, folder = path.exists(), path.is_dir()
         except OSError as error:
             raise UsageError(f"{path}: cannot be looked at ({error.strerror}); change its permissions") from error
-        if folder:
+        if folder and is_remote(path):
+            found += _listed(path, suffixes, left_out)
+        elif folder:
             found += _walk(path, suffixes, left_out)
         elif exists:
             found.append(path)
@@ -82,6 +94,24 @@ def _walk(folder: Path, suffixes: frozenset[str], left_out: Counter[str]) -> Ite
             else:
                 left_out[file.suffix.lower()] += 1
     yield from unreadable
+
+
+def _listed(folder: Path, suffixes: frozenset[str], left_out: Counter[str]) -> Iterator[Path]:
+    assert isinstance(folder, RemotePath)
+    for file in folder.listed():
+        if file.suffix.lower() in suffixes:
+            yield file
+        else:
+            left_out[file.suffix.lower()] += 1
+
+
+def copy(file: Path, target: Path) -> None:
+    """The contents of a file, here or at a URI, at a path here."""
+    if not is_remote(file):
+        shutil.copyfile(file, target)
+        return
+    with file.open("rb") as source, target.open("wb") as out:
+        shutil.copyfileobj(source, out)
 
 
 def _is_table(folder: Path) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from samepose.errors import MediaError
 from samepose.media import check_readable, one_line
+from samepose.media.remote import is_remote, located
 
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 IMAGE_SUFFIXES = _HEIF_SUFFIXES | {
@@ -49,7 +51,7 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
             than a gigabyte of memory is enough for; or it is HEIC and the extra that reads it is not installed.
     """
     with _opened(path) as image:
-        return _to_array(image, Path(path))
+        return _to_array(image, located(path))
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -67,12 +69,13 @@ def image_size(path: str | Path) -> tuple[int, int]:
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """A photo whose header is read; whatever is wrong with it, there or while it is read, is a MediaError."""
     path = check_readable(path)
-    formats = _formats(path)
+    whole = _fetched(path) if is_remote(path) else None
+    formats = _formats(path, whole)
     try:
         with warnings.catch_warnings():
             # Pillow warns from 89 million pixels on: a panorama may have more. It still refuses twice as many.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=formats) as image:
+            with Image.open(whole or path, formats=formats) as image:
                 yield image
     except MediaError:
         raise
@@ -123,14 +126,26 @@ def resize(
     return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
-def _formats(path: Path) -> tuple[str, ...]:
+def _fetched(path: Path) -> io.BytesIO:
+    """A photo at a URI, in memory."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise MediaError(f"{path}: is larger than {_MOST_BYTES // 10**6} MB; make it smaller first")
+    try:
+        return io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read now ({one_line(error.strerror or error)}); try again") from error
+
+
+def _formats(path: Path, whole: io.BytesIO | None) -> tuple[str, ...]:
     """The kinds of image that the file may be; those that only some installations read, where it says that it is one.
 
     Raises:
         MediaError: it is of a kind that this installation does not read.
     """
-    with path.open("rb") as file:
+    with path.open("rb") if whole is None else nullcontext(whole) as file:
         head = file.read(64)
+    if whole is not None:
+        whole.seek(0)
     kind = _ISO_BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
     if kind and b"avif" in head:  # "mif1" may be either
         kind = "AVIF"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from jaxtyping import Int, UInt8
 
 from samepose.errors import MediaError, UsageError
 from samepose.media import check_readable, one_line
+from samepose.media.remote import is_remote
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
@@ -109,11 +110,61 @@ def read_frames(
             if time < due:
                 continue
             if fps is not None:
-                due = (math.floor((time + _SAMPLING_SLACK) * fps) + 1) / fps - _SAMPLING_SLACK
+                due = _due(time, fps)
             yield Frame(round(time * rate) if entered else index, time, _upright(raw, stream))
         if index < 0:
             raise MediaError(f"{path}: holds no frame that can be decoded; copy or export it again")
         _check_whole(path, container, stream, time)
+
+
+PARTED_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})  # whose frames all say when they are shown
+
+
+def part_limits(duration: float | None, fps: float | None, seconds: float) -> list[float]:
+    """Where to part a video, so that the frames that are sampled are those of the whole: 0, …, infinity.
+
+    Args:
+        fps: as of `read_frames`. seconds: of a part.
+    """
+    count = int((duration or 0.0) / seconds)
+    inner = (k * seconds for k in range(1, count))
+    if fps is not None:  # the very moment from which on `read_frames` would take a frame
+        inner = (math.ceil(limit * fps) / fps - _SAMPLING_SLACK for limit in inner)
+    return [0.0, *inner, math.inf]
+
+
+def read_part(path: str | Path, fps: float | None, start: float, end: float) -> Generator[Frame, None, int]:
+    """The frames of `read_frames` between two of `part_limits`, the first included; `index` counts from there.
+
+    Returns:
+        how many frames the part has, so that whoever reads all parts knows the number of each.
+
+    Raises:
+        MediaError: as `read_frames`; of what lies behind a cut, only the last part says so.
+    """
+    with _opened(path) as (container, stream):
+        if start > 0:
+            _enter(path, container, stream, start)
+        count, time, due = 0, 0.0, -math.inf
+        for time, raw in _decoded(container, stream):
+            if time >= end:
+                return count
+            if time < start:
+                continue
+            if time >= due:
+                due = -math.inf if fps is None else _due(time, fps)
+                yield Frame(count, time, _upright(raw, stream))
+            count += 1
+        if end == math.inf:
+            if start == 0 and not count:
+                raise MediaError(f"{path}: holds no frame that can be decoded; copy or export it again")
+            _check_whole(path, container, stream, time)
+        return count
+
+
+def _due(time: float, fps: float) -> float:
+    """From when on the next frame is sampled, after that of a time."""
+    return (math.floor((time + _SAMPLING_SLACK) * fps) + 1) / fps - _SAMPLING_SLACK
 
 
 def frame_at(path: str | Path, seconds: float) -> Frame:
@@ -190,9 +241,10 @@ def opened_container(path: str | Path) -> Any:
     import av
 
     path = check_readable(path)
-    only = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
+    remote = is_remote(path)
+    only = {"protocol_whitelist": "none" if remote else "file", "format_whitelist": ",".join(_CONTAINERS)}
     try:
-        return av.open(f"file:{path}", options=only)
+        return av.open(path.open("rb") if remote else f"file:{path}", options=only)
     except av.ArgumentError as error:  # FFmpeg's word for what is not on the list
         raise MediaError(f"{path}: is no video of a kind that is read here; convert it to MP4") from error
     except (av.FFmpegError, ValueError, UnicodeError) as error:

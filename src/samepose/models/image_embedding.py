@@ -42,7 +42,7 @@ class ImageEmbeddingConfig:
             is: 1,280 features become 64 in each cell, all cells go to the linear layer.
         pretrained: the backbone begins with MoveNet's weights.
         frozen: the backbone's stem and as many blocks keep these; 17 for all of it. Without them nothing is frozen.
-        width: of Table 1's layers in those of the module's table (ours).
+        width: of Table 1's layers in those of the module's table (ours); none has fewer than 8 channels.
 
     Raises:
         UsageError: no dimensions, more frozen blocks than there are, a width that is none.
@@ -196,5 +196,9 @@ def _response_norm() -> nn.Module:
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
 
 
+# Channels of a layer: without AVX-512, oneDNN crashes in the gradient of strided 1x1 convolutions of fewer.
+_FEWEST = 8
+
+
 def _scaled(channels: int, width: float) -> int:
-    return max(round(channels * width), 1)
+    return max(round(channels * width), _FEWEST)

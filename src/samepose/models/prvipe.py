@@ -39,7 +39,9 @@ class PrVipeConfig:
     dropout: float = 0.0
 
 
-class _Layer(nn.Sequential):
+class Layer(nn.Sequential):
+    """A fully connected layer, normalised and rectified."""
+
     def __init__(self, inputs: int, width: int, dropout: float) -> None:
         linear = nn.Linear(inputs, width)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
@@ -51,7 +53,7 @@ class _Layer(nn.Sequential):
 class _Block(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_Layer(width, width, dropout), _Layer(width, width, dropout))
+        self.layers = nn.Sequential(Layer(width, width, dropout), Layer(width, width, dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.layers(x)
@@ -67,7 +69,7 @@ class PrVipe(nn.Module):
     def __init__(self, config: PrVipeConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = _Layer(3 * len(BODY13), config.width, config.dropout)
+        self.stem = Layer(3 * len(BODY13), config.width, config.dropout)
         self.blocks = nn.Sequential(*(_Block(config.width, config.dropout) for _ in range(config.blocks)))
         self.mean = nn.Linear(config.width, 3 * len(BODY13) if config.kind == "lifting" else config.dim)
         self.deviation = nn.Linear(config.width, config.dim) if config.kind == "gaussian" else None

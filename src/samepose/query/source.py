@@ -7,7 +7,7 @@ Nothing is read before it is needed, and nothing twice.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,8 +15,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from samepose.errors import MediaError, SameposeError, UsageError
+from samepose.media.files import is_motion
+from samepose.media.remote import is_remote, located
 from samepose.poses import Poses
-from samepose.query.moment import Query
+from samepose.query.around import Around
+from samepose.query.moment import Query, shown
 
 _SHOWN = 10  # track ids in a message
 
@@ -54,7 +57,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def people(self) -> Poses:
-        """Every sighting of everyone; `tracks` tells who is who."""
+        """Every sighting of everyone, in 3D where it is known; `tracks` tells who is who."""
 
     @property
     def video(self) -> Path | None:
@@ -68,6 +71,15 @@ class Source(ABC):
             UsageError: it is no keypoint file, or has no such picture, or several.
         """
         raise UsageError(f"{self.name}: is no keypoint file, whose pictures have names; leave `image` out")
+
+    def numbered(self, frame: int) -> Source:
+        """Only one frame of poses that are there already, by its number in the clip, from 0.
+
+        Raises:
+            UsageError: it is looked at, or has no such frame.
+        """
+        raise UsageError(f"{self.name}: has no poses that are numbered, as motion capture and pose files have; leave "
+                         "`frame` out")
 
     @abstractmethod
     def moment(self, at: float | None = None, person: int | None = None) -> Query:
@@ -107,9 +119,13 @@ class Source(ABC):
 
     def _one_of(
         self, people: Poses, person: int | None, *, media: Sequence[str], time: float | None = None,
-        ids: Sequence[str | None] = (), pixels: Any = None,
+        ids: Sequence[str | None] = (), pixels: Any = None, around: Callable[[int], Around | None] = lambda k: None,
     ) -> Query:
-        """The person of that track among those of one moment, each with the picture, and the row, it is in."""
+        """The person of that track among those of one moment, each with the picture, and the row, it is in.
+
+        Args:
+            around: of the person at that place, what `Query.around` is.
+        """
         where = self.name if time is None else f"{self.name} at {time:.2f} s"
         if not len(people):
             raise MediaError(f'{where}: nobody was found; try `mode="accurate"`, or another picture')
@@ -119,12 +135,24 @@ class Source(ABC):
                              f"{', '.join(map(str, sorted(have)))}")
         k = int(people.prominence().argmax()) if person is None else have.index(person)
         number = have[k] if time is None or person is not None or ids else None
-        return Query(people[k], self.name, existing(media[k]), time, number, len(people), person is not None,
-                     exclude_id=ids[k] if ids else None, pixels=pixels)
+        with about(self.name):
+            pose, body = shown(people[k])
+        return Query(pose, self.name, self._picture(media[k], bool(ids) or pixels is not None, body), time, number,
+                     len(people), person is not None, exclude_id=ids[k] if ids else None, pixels=pixels, body=body,
+                     around=around(k))
+
+    def _picture(self, name: str, trusted: bool, body: Poses | None) -> Path | None:
+        """The file that shows a person; at a URI only where the user, or an index, named it (`trusted`)."""
+        if body is not None and not is_motion(name):
+            return None  # what a 3D pose was made from does not show it from the front
+        place = located(name) if name and trusted else None
+        if place is None or not is_remote(place):
+            return existing(name)
+        return place if place.is_file() else None
 
 
 def existing(name: str) -> Path | None:
-    """The file of that name, if there is one."""
+    """The file of that name on this machine, if there is one: a name in a keypoint file leads nowhere else."""
     return Path(name) if name and Path(name).is_file() else None
 
 

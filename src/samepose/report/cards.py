@@ -13,7 +13,8 @@ from jaxtyping import Float, UInt8
 from samepose.errors import MediaError, UsageError
 from samepose.media.draw import draw_poses
 from samepose.media.image import resize
-from samepose.media.picture import picture_at
+from samepose.media.picture import GROUND, picture_at
+from samepose.media.remote import located
 from samepose.poses import Poses
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _SCORE_TEXTS = {
 _JOINT_SCORE = 0.25
 _MARGIN = 1.4  # joints end at the ankles and the nose: feet, hands and hair stick out
 _SMALLEST_SIDE = 48  # pixels: a person farther away is shown with surroundings
-_BLANK_GREY = (52, 56, 64)
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ def _query_card(query: Query, size: int) -> Card:
 
 def hit_card(hit: Hit, note: str, root: Path, size: int) -> Card:
     """A person of an index; the note stands before its other facts."""
-    picture, problem = _picture(root / hit.path, hit.time, hit.pose, size)
+    picture, problem = _picture(located(hit.path, root), hit.time, hit.pose, size)
     when = "" if hit.time is None else clock(hit.time)
     if hit.span and hit.span[1] > hit.span[0]:
         when += f"  in {clock(hit.span[0])} to {clock(hit.span[1])}"
     facts = (note, hit.label or "", f"person {hit.person}")
     path = PurePath(hit.path)
     return Card(picture, problem, None, hit.score, path.name, _folder(path), when, tuple(f for f in facts if f),
-                hit.mirrored, hit.id, _link(root / hit.path, hit.time))
+                hit.mirrored, hit.id, _link(located(hit.path, root), hit.time))
 
 
 def _link(file: Path, time: float | None) -> str:
@@ -157,7 +157,7 @@ def _picture(
     scale = size / max(x1 - x0, y1 - y0)
     width, height = max(round((x1 - x0) * scale), 1), max(round((y1 - y0) * scale), 1)
     if image is None:
-        crop = np.full((height, width, 3), _BLANK_GREY, np.uint8)
+        crop = np.full((height, width, 3), GROUND, np.uint8)
     else:
         crop = resize(np.ascontiguousarray(image[y0:y1, x0:x1]), width, height)
     moved = replace(pose, points=(pose.points - np.array([x0, y0], np.float32)) * np.float32(scale))

@@ -32,8 +32,11 @@ def page(sections: Sequence[Section], root: Path, title: str, note: str) -> str:
     return document(title, counts, score_text(sections), body, note)
 
 
-def document(title: str, counts: str, legend_text: str, body: str, note: str = "") -> str:
-    """An HTML document around sections that are HTML already; everything else is text."""
+def document(
+    title: str, counts: str, legend_text: str, body: str, note: str = "", *, head: str = "", tail: str = "",
+) -> str:
+    """An HTML document around sections that are HTML already, as are what else goes into its head and at its end;
+    everything else is text."""
     style = (files("samepose.report") / "page.css").read_text("utf-8")
     legend = "".join(
         f'<span class="key"><i style="background:rgb{colour}"></i>{text}</span>'
@@ -49,7 +52,7 @@ def document(title: str, counts: str, legend_text: str, body: str, note: str = "
 <title>{escape(title)}</title>
 <style>
 {style}</style>
-</head>
+{head}</head>
 <body>
 <header>
 <h1>{escape(title)}</h1>
@@ -63,7 +66,7 @@ def document(title: str, counts: str, legend_text: str, body: str, note: str = "
 {footer}
 <p>samepose {version("samepose")}</p>
 </footer>
-</body>
+{tail}</body>
 </html>
 """
 
@@ -102,7 +105,7 @@ def card_html(card: Card, tag: str, kind: str = "") -> str:
         f'<p class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in card.facts)}</p>' if card.facts else "",
         f'<p class="id">{escape(card.id)}</p>' if card.id else "",
     ]
-    image = (f'<img src="{_data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" '
+    image = (f'<img src="{data_uri(card.picture)}" alt="{escape(alt)}" width="{card.picture.shape[1]}" '
              f'height="{card.picture.shape[0]}">')
     if card.link:
         image = f'<a href="{escape(card.link)}">{image}</a>'
@@ -132,7 +135,7 @@ def _breakable(name: str) -> str:
     return re.sub(r"([_-]+)(?=.)", r"\1<wbr>", escape(name))
 
 
-def _data_uri(picture: UInt8[np.ndarray, "height width 3"]) -> str:
+def data_uri(picture: UInt8[np.ndarray, "height width 3"]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

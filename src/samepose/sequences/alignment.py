@@ -1,9 +1,9 @@
 """Two performances brought to one pace, and where they differ.
 
 WHEN they differ is told by the distance of embeddings, which does not depend on the camera angle. WHICH joint differs
-is told by the angles at elbows, shoulders, hips and knees in the picture. Those are angles between projected limbs: of
-two cameras at different angles they differ even where the poses are the same, so degrees are only to be compared
-between clips from like angles, or between moments of the same two clips.
+is told by the angles at elbows, shoulders, hips and knees in space: of motion capture its own, of what a camera saw
+those of the 3D poses that it is lifted to (`samepose.lifting`). Angles in the picture, between projected limbs, differ
+from camera to camera even where the poses are the same (results/align-3d.json).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import json
 import os
 import pathlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -22,11 +22,15 @@ from jaxtyping import Float
 from samepose.errors import SameposeError, UsageError
 from samepose.files import refuse_inputs, written
 from samepose.geometry.angles import ANGLES, joint_angles
-from samepose.poses import Mirror
+from samepose.matching.moment import PAPER_RATE
+from samepose.poses import Mirror, Poses
 from samepose.progress import Progress, silent
-from samepose.sequences.clip import PAPER_RATE, Clip, matching_of
+from samepose.sequences.clip import Clip, matching_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import Path, dtw, dtw_overlap
+
+if TYPE_CHECKING:
+    from samepose.lifting import Lifter
 
 # What leaving a moment out at an open end costs (see `dtw_overlap`), the lesser of two: as a share of the mean of all
 # distances, and of the mean along the path. Ours: on four cameras' videos any share from 1/5 to 1/2, and 2 to 4, did.
@@ -46,7 +50,7 @@ class Moment:
     Attributes:
         time_a, time_b: seconds.
         distance: of the two moments, mean -log P over the kernel.
-        joint: whose angle in the picture differs most; None where no angle is seen in both.
+        joint: whose angle in space differs most; None where no angle is known in both.
         degrees: that difference.
     """
 
@@ -66,6 +70,7 @@ class Alignment:
         matrix: (A, B) distance of every two moments.
         path: which belong together.
         mirrored: B was taken mirrored; `b` still holds it as it was.
+        lifter: what gives 2D poses their depth; None for the one that comes with samepose.
     """
 
     a: Clip
@@ -73,6 +78,7 @@ class Alignment:
     matrix: Float[np.ndarray, "a b"]
     path: Path
     mirrored: bool
+    lifter: Lifter | None
 
     @property
     def times(self) -> Float[np.ndarray, "k 2"]:
@@ -95,9 +101,10 @@ class Alignment:
 
     @cached_property
     def degrees(self) -> Float[np.ndarray, "k 8"]:
-        """By how many degrees each of `ANGLES` in the picture differs in each pair, >= 0; NaN where one is not seen."""
-        other = self.b.poses.mirrored() if self.mirrored else self.b.poses
-        a, b = _smoothed(joint_angles(self.a.poses)), _smoothed(joint_angles(other))
+        """By how many degrees each of `ANGLES` in space differs in each pair, >= 0; NaN where one is not known."""
+        bodies = self._bodies(self.b)
+        other = bodies.mirrored() if self.mirrored else bodies
+        a, b = smoothed(joint_angles(self._bodies(self.a))), smoothed(joint_angles(other))
         return np.abs(a[self.path.pairs[:, 0]] - b[self.path.pairs[:, 1]])
 
     def worst(self, count: int = 5) -> list[Moment]:
@@ -150,6 +157,20 @@ class Alignment:
             with written(out) as part:
                 part.write_text(text, "utf-8")
 
+    def _bodies(self, clip: Clip) -> Poses:
+        """The moments in 3D; NaN where nobody is found, and joints that are not seen."""
+        if clip.bodies is not None:
+            return clip.bodies
+        if (lifter := self.lifter) is None:
+            from samepose.lifting.lifting import load_lifter
+
+            lifter = load_lifter()
+        lifted = lifter.lift(replace(clip.poses, times=clip.times)[clip.found]).poses
+        seen = clip.poses.to(lifted.skeleton).visible
+        points = np.full((len(clip), len(lifted.skeleton), 3), np.nan, np.float32)
+        points[clip.found] = np.where(seen[clip.found][..., None], lifted.points, np.float32(np.nan))
+        return Poses.of(points, lifted.skeleton, times=clip.times, tracks=clip.poses.tracks, unit="metre")
+
     def _moment(self, k: int) -> Moment:
         degrees, (time_a, time_b) = self.degrees[k], self.times[k].tolist()
         distance = float(self.distance[k])
@@ -159,12 +180,16 @@ class Alignment:
         return Moment(time_a, time_b, distance, list(ANGLES)[joint], round(float(degrees[joint]), 1))
 
 
-def align(a: Clip, b: Clip, *, mirror: Mirror = "off", open_ends: bool = False) -> Alignment:
+def align(
+    a: Clip, b: Clip, *, mirror: Mirror = "off", open_ends: bool = False,
+    lifter: Lifter | None = None,
+) -> Alignment:
     """The path of least distance through two clips, which are brought to one rate, the higher of the two.
 
     Args:
         mirror: take B as it is ("off"), mirrored ("only"), or whichever of the two is nearer to A ("also").
         open_ends: either clip may begin and end without the other: only what they share is aligned.
+        lifter: what gives the poses of videos their depth, to compare joints in space; the shipped one by default.
 
     Raises:
         UsageError: embedded by different models, or so long that the distances would fill the memory.
@@ -177,7 +202,7 @@ def align(a: Clip, b: Clip, *, mirror: Mirror = "off", open_ends: bool = False) 
                          "take fewer with `fps`, or cut them")
     if mirror not in _FLIPS:
         raise UsageError(f"mirror is {mirror!r}; expected {', '.join(_FLIPS)}")
-    return min((_aligned(a, b, flip, open_ends) for flip in _FLIPS[mirror]), key=lambda found: found.path.mean)
+    return min((_aligned(a, b, flip, open_ends, lifter) for flip in _FLIPS[mirror]), key=lambda found: found.path.mean)
 
 
 def csv_text(found: Alignment) -> str:
@@ -189,7 +214,9 @@ def csv_text(found: Alignment) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _aligned(a: Clip, b: Clip, flip: bool, open_ends: bool) -> Alignment:
+def _aligned(
+    a: Clip, b: Clip, flip: bool, open_ends: bool, lifter: Lifter | None
+) -> Alignment:
     """Three times: the pace that the kernel needs (see `distance`) and the limit of open ends come from the path."""
     other = b.flipped() if flip else b
     pace, near = 1.0, np.inf
@@ -199,7 +226,7 @@ def _aligned(a: Clip, b: Clip, flip: bool, open_ends: bool) -> Alignment:
             path = dtw_overlap(matrix, min(_SKIP_OF_ALL * float(matrix.mean()), _SKIP_OF_PATH * near))
         else:
             path = dtw(matrix)
-        found = Alignment(a, b, matrix, path, flip)
+        found = Alignment(a, b, matrix, path, flip, lifter)
         pace, near = found.pace, path.mean
     return found
 
@@ -215,7 +242,8 @@ def _plot(found: Alignment, out: pathlib.Path) -> None:
     plot_alignment(found, out)
 
 
-def _smoothed(angles: Float[np.ndarray, "n angle"]) -> Float[np.ndarray, "n angle"]:
+def smoothed(angles: Float[np.ndarray, "n angle"]) -> Float[np.ndarray, "n angle"]:
+    """The median of each moment with those around it; NaN where it was."""
     padded = np.pad(angles, ((_SMOOTH, _SMOOTH), (0, 0)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _SMOOTH + 1, axis=0)
     with warnings.catch_warnings():

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from samepose.embed.views import embed_any, enough_joints
 from samepose.errors import SameposeError, UsageError
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.matching.moment import PAPER_RATE  # also what frames without times are taken for
 from samepose.poses import Poses
 from samepose.query.kinds import FPS, open_source
+from samepose.query.moment import shown as shown_as
 from samepose.query.source import Source, about
 from samepose.skeleton import BODY13
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
 
-PAPER_RATE = 30.0  # frames per second that offsets in frames are meant at, and that frames without times are taken for
 GAP = 0.75  # of the longer of the two steps, the clip's own and the grid's: farther from any pose, nobody is there
 _LONGEST = 1_000_000  # moments: times in milliseconds, or of two recordings, would fill the memory
 
@@ -35,12 +37,14 @@ class Sightings:
         poses: N, 2D, in order of time, as the model took them: joints of a low score are NaN. All have times.
         embeddings, mirrored: N rows, of the poses and of the left-right mirrored poses.
         searchable: (N,) which show enough joints; the embeddings of the others mean nothing.
+        bodies: N, in 3D, where that is known: of motion capture and of 3D poses.
     """
 
     poses: Poses
     embeddings: Embeddings
     mirrored: Embeddings
     searchable: Bool[np.ndarray, " n"]
+    bodies: Poses | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,7 @@ class Clip:
         name: as the user named it, "" where poses were given.
         video: to show moments from; None where there is none.
         sightings: what the grid was laid over; None: this rate is the only one there is.
+        bodies: T rows in 3D (y up), NaN where no sighting is near, of motion capture and 3D poses; else None.
     """
 
     embeddings: Embeddings
@@ -69,6 +74,7 @@ class Clip:
     name: str = ""
     video: Path | None = None
     sightings: Sightings | None = None
+    bodies: Poses | None = None
 
     @classmethod
     def open(
@@ -81,21 +87,22 @@ class Clip:
         embedder: Embedder | None = None,
         fps: float | None = FPS,
     ) -> Clip:
-        """One person of a video, photo, keypoint file or folder of them; of a file in an index; or of given poses.
+        """One person of a video, photo, motion capture or keypoint file; of a file in an index; or of given poses.
 
         Args:
             what: a path; where there is no such file, path or id of a file in the index, whose video is not read
-                again; or 2D poses in pixels. What `open_source` made of one of these is read once for all its clips.
+                again; or poses, 2D in pixels or 3D (y up). What `open_source` made of one of these is read once for all
+                its clips.
             person: track id, by default who stands out most over all the clip.
             index: an `Index`, or what opens it when it is needed.
             detector: for photos and videos, or what loads it when it is needed; the index's or MoveNet by default.
             embedder: the index's or the shipped one by default.
-            fps: frames per second of a video to look at; None = all.
+            fps: frames per second of a video or motion capture to look at; None = all.
 
         Raises:
             UsageError: neither a file nor one in the index; no such person; several poses of the person at one time.
             MediaError: the photo or video cannot be read, or nobody was found.
-            FormatError: a keypoint file cannot be read, or holds more than one clip, or 3D poses.
+            FormatError: motion capture or a keypoint file cannot be read, or holds more than one clip.
             SameposeError: at no moment are there enough joints.
         """
         from samepose.embed import shipped
@@ -116,7 +123,8 @@ class Clip:
         if not self.found[key].any():
             raise UsageError(f"moments {key.start} to {key.stop} of {len(self)}: nobody is found there")
         return replace(self, embeddings=self.embeddings[key], mirrored=self.mirrored[key], times=self.times[key],
-                       found=self.found[key], poses=self.poses[key])
+                       found=self.found[key], poses=self.poses[key],
+                       bodies=None if self.bodies is None else self.bodies[key])
 
     @property
     def person(self) -> int:
@@ -178,7 +186,8 @@ def clip_of(
     `GAP` steps, so that dropped frames and absences stay gaps and variable frame rates do no harm.
 
     Args:
-        poses: 2D poses of one person in pixels, in any order, one for each time.
+        poses: of one person, 2D in pixels or 3D (y up), in any order, one for each time. 3D poses are embedded from all
+            sides, and shown from the front.
         rate: moments per second of the grid; the poses' own rate by default.
         name, video: see `Clip`; errors begin with the name.
 
@@ -209,13 +218,14 @@ def matching_of(*clips: Clip) -> Matching:
 
 def _seen(poses: Poses, embedder: Embedder) -> Sightings:
     """The poses, in order of time, embedded."""
-    searchable = embedder.searchable(poses)
-    shown = poses.hide(below=embedder.joint_score)
+    searchable = enough_joints(poses, embedder)
+    flat, bodies = shown_as(poses)
+    shown = flat.hide(below=embedder.joint_score)
     if not searchable.any():
         most = int(shown.to(BODY13).visible.sum(axis=1).max())
         raise SameposeError(f"nobody to compare: of {len(poses)} poses none shows more than {most} joints, and "
                             f"{embedder.min_joints} are needed; choose another `person` or clip")
-    return Sightings(shown, embedder.embed(poses), embedder.embed(poses.mirrored()), searchable)
+    return Sightings(shown, embed_any(poses, embedder), embed_any(poses, embedder, mirrored=True), searchable, bodies)
 
 
 def _laid_out(clip: Clip, seen: Sightings, start: float, end: float, rate: float | None) -> Clip:
@@ -227,11 +237,15 @@ def _laid_out(clip: Clip, seen: Sightings, start: float, end: float, rate: float
     if not found.any():
         raise UsageError(f"at none of {len(times)} moments from {start:g} to {end:g} s are there enough joints; take a "
                          "longer part, or another `person`")
-    moments = seen.poses[nearest]
-    points = np.where(near[:, None, None], moments.points, np.float32(np.nan))
-    moments = replace(moments, points=points, scores=np.where(near[:, None], moments.scores, np.float32(0)))
     return replace(clip, embeddings=seen.embeddings[nearest], mirrored=seen.mirrored[nearest], times=times,
-                   found=found, poses=moments)
+                   found=found, poses=_near(seen.poses[nearest], near),
+                   bodies=None if seen.bodies is None else _near(seen.bodies[nearest], near))
+
+
+def _near(moments: Poses, near: Bool[np.ndarray, " time"]) -> Poses:
+    """Without the joints of moments that no sighting is near."""
+    points = np.where(near[:, None, None], moments.points, np.float32(np.nan))
+    return replace(moments, points=points, scores=np.where(near[:, None], moments.scores, np.float32(0)))
 
 
 def _timed(poses: Poses) -> Poses:

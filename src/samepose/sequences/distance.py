@@ -1,10 +1,8 @@
-"""The distance of two moments of two clips (Sun 2020, section 4.3 and the supplement's "Downstream Task Experiments").
+"""The distance of every moment of one clip to every moment of another (defined in `matching.moment`).
 
-Two frames are -log P apart, P being the matching probability. That is averaged over a dilated temporal kernel "of size
-7 and rate 3": the frame pairs before and after at the same offsets. Offsets are frames at 30 a second, as in the videos
-of the paper; a clip of another rate takes the moments nearest to the same fractions of a second. Of two performances at
-different paces the kernel would compare different stretches of the movement, so the pace may be given: the fractions of
-a second then grow in the slower and shrink in the faster clip.
+A clip of another rate than 30 frames a second takes the moments nearest to the same fractions of a second. Of two
+performances at different paces the kernel would compare different stretches of the movement, so the pace may be given:
+the fractions of a second then grow in the slower and shrink in the faster clip.
 
 Mirrored: the paper takes, "when we compare two frames", the minimum over the four combinations of original and
 mirrored embeddings "as the frame distance", and the kernel averages frame distances. So the minimum comes first, frame
@@ -19,12 +17,11 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.errors import UsageError
+from samepose.matching import moment
 from samepose.matching.embeddings import Embeddings, Matching
+from samepose.matching.moment import OFFSETS, PAPER_RATE
 from samepose.sequences._layout import Window
-from samepose.sequences.clip import PAPER_RATE, Clip
-
-OFFSETS = (-9, -6, -3, 0, 3, 6, 9)  # frames at 30 per second: size 7, rate 3
-LEAST_PROBABILITY = 1e-12  # -log of it, 27.6, is the largest distance
+from samepose.sequences.clip import Clip
 
 
 def frame_distances(
@@ -57,8 +54,7 @@ def frame_distances(
 
 def minus_log(a: Embeddings, b: Embeddings, matching: Matching) -> Float[np.ndarray, "a b"]:
     """-log P of every pair of frames, no kernel: float32 in 0..27.6."""
-    p = matching.probability(a, b)
-    return -np.log(np.clip(p, LEAST_PROBABILITY, 1, out=p), out=p)
+    return moment.minus_log(matching.probability(a, b))
 
 
 def window(clip: Clip, offsets: Sequence[int], stretch: float = 1.0) -> Window:

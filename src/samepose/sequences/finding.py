@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from samepose.embed.views import enough_joints
 from samepose.errors import SameposeError, UsageError
 from samepose.files import refuse_inputs, written
 from samepose.poses import Mirror, Poses, check_mirror
@@ -195,12 +196,12 @@ def count(example: Clip, clip: Clip, *, mirror: Mirror = "off") -> list[Sighting
 
 
 def targets(where: Target | Sequence[Target]) -> list[Target]:
-    """What is to be searched, one by one; of a folder its videos, unless OpenPose wrote it.
+    """What is to be searched, one by one; of a folder its videos and motion capture, unless OpenPose wrote it.
 
     Raises:
-        UsageError: a folder without videos.
+        UsageError: a folder without these.
     """
-    from samepose.media.files import media_files
+    from samepose.media.files import MOTION_SUFFIXES, walk
     from samepose.media.video import VIDEO_SUFFIXES
 
     found: list[Target] = []
@@ -209,7 +210,7 @@ def targets(where: Target | Sequence[Target]) -> list[Target]:
         if path is None or not path.is_dir() or any(path.glob("*.json")):
             found.append(target)
             continue
-        videos = [str(file) for file in media_files([path]) if file.suffix.lower() in VIDEO_SUFFIXES]
+        videos = list(map(str, walk([path], VIDEO_SUFFIXES | frozenset(MOTION_SUFFIXES)).files))
         if not videos:
             raise UsageError(f"{path}: no video is in this folder; name clips, or an index as `Index.open(…)`")
         found += videos
@@ -243,7 +244,7 @@ def _comparable(
     """A clip of `RATE`, None when it would be shorter than so many moments, or never shows enough joints."""
     times = poses.times[~np.isnan(poses.times)]
     too_brief = len(times) == len(poses) and np.ptp(times) * RATE + 1.5 < moments
-    if too_brief or not embedder.searchable(poses).any():
+    if too_brief or not enough_joints(poses, embedder).any():
         return None
     return clip_of(poses, embedder, rate=RATE, name=name, video=video)
 

@@ -22,10 +22,11 @@ from jaxtyping import Bool, Float, Int
 from samepose.errors import UsageError
 from samepose.matching._layout import Gaussians
 from samepose.matching.embeddings import Matching
+from samepose.matching.moment import OFFSETS
 from samepose.progress import Progress, silent
 from samepose.sequences._layout import Best, Boxes, Clips, Query, Side, Stretches, Window
 from samepose.sequences.clip import Clip
-from samepose.sequences.distance import OFFSETS, window
+from samepose.sequences.distance import window
 
 _FAR = 1e12  # of what nobody is in: too far for any probability
 _NONE = 1e300  # instead of infinity, which fast arithmetic does not know

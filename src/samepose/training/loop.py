@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from samepose.errors import FormatError, UsageError
 from samepose.files import written
+from samepose.training.line_search import LineSearch
 
 # Figures of a step, or of a validation: called with steps done, steps in all, and figures by name.
 Log = Callable[[int, int, dict[str, float]], None]
@@ -55,7 +56,7 @@ class LoopConfig:
     """
 
     steps: int = 20_000
-    optimiser: Literal["adamw", "adagrad"] = "adamw"
+    optimiser: Literal["adamw", "adagrad", "line-search"] = "adamw"
     learning_rate: float = 2e-3
     warmup: float = 0.05
     weight_decay: float = 1e-4
@@ -96,6 +97,15 @@ class Recipe(Protocol):
         ...
 
 
+@runtime_checkable
+class Searched(Protocol):
+    """A recipe for `line-search`."""
+
+    def cost(self) -> Tensor:
+        """Of the last batch that `loss` drew, at the weights as they are, by the same random choices; no gradients."""
+        ...
+
+
 def fit(
     recipe: Recipe, config: LoopConfig, run: Path, *, resume: bool = False, log: Log | None = None,
     origin: dict[str, Any] | None = None,
@@ -129,8 +139,12 @@ def fit(
         loss, logs = recipe.loss(model, rng, fabric.device)
         optimiser.zero_grad()
         fabric.backward(loss)
-        fabric.clip_gradients(model, optimiser, max_norm=5.0)
-        optimiser.step()
+        if config.optimiser == "line-search":
+            assert isinstance(recipe, Searched)
+            optimiser.step(recipe.cost)
+        else:
+            fabric.clip_gradients(model, optimiser, max_norm=5.0)
+            optimiser.step()
         averaged.multi_avg_fn = get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
             min(config.ema, (step + 1) / (step + 10)))
         averaged.update_parameters(recipe.model)
@@ -161,6 +175,8 @@ def fit(
 def _optimiser(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
     if config.optimiser == "adagrad":
         return torch.optim.Adagrad(_groups(model), 1.0, initial_accumulator_value=0.1)
+    if config.optimiser == "line-search":
+        return LineSearch(_groups(model))
     return torch.optim.AdamW(_groups(model), 1.0, weight_decay=config.weight_decay)
 
 

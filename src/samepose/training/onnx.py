@@ -20,19 +20,25 @@ _OPSET = 18  # the exporter's own
 _SMALLEST_HALVED = 64  # elements; halving less saves nothing
 
 
-def translated(network: nn.Module, example: Tensor, name: str, outputs: Sequence[str]) -> onnx.ModelProto:
-    """A network of one input in ONNX, float32, normalisation folded into the layers before it.
+def translated(
+    network: nn.Module, example: Tensor | tuple[Tensor, ...], name: str | tuple[str, ...], outputs: Sequence[str],
+    axes: tuple[str, ...] = ("n",),
+) -> onnx.ModelProto:
+    """A network in ONNX, float32, normalisation folded into the layers before it.
 
     Args:
         network: in evaluation mode afterwards.
-        example: an input of the right shape and type; its first axis, "n" in the file, may then be of any length.
-        name: of the input.
+        example: an input of the right shape and type, or several; their first axes may then be of any length.
+        name: of each input.
         outputs: their names, in the order in which the network returns them.
+        axes: what the first axis of each input is called in the file; those of one name are of one length.
     """
+    examples, names = (example,) if isinstance(example, Tensor) else example, (name,) if isinstance(name, str) else name
+    dims = {axis: torch.export.Dim(axis) for axis in axes}
     with _quiet():
         program = torch.onnx.export(
-            network.eval(), (example,), input_names=[name], output_names=list(outputs), opset_version=_OPSET,
-            dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, verbose=False,
+            network.eval(), examples, input_names=list(names), output_names=list(outputs), opset_version=_OPSET,
+            dynamic_shapes=tuple({0: dims[axis]} for axis in axes), dynamo=True, verbose=False,
         )
     assert program is not None
     proto = program.model_proto

@@ -42,8 +42,8 @@ class Session(BaseModel):
         index: address. there: there is one; `problem` says what is wrong with it.
         csrf: to be sent as X-Samepose-CSRF with every change.
         local: served to this computer only; folders of it can be indexed.
-        features: what is there besides: "lift", "cluster".
         parts: of the body, for `ignore`, with their joints.
+        spaces: what the people of the index can be found by: "keypoints", "pixels".
         limits: bytes of an upload, pixels of a picture, results of a search.
     """
 
@@ -53,7 +53,7 @@ class Session(BaseModel):
     problem: Problem | None
     csrf: str
     local: bool
-    features: list[str]
+    spaces: list[str]
     parts: dict[str, list[str]]
     skeletons: list[Skeleton]
     limits: dict[str, int]
@@ -114,7 +114,7 @@ class Crop(BaseModel):
 
 
 class Result(BaseModel):
-    """A person found; the first ten fields are those of `samepose search --json`."""
+    """A person found; the first eleven fields are those of `samepose search --json`."""
 
     id: str
     score: float
@@ -126,6 +126,7 @@ class Result(BaseModel):
     box: Box | None
     mirrored: bool
     label: str | None
+    moment: float
     media: str
     words: str
     crop: Crop
@@ -145,6 +146,8 @@ class Asking(BaseModel):
     ignored: list[str]
     by: str
     id: str | None
+    moment: float
+    alone: str | None
 
 
 class Found(BaseModel):
@@ -188,7 +191,7 @@ class Medium(BaseModel):
     label: str | None
     error: str | None
     id: str
-    kind: Literal["image", "video", "poses"]
+    kind: Literal["image", "video", "motion", "poses"]
 
 
 class TrackSpan(BaseModel):
@@ -258,3 +261,36 @@ class Job(BaseModel):
     paths: list[str]
     report: dict[str, Any] | None
     error: Problem | None
+
+
+Place = tuple[float, float, float]
+
+
+class Alternative(BaseModel):
+    """What a pose could be, and how probable that is."""
+
+    points: list[Place]
+    weight: float
+
+
+class InSpace(BaseModel):
+    """A person in space.
+
+    Attributes:
+        points: of the joints of the skeleton; metres, x to the right of the picture, y up, z to the viewer.
+        spread: standard deviation of each joint along one axis, metres.
+        alternatives: the likeliest first, which `points` are.
+    """
+
+    person: int
+    time: float | None
+    skeleton: str
+    points: list[Place]
+    spread: list[float]
+    alternatives: list[Alternative]
+
+
+class Lifted(BaseModel):
+    """Keypoints in space."""
+
+    people: list[InSpace]

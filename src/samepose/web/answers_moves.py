@@ -1,4 +1,4 @@
-"""What the API answers about moves, tracks and the map."""
+"""What the API answers about moves, tracks, groups and the map."""
 
 from __future__ import annotations
 
@@ -91,6 +91,24 @@ class Tracked(BaseModel):
     times: list[float | None]
     boxes: list[Box | None]
     keypoints: list[list[tuple[float, float, float] | None]]
+
+
+class Group(BaseModel):
+    """People in one pose: ids, the most typical member first; `sightings` of them are not neighbours in time."""
+
+    id: int
+    size: int
+    sightings: int
+    medoid: str
+    members: list[str]
+
+
+class Grouped(BaseModel):
+    """As `samepose cluster --json`."""
+
+    groups: list[Group]
+    noise: int
+    not_embedded: int
 
 
 class Plane(BaseModel):

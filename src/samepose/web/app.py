@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 import samepose
 from samepose.errors import SameposeError
-from samepose.web import asking, library, map, media, moves, search
+from samepose.web import asking, library, map, media, moves, search, space
 from samepose.web.answers import Failure
 from samepose.web.problems import handle, missing, problem
 from samepose.web.requests import Ask
@@ -32,7 +33,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {"4XX": {"model": Failure}, "5XX": 
 
 def create_app(
     uri: str, gate: Gate | None = None, *, threads: int | None = None, detector: Detector | None = None,
-    embedder: Embedder | None = None,
+    embedder: Embedder | None = None, warm: bool = False,
 ) -> FastAPI:
     """The page and API of an index, which need not be there yet.
 
@@ -40,19 +41,23 @@ def create_app(
         uri: of the index.
         gate: what the server answers to; by default this computer, without a token.
         threads, detector, embedder: see `Index.open`.
+        warm: load what the first search will need as soon as the server answers.
     """
     service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(service.work("search", service.warm)) if warm else None
         yield
+        if warming is not None:
+            warming.cancel()
         service.close()
 
     app = FastAPI(title="samepose", version=samepose.__version__, summary="Is this the same pose?",
                   openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan,
                   responses=_FAILURES, redirect_slashes=False)
     app.state.service = service
-    for room in (library, asking, search, media, moves, map):
+    for room in (library, asking, search, space, media, moves, map):
         app.include_router(room.router)
     _add_page(app, service)
     for kind in (SameposeError, HTTPException, OSError):
@@ -76,7 +81,9 @@ def _add_page(app: FastAPI, service: Service) -> None:
             raise missing()
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    app.mount("/static", _Static(directory=STATIC, check_dir=False), name="static")
+    # Beside its own files those that it shares with the pages of `report`.
+    shared: list[str | tuple[str, str]] = [("samepose.report", "static")]
+    app.mount("/static", _Static(directory=STATIC, packages=shared, check_dir=False), name="static")
 
 
 class _Static(StaticFiles):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +30,11 @@ _MOST_FOLDERS = 2000
 async def session(request: Request) -> Session:
     """What to know first."""
     service = service_of(request)
-    problem = await service.work("picture", _problem, service)
+    problem, spaces = await service.work("picture", _state, service)
     return Session(
         version=samepose.__version__, index=service.uri, there=problem is None, problem=problem,
         csrf=service.gate.csrf, local=service.gate.local,
-        features=[name for name in ("lift", "cluster") if find_spec(f"samepose.{name}")],
+        spaces=spaces,
         parts={name: list(joints) for name, joints in PARTS.items()},
         skeletons=[skeleton_of(skeleton) for skeleton in SKELETONS.values()],
         limits={"upload": LARGEST_UPLOAD, "pixels": MOST_PIXELS, "hits": MOST_HITS})
@@ -130,13 +129,13 @@ async def cancel(request: Request, job: str) -> Job:
     return service_of(request).jobs.cancel(job)
 
 
-def _problem(service: Service) -> Problem | None:
-    """What is wrong with the index."""
+def _state(service: Service) -> tuple[Problem | None, list[str]]:
+    """What is wrong with the index, and what its people can be found by."""
     try:
         service.index().check()
+        return None, [space.name for space in service.index().spaces]
     except SameposeError as error:
-        return Problem(**problem_of(error)[1]["error"])
-    return None
+        return Problem(**problem_of(error)[1]["error"]), []
 
 
 def _remove(service: Service, asked: Remove) -> Removed:

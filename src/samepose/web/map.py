@@ -1,4 +1,4 @@
-"""`/api/map`: all poses of the index in a plane."""
+"""`/api/map` and `/api/cluster`: all poses of the index in a plane, and in groups."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from samepose.index.plane import Plane as Points
-from samepose.web.answers_moves import Plane
+from samepose.web.answers_moves import Grouped, Plane
 from samepose.web.problems import missing
+from samepose.web.requests import Group
 from samepose.web.service import Service, service_of
 
 router = APIRouter(tags=["map"])
@@ -36,6 +37,23 @@ async def the_points(request: Request, version: str) -> Response:
         raise missing()
     return Response(content, media_type="application/octet-stream",
                     headers={"Cache-Control": "private, max-age=31536000, immutable"})
+
+
+@router.post("/api/cluster")
+async def cluster(request: Request, asked: Group) -> Grouped:
+    """The people in groups of one pose, the largest first."""
+    return await service_of(request).work("moves", _grouped, service_of(request), asked)
+
+
+def _grouped(service: Service, asked: Group) -> Grouped:
+    """The groups of the index as it is now, made once of what is asked for again."""
+    index = service.index()
+    key = index.state, asked.by, asked.min_size
+    with service.groups_lock:
+        if service.groups is None or service.groups[0] != key:
+            found = index.cluster(by=asked.by or index.spaces[0].name, min_size=asked.min_size)  # type: ignore[arg-type]
+            service.groups = key, Grouped.model_validate(found.to_json())
+        return service.groups[1]
 
 
 def _made(service: Service) -> tuple[Points, str, bytes]:

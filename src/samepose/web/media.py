@@ -12,12 +12,13 @@ from starlette.responses import FileResponse
 from samepose.errors import SameposeError, StoreError
 from samepose.index import Medium
 from samepose.media.image import image_size
+from samepose.media.remote import is_remote
 from samepose.media.video import VIDEO_SUFFIXES, probe
 from samepose.poses import Poses
 from samepose.web.answers import MediumDetail, TrackSpan
 from samepose.web.answers_moves import Tracked
 from samepose.web.figures import box, skeleton_of
-from samepose.web.pictures import crop, file_of, jpeg, picture, smaller
+from samepose.web.pictures import crop, file_of, jpeg, part_of, picture, smaller
 from samepose.web.problems import Refusal, missing
 from samepose.web.requests import MEDIUM, PERSON
 from samepose.web.service import Service, service_of
@@ -34,13 +35,16 @@ _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", "
 
 
 @router.get("/api/media/{media}", response_class=FileResponse)
-async def media_file(request: Request, media: str) -> FileResponse:
+async def media_file(request: Request, media: str) -> Response:
     """The file, or a range of it."""
     service = service_of(request)
     file = await service.work("picture", lambda: file_of(service.index(), _medium(service, media)))
     kind = _TYPES.get(file.suffix.lower(), "application/octet-stream")
-    return FileResponse(file, media_type=kind, headers={
-        "Cache-Control": _KEEP, "Content-Security-Policy": "sandbox; default-src 'none'"})
+    headers = {"Cache-Control": _KEEP, "Content-Security-Policy": "sandbox; default-src 'none'"}
+    if is_remote(file):
+        content, status, more = await service.work("picture", part_of, file, request.headers.get("range"))
+        return Response(content, status, headers | more, kind)
+    return FileResponse(file, media_type=kind, headers=headers)
 
 
 @router.get("/api/media/{media}/info")

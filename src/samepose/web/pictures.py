@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,11 @@ from PIL import Image
 
 from samepose.errors import MediaError, SameposeError
 from samepose.index import Index, Medium
-from samepose.media.image import IMAGE_SUFFIXES, image_size, read_image, resize
-from samepose.media.video import VIDEO_SUFFIXES, frame_at, probe
+from samepose.media.files import INDEXED_SUFFIXES, is_motion
+from samepose.media.image import IMAGE_SUFFIXES, image_size, resize
+from samepose.media.picture import picture_at
+from samepose.media.remote import is_remote
+from samepose.media.video import VIDEO_SUFFIXES, probe
 from samepose.poses import Poses
 from samepose.web.problems import missing
 
@@ -25,10 +29,11 @@ MOST_PIXELS = 64_000_000
 SHOWN = 1600  # pixels of a query's picture, the longer side
 _MARGIN, _SMALLEST = 1.4, 48  # of a crop, as on the report's cards
 _QUALITY, _GREY = 85, 40
+_PART, _WHOLE = 8 << 20, 64 << 20  # bytes of a file at a URI that are sent at once: of a range, or unasked
 
 
 def file_of(index: Index, medium: Medium) -> Path:
-    """The file of the index's list, when it is a photo or video that lies where the index has it.
+    """The file of the index's list, when it is a photo, video or motion capture that lies where the index has it.
 
     A path that was relative must lead to a place inside the index's root, whatever links do; one that was absolute
     must be its own real path, as it was when it was indexed.
@@ -36,11 +41,16 @@ def file_of(index: Index, medium: Medium) -> Path:
     Raises:
         Refusal: it is not there, or is something else.
     """
-    stored = Path(medium.path)
+    stored = index.file(medium.path)
+    if is_remote(stored):  # as the index has it: nothing leads elsewhere
+        if stored.suffix.lower() not in IMAGE_SUFFIXES | VIDEO_SUFFIXES or not stored.is_file():
+            raise missing()
+        return stored
     try:
-        real = Path(os.path.realpath(index.file(medium.path)))
-        inside = real == stored if stored.is_absolute() else real.is_relative_to(os.path.realpath(index.root))
-        usable = inside and real.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and stat.S_ISREG(real.stat().st_mode)
+        real = Path(os.path.realpath(stored))
+        root = os.path.realpath(index.root)
+        inside = real == stored if Path(medium.path).is_absolute() else real.is_relative_to(root)
+        usable = inside and real.suffix.lower() in INDEXED_SUFFIXES and stat.S_ISREG(real.stat().st_mode)
     except (OSError, ValueError):
         usable = False
     if not usable:
@@ -49,15 +59,37 @@ def file_of(index: Index, medium: Medium) -> Path:
 
 
 def picture(file: Path, time: float | None) -> UInt8[np.ndarray, "height width 3"]:
-    """A photo, or the frame of a video at a time; its pixels are counted before it is decoded.
+    """As `picture_at`; a photo's pixels are counted before it is decoded.
 
     Raises:
         MediaError: it cannot be read, or is too large.
     """
-    if time is not None and file.suffix.lower() not in IMAGE_SUFFIXES:
-        return frame_at(file, time).image
-    check_pixels(*image_size(file))
-    return read_image(file)
+    photo = time is None or file.suffix.lower() in IMAGE_SUFFIXES  # what was sent is kept without a suffix
+    if photo and not is_motion(file):
+        check_pixels(*image_size(file))
+    return picture_at(file, time)
+
+
+def part_of(file: Path, wanted: str | None) -> tuple[bytes, int, dict[str, str]]:
+    """A file at a URI, or the range of it that a browser asks for ("bytes=0-"), no more than some megabytes at once.
+
+    Returns:
+        the bytes, the status, and headers.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
+    size, match = file.stat().st_size, re.fullmatch(r"bytes=([0-9]+)-([0-9]*)", wanted or "bytes=0-")
+    first, asked = (int(match[1]), int(match[2] or size)) if match else (0, size)
+    if first >= size:
+        return b"", 416, {"Content-Range": f"bytes */{size}"}
+    last = min(asked, first + (_PART if wanted else _WHOLE) - 1, size - 1)
+    with file.open("rb") as stream:
+        stream.seek(first)
+        content: bytes = stream.read(last - first + 1)
+    if wanted is None and len(content) == size:
+        return content, 200, {"Accept-Ranges": "bytes"}
+    return content, 206, {"Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{first + len(content) - 1}/{size}"}
 
 
 def is_image(file: Path) -> bool:

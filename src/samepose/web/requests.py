@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from samepose.index.spaces import Embedding
+from samepose.matching.moment import LONGEST
 from samepose.poses import Mirror
 
 PERSON = r"^[0-9a-f]{9}-[0-9]{1,9}$"  # as `Hit.id`
@@ -61,6 +63,8 @@ class Filters(_Body):
     ignore: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=40)] = []
     distinct: Seconds = 0.5
     copies: bool = False
+    moment: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
+    by: Embedding | None = None
 
 
 class Search(Filters):
@@ -70,7 +74,8 @@ class Search(Filters):
         person: of the index; left out of the results with its neighbours.
         keypoints: joint -> [x, y] or [x, y, score] in pixels, y down; a joint that is hidden is left out.
         skeleton: whose joints these are; BODY13 where all of them are, else the first that has them all.
-        query: the picture that the keypoints are from, for exports and `copies`.
+        query: the picture that the keypoints are from, for exports, `copies` and `by` pixels.
+        who: position among its people; by pixels they are cut out of the picture by the box that was found for them.
         k: results wanted. offset: results to pass over: endless scrolling. Together at most 2,000.
     """
 
@@ -78,6 +83,7 @@ class Search(Filters):
     keypoints: Annotated[dict[Annotated[str, Field(max_length=40)], Point], Field(max_length=64)] | None = None
     skeleton: Annotated[str, Field(max_length=20)] | None = None
     query: QueryId | None = None
+    who: Annotated[int, Field(ge=0, lt=10_000)] | None = None
     k: Annotated[int, Field(ge=1, le=500)] = 40
     offset: Annotated[int, Field(ge=0, lt=MOST_HITS)] = 0
 
@@ -86,6 +92,18 @@ class Search(Filters):
         if (self.person is None) == (self.keypoints is None):
             raise ValueError("give either person or keypoints")
         return self
+
+
+class Lift(_Body):
+    """Keypoints to be lifted into space, as in `Search`.
+
+    Attributes:
+        height: metres of the person standing.
+    """
+
+    keypoints: Annotated[dict[Annotated[str, Field(max_length=40)], Point], Field(max_length=64)]
+    skeleton: Annotated[str, Field(max_length=20)] | None = None
+    height: Annotated[float, Field(ge=0.3, le=3)] = 1.7
 
 
 class Export(Search):
@@ -166,6 +184,13 @@ class Align(_Body):
     b: Span
     mirror: Mirror = "off"
     open_ends: bool = False
+
+
+class Group(_Body):
+    """The people of the index in groups of one pose; as the flags of `samepose cluster`."""
+
+    by: Embedding | None = None
+    min_size: Annotated[int, Field(ge=2, le=1_000_000)] = 3
 
 
 class Login(_Body):

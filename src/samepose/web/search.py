@@ -15,6 +15,7 @@ from samepose.index import Hit, Hits
 from samepose.matching.embeddings import in_words
 from samepose.query.query import Query
 from samepose.web.answers import Asking, Crop, Found, Result
+from samepose.web.around import around
 from samepose.web.figures import pose_of
 from samepose.web.pictures import file_of, window
 from samepose.web.problems import Refusal
@@ -59,7 +60,7 @@ def _hits(service: Service, asked: Search, k: int) -> Hits:
     hits = service.index().search(
         query, k=k, ignore=asked.ignore, mirror=asked.mirror, where=asked.where,
         label=asked.label, time_from=asked.time_from, time_to=asked.time_to, distinct=asked.distinct,
-        min_score=asked.min_score, copies=asked.copies)
+        min_score=asked.min_score, copies=asked.copies, by=asked.by, moment=asked.moment)
     if hits.query.image is None or not hits.query.image.is_relative_to(service.queries.folder):
         return hits
     # What was sent is known by its name; where it is kept meanwhile is nobody's business.
@@ -78,7 +79,11 @@ def _query(service: Service, asked: Search) -> Query:
             image = file_of(service.index(), kept.medium)
         except Refusal:
             image = None
-    return Query(pose, kept.source, image, kept.time, None, max(len(kept.people), 1))
+    if asked.who is not None and asked.who < len(kept.people):
+        pose = replace(pose, boxes=kept.people.boxes[asked.who][None])
+    pixels = kept.pixels if asked.by in ("pixels", "both") else None
+    return Query(pose, kept.source, image, kept.time, None, max(len(kept.people), 1), pixels=pixels,
+                 around=around(service, kept, pose))
 
 
 def _result(hit: Hit) -> Result:

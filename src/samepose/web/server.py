@@ -53,7 +53,7 @@ class Server:
         number = taken.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         secret = "" if gate.token is None else f"?token={quote(gate.token)}"
-        return cls(create_app(uri, gate, threads=threads), gate, f"http://{shown}:{number}/{secret}",
+        return cls(create_app(uri, gate, threads=threads, warm=True), gate, f"http://{shown}:{number}/{secret}",
                    Index.exists(uri), taken)
 
     def run(self, say: Callable[[str], None], *, open_page: bool = False) -> None:
@@ -72,7 +72,6 @@ class Server:
         if open_page:
             webbrowser.open(self.url)
         with suppress(KeyboardInterrupt), self.listening:
-            self.app.state.service.warm()
             uvicorn.Server(config).run([self.listening])
 
 

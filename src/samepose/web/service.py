@@ -56,6 +56,8 @@ class Service:
         self.jobs = Jobs(self._fillable)
         self.map: tuple[tuple[int, int], Any] | None = None  # of the index in that state
         self.map_lock = Lock()
+        self.groups: tuple[Any, Any] | None = None  # of what was asked, in a state of the index
+        self.groups_lock = Lock()
         self._waiting = dict.fromkeys(_MOST_WAITING, 0)
 
     @cached_property
@@ -91,8 +93,7 @@ class Service:
             return self._given or default_detector()
 
     def warm(self) -> None:
-        """Load what the first search will need, before anybody asks; what is wrong is told when somebody does."""
-        self._meet = _kernels_may_meet()
+        """Load what the first search will need; what is wrong is told when somebody asks."""
         with suppress(SameposeError):
             self.index().search(standing(), k=1)
 

@@ -47,6 +47,7 @@ class Kept:
         file: that was sent.
         medium: of the index.
         person: the row of the index that was asked for.
+        around: sightings before and after, by the place among `people` and the seconds (`web.around`).
     """
 
     kind: Kind
@@ -59,6 +60,7 @@ class Kept:
     duration: float | None = None
     file: Path | None = None
     medium: Medium | None = None
+    around: dict[tuple[int, float], Poses] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     used: float = field(default_factory=monotonic)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -22,6 +22,9 @@ WEIGHTS = {  # sha256 of what this version ships; indexes remember models by it
     "image": "82bbf998b19f50fa7de912b1e0a8f3b01faaa76e9379a1e077d6edf754d642af",
     "cpm": "7543e7f48771ae2e0672e26b69ef6fd09df2576ae79cb4369b7fd53b52c16595",
     "cpm-synthetic": "ccd3caea1ede2a3c1d24181cd9e3804017ced6c6cbe68a2c0871d343c315b2c2",
+    "lifting": "611488a74fe08390d8a60c317a77870801c2579fbb5a4afb84c9f877108f4151",
+    "lifting-temporal": "336cf10af766e00ffff6b341ef83eaa120835c09d5b54a26c954f8669deedc98",
+    "structnet": "4e68e80e69594e6ed5c53cca9d6eab43218503661be96be24d9ae803eb5d9fc1",
 }
 
 
@@ -62,6 +65,30 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+Device = Literal["cpu", "cuda", "auto"]
+DEVICE = "SAMEPOSE_DEVICE"  # the environment's word for where networks run
+
+
+def providers(device: str) -> list[str]:
+    """What runs a network, as onnxruntime calls it: the one place that decides.
+
+    Args:
+        device: "cpu"; "cuda", an NVIDIA GPU; or "auto": that if onnxruntime has been built for it, else the CPU.
+
+    Raises:
+        UsageError: there is no such device, or none here.
+    """
+    import onnxruntime
+
+    if device not in get_args(Device):
+        raise UsageError(f"`device` is {device!r}; expected {', '.join(get_args(Device))}")
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not there:
+        raise UsageError("`device=cuda`: the onnxruntime that is installed was built without CUDA; pip uninstall "
+                         "onnxruntime, then pip install onnxruntime-gpu; or use the CPU: `device=cpu`")
+    return [*(["CUDAExecutionProvider"] if there and device != "cpu" else []), "CPUExecutionProvider"]
+
+
 class _Opened(NamedTuple):
     session: Any
     sha256: str
@@ -75,15 +102,21 @@ class Network:
         threads: that work on one call; None: as many as onnxruntime thinks best.
         what: kind of network that is expected, for the errors.
         tapped: makes of the file's bytes those that are opened, such as `inner.with_output`.
+        device: see `providers`; by default what SAMEPOSE_DEVICE says, else the CPU.
     """
 
     def __init__(
         self, path: Path, threads: int | None = None, what: str = "network",
-        tapped: Callable[[bytes], bytes] = bytes,
+        tapped: Callable[[bytes], bytes] = bytes, device: str | None = None,
     ) -> None:
+        self._device = device or os.environ.get(DEVICE) or "cpu"
         self.path, self._threads, self._what, self._tapped = path, threads, what, tapped
         self._lock = Lock()
         self._found: _Opened | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the file itself."""
+        return type(self), (self.path, self._threads, self._what, self._tapped, self._device)
 
     @property
     def session(self) -> Any:
@@ -134,14 +167,16 @@ class Network:
     def _read(self) -> _Opened:
         import onnxruntime
 
-        data = read_weights(self.path, self._what)
+        data, chosen = read_weights(self.path, self._what), providers(self._device)
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads, options.log_severity_level = 1, 4  # errors are raised, not printed
         if self._threads:
             options.intra_op_num_threads = min(self._threads, 4 * cores())
         try:
-            session = onnxruntime.InferenceSession(self._tapped(data), options, providers=["CPUExecutionProvider"],
-                                                   enable_fallback=0)
+            session = onnxruntime.InferenceSession(self._tapped(data), options, providers=chosen, enable_fallback=0)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise self.unexpected from error
+        if self._device == "cuda" and session.get_providers()[0] != chosen[0]:
+            raise SameposeError("`device=cuda`: onnxruntime cannot reach a GPU here; check the driver, CUDA and cuDNN, "
+                                "or use the CPU: `device=cpu`")
         return _Opened(session, hashlib.sha256(data).hexdigest())

@@ -69,7 +69,7 @@ def bars(folder: Path, n: int, seed: int) -> Path:
 def test_judgements_alone_teach_what_is_alike(tmp_path: Path) -> None:
     """On bars that it never saw; before, the colour behind them misleads."""
     learned, fresh = Judgements.read(bars(tmp_path / "a", 60, 0)), Judgements.read(bars(tmp_path / "b", 30, 1))
-    recipe = ImageRecipeConfig(ImageEmbeddingConfig("paper", width=0.1, dimensions=16), STILL, batch=15)
+    recipe = ImageRecipeConfig(ImageEmbeddingConfig("paper", width=0.06, dimensions=16), STILL, batch=15)
     torch.manual_seed(0)
     before = figures_of_judgements(ImageEmbedding(recipe.model).eval(), fresh)
     loop = LoopConfig(steps=60, learning_rate=1e-2, ema=0.5, validate_every=100, threads=1)

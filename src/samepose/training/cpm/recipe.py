@@ -127,7 +127,7 @@ def train_cpm(
 def holds_cpm(run: Path) -> bool:
     """Whether a folder is a run of `train_cpm`."""
     try:
-        return "features" in json.loads((run / "config.json").read_text())["recipe"]["model"]
+        return "stages" in json.loads((run / "config.json").read_text())["recipe"]["model"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -74,7 +74,7 @@ def random_bodies(
     if config.limbs:
         points = _exchange_limbs(points, config.limbs, rng)
     if config.bones:
-        points = _vary_bones(points, config.bones, rng)
+        points = vary_bones(points, config.bones, rng)
     spine, thorax = points[:, H36M17.index("spine")], points[:, H36M17.index("thorax")]
     return points / (spine.norm(dim=1) + (thorax - spine).norm(dim=1))[:, None, None]
 
@@ -118,7 +118,7 @@ def random_views(
     distance = torch.exp(_uniform((n,), low, high, rng))
     body = body13(points, config.nose, rng)
     keypoints = _disturb(project(body, azimuth, elevation, roll, distance, xp=torch), config, rng)
-    visible = ~_hidden(n, config.hide, rng)
+    visible = ~hidden_parts(n, config.hide, rng)
     if config.detector:
         chosen = torch.nonzero(_coin(n, config.detector, rng))[:, 0]
         camera = (azimuth[chosen], elevation[chosen], roll[chosen], distance[chosen])
@@ -208,7 +208,8 @@ def _exchange_limbs(points: Tensor, share: float, rng: torch.Generator) -> Tenso
     return out
 
 
-def _vary_bones(points: Tensor, spread: float, rng: torch.Generator) -> Tensor:
+def vary_bones(points: Float[Tensor, "n 17 dim"], spread: float, rng: torch.Generator) -> Float[Tensor, "n 17 dim"]:
+    """Bones of random length, one for both sides; `dim` may hold the three coordinates of several moments."""
     n, out = len(points), points.clone()
     scales: dict[str, Tensor] = {}
     for child, parent in _TREE.items():
@@ -266,7 +267,7 @@ _HIDEABLE = [
 ] + [torch.tensor([j.startswith(side) for j in BODY13.joints]) for side in ("left", "right")]
 
 
-def _hidden(n: int, share: float, rng: torch.Generator) -> Bool[Tensor, "n 13"]:
+def hidden_parts(n: int, share: float, rng: torch.Generator) -> Bool[Tensor, "n 13"]:
     """Single joints at random, or up to two limbs, or half a body; at least four joints stay."""
     single = torch.rand((n, 13), generator=rng) < (0.35 * torch.rand((n, 1), generator=rng))
     parts = torch.stack(_HIDEABLE)

@@ -133,19 +133,21 @@ class Compare {
   showFound() {
     const { found } = this;
     const last = found.times.length - 1;
+    this.still = last === 0; // two photos
     this.range = el("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "Moment" });
     this.range.addEventListener("input", () => { this.halt(); this.show(Number(this.range.value)); });
     this.playButton = button("Play", () => this.toggle(), { icon: "play" });
     this.said = el("p", { class: "readout" });
     this.out.replaceChildren(
-      el("div", { class: "row spread" }, el("h2", {}, "Difference over time"), this.playButton),
-      el("div", { class: "strip" }, drawn(found.distance), this.range),
-      el("div", { class: "row spread small muted number" }, el("span", {}, "the higher, the more the poses differ; the line is even odds"), el("span", {}, total(found))),
-      this.said, this.worst());
+      ...(this.still ? [] : [
+        el("div", { class: "row spread" }, el("h2", {}, "Difference over time"), this.playButton),
+        el("div", { class: "strip" }, drawn(found.distance), this.range),
+        el("div", { class: "row spread small muted number" }, el("span", {}, "the higher, the more the poses differ; the line is even odds"), el("span", {}, total(found)))]),
+      this.said, ...(this.still ? [] : [this.worst()].filter(Boolean)));
     SIDES.forEach((name, k) => {
       const { scrub } = this.sides[name];
       [scrub.min, scrub.max] = [found.times[0][k], found.times[last][k]];
-      scrub.hidden = false;
+      scrub.hidden = this.still;
     });
     this.show(Math.round(Math.min(this.place, 1) * last));
   }
@@ -174,7 +176,7 @@ class Compare {
       const { footage, time, scrub } = this.sides[name];
       footage.ringed = joints.map(([joint]) => (found.mirrored && name === "b" ? crossed(joint) : joint));
       footage.show(found.times[step][k]);
-      time.hidden = false;
+      time.hidden = this.still;
       scrub.value = found.times[step][k];
       scrub.setAttribute("aria-valuetext", clock(found.times[step][k]));
       time.textContent = clock(found.times[step][k]);

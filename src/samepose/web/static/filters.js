@@ -3,7 +3,8 @@
 import { get } from "./api.js";
 import { el } from "./ui.js";
 
-const DEFAULTS = { min: "0.1", where: "", label: "", mirror: "off", distinct: "0.5", copies: "" };
+const DEFAULTS = { min: "0.1", where: "", label: "", mirror: "off", distinct: "0.5", copies: "",
+  by: "" };
 
 /** The filters of an address, all of them strings. */
 export const filtersOf = (params) =>
@@ -14,21 +15,23 @@ export const changed = (filters) =>
   Object.fromEntries(Object.entries(filters).filter(([name, value]) => value !== DEFAULTS[name]));
 
 /** The same for the body of a search; what is no number is as usual. */
-export function asBody({ min, where, label, mirror, distinct, copies }) {
+export function asBody({ min, where, label, mirror, distinct, copies, by }) {
   const number = (text, usual) => (text !== "" && Number.isFinite(+text) && +text >= 0 ? +text : +usual);
   return {
     min_score: Math.min(number(min, DEFAULTS.min), 1), distinct: number(distinct, DEFAULTS.distinct),
     mirror: ["off", "also", "only"].includes(mirror) ? mirror : "off",
     where: where || null, label: label || null, copies: copies === "1",
+    by: ["keypoints", "pixels", "both"].includes(by) ? by : null,
   };
 }
 
-/** The form; `onchange(filters)` is called whenever one is changed. */
-export function filterForm(filters, onchange) {
+/** The form; `onchange(filters)` is called whenever one is changed. `spaces` are what people can be found by. */
+export function filterForm(filters, spaces, onchange) {
   const now = { ...filters };
   const set = (name, value) => { now[name] = value; onchange({ ...now }); };
   const form = el("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
-    cutOff(now, set), mirrorChoice(now, set),
+    spaces.length > 1 ? segments("by", "Compare", { "": "Pose", pixels: "Looks", both: "Both" }, now, set) : null,
+    cutOff(now, set), segments("mirror", "Mirrored", { off: "Off", also: "Also", only: "Only" }, now, set),
     text("where", "Folder or file", "holiday/*", now, set, "folders"),
     text("label", "Label", "any", now, set, "labels"),
     field("distinct", "Seconds apart", el("input", { type: "number", id: "distinct", min: 0, step: 0.5,
@@ -49,12 +52,12 @@ function cutOff(now, set) {
     el("div", { class: "row spread" }, el("label", { for: "min" }, "At least this likely"), told), range);
 }
 
-function mirrorChoice(now, set) {
-  const names = { off: "Off", also: "Also", only: "Only" };
-  return el("fieldset", { class: "field" }, el("legend", {}, "Mirrored"),
-    el("div", { class: "segments" }, Object.entries(names).map(([value, name]) => el("label", {},
-      el("input", { type: "radio", name: "mirror", value, checked: now.mirror === value,
-        onchange: () => set("mirror", value) }), name))));
+/** One of a few; `names` are what the values are called. */
+function segments(name, title, names, now, set) {
+  return el("fieldset", { class: "field" }, el("legend", {}, title),
+    el("div", { class: "segments" }, Object.entries(names).map(([value, said]) => el("label", {},
+      el("input", { type: "radio", name, value, checked: now[name] === value,
+        onchange: () => set(name, value) }), said))));
 }
 
 function text(name, title, placeholder, now, set, list) {

@@ -1,13 +1,13 @@
 // A file of the index at a moment, with one person's joints over it; it plays, and can be rung.
 
 import { get } from "./api.js";
+import { frameUrl } from "./hover.js";
 import { bonesOf, named, skeletonGroup } from "./skeleton.js";
 import { clock, el, svg } from "./ui.js";
 
 const PLAYABLE = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", webm: "video/webm", ogv: "video/ogg" };
 const GAP = 0.5; // seconds without a sighting after which nobody is drawn
 const RING = 10; // pixels of the page that the radius of a ring has at least
-const still = (id, t) => `/api/frame/${id}.jpg?size=640&t=${Math.max(t, 0).toFixed(2)}`;
 
 /** Joints of a track of `/api/track` at a time, between two sightings in a straight line; {} where nobody is seen. */
 export function jointsAt(track, t) {
@@ -26,18 +26,18 @@ export function jointsAt(track, t) {
 }
 
 export class Footage {
-  /** `ontime` hears of each moment that is shown. */
-  constructor({ label, ontime = () => {} }) {
-    Object.assign(this, { label, ontime, medium: null, track: null, time: 0, ringed: [], run: null });
+  /** `ontime` hears of each moment that is shown; stills are at most `size` pixels wide and high. */
+  constructor({ label, ontime = () => {}, size = 640 }) {
+    Object.assign(this, { label, ontime, size, medium: null, track: null, time: 0, ringed: [], run: null });
     this.over = svg("svg", { class: "footage-joints", "aria-hidden": "true" });
     this.picture = null;
     this.element = el("div", { class: "footage" });
   }
 
-  /** Show a file as `/api/media/…/info` tells of it, and a track of it or null. */
-  async open(medium, track) {
+  /** Show a file as `/api/media/…/info` tells of it, and a track of it or null, from a moment on. */
+  async open(medium, track, time = 0) {
     this.pause();
-    Object.assign(this, { medium, track, ringed: [] });
+    Object.assign(this, { medium, track, time, ringed: [] });
     this.bones = track ? await bonesOf(track.skeleton.name) : [];
     const { width = null, height = null } = medium;
     this.element.style.aspectRatio = width ? `${width} / ${height}` : "4 / 3";
@@ -46,6 +46,13 @@ export class Footage {
     if (!medium.there) this.useNothing();
     else if (medium.kind === "video" && type && document.createElement("video").canPlayType(type)) this.useVideo();
     else this.useStills();
+  }
+
+  /** Somebody else of the same file, or the same person better known. */
+  async follow(track) {
+    this.bones = await bonesOf(track.skeleton.name);
+    this.track = track;
+    this.draw();
   }
 
   get playing() { return this.run !== null; }
@@ -62,6 +69,7 @@ export class Footage {
       "aria-label": this.label });
     this.picture.muted = true;
     this.picture.addEventListener("error", () => this.useStills(), { once: true });
+    this.picture.addEventListener("loadeddata", () => { if (!this.picture.videoWidth) this.useStills(); }, { once: true });
     this.element.replaceChildren(this.picture, this.over);
   }
 
@@ -80,7 +88,7 @@ export class Footage {
     if (this.picture?.tagName === "VIDEO") {
       if (!this.playing && Math.abs(this.picture.currentTime - t) > 0.001) this.picture.currentTime = t;
     } else if (this.picture) {
-      this.wanted = still(this.medium.id, t);
+      this.wanted = frameUrl(this.medium.id, this.medium.kind === "video" ? Math.max(t, 0) : null, this.size);
       if (this.loading === null) this.load();
     }
     this.draw();
@@ -138,6 +146,14 @@ export class Footage {
       this.run = requestAnimationFrame(step);
     };
     this.run = requestAnimationFrame(step);
+  }
+
+  /** Nothing of it is loaded any more. */
+  close() {
+    this.pause();
+    if (this.picture?.tagName !== "VIDEO") return;
+    this.picture.removeAttribute("src");
+    this.picture.load();
   }
 
   pause() {

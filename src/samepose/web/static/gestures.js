@@ -6,7 +6,7 @@ const STEP = 60; // pixels of an arrow key
 const STILL = 5; // pixels within which a press is no drag
 
 export class Gestures {
-  /** `moved()` after pan or zoom; `pointed(k, x, y)` at a point, -1 at none; `chosen(points)` by click, lasso or Enter. */
+  /** `moved()` after pan or zoom; `pointed(k, x, y)` at a point, -1 at none; `chosen(points, clicked)` by click, lasso or Enter. */
   constructor(canvas, { moved, pointed, chosen }) {
     Object.assign(this, { canvas, moved, pointed, chosen, lasso: false, scatter: null, changed: () => {} });
     this.pointers = new Map();
@@ -90,7 +90,7 @@ export class Gestures {
       this.chosen(this.scatter.inside(path));
     } else if (from && far(from, this.place(event)) <= STILL) {
       const k = this.scatter.nearest(...this.place(event));
-      this.chosen(k < 0 ? [] : [k]);
+      this.chosen(k < 0 ? [] : [k], k >= 0);
     }
   }
 

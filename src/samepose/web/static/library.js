@@ -11,7 +11,8 @@ import { button, el, problem } from "./ui.js";
 
 const PAGE = 100; // files at a time
 const LATER = 250; // milliseconds after the last key
-const KINDS = { image: ["photo", "photos"], video: ["video", "videos"], poses: ["file of poses", "files of poses"] };
+const KINDS = { image: ["photo", "photos"], video: ["video", "videos"], poses: ["file of poses", "files of poses"],
+  motion: ["clip of motion capture", "clips of motion capture"] };
 const STATUS = { done: "people found", nobody: "nobody in it", partial: "breaks off", failed: "not readable" };
 let view = null;
 

@@ -28,6 +28,16 @@ export function mirrored(pose) {
     [other(joint), { ...point, x: twice - point.x }]));
 }
 
+/** Where a joint may be that was not found: on from the bone before it, else beside what it is joined to. */
+export function guessed(joint, pose, bones) {
+  const joined = (to) => bones.filter((bone) => bone.includes(to)).map(([a, b]) => (a === to ? b : a));
+  const [near] = joined(joint).filter((other) => pose[other]);
+  const far = near && joined(near).find((other) => other !== joint && pose[other]);
+  if (far) return ["x", "y"].map((axis) => pose[near][axis] + 0.7 * (pose[near][axis] - pose[far][axis]));
+  const known = near ? [pose[near]] : Object.values(pose);
+  return ["x", "y"].map((axis) => known.reduce((sum, point) => sum + point[axis], 0) / known.length);
+}
+
 /** States to go back and forward in. */
 export class History {
   constructor(first) {

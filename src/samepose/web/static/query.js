@@ -2,13 +2,15 @@
 
 import { post, upload } from "./api.js";
 import { boxOf, Stage } from "./stage.js";
-import { History, keypointsOf, mirrored } from "./pose.js";
+import { guessed, keypointsOf, mirrored } from "./pose.js";
+import { spoken } from "./skeleton.js";
+import { Space } from "./space.js";
 import { button, clock, el, notice } from "./ui.js";
 
 /** Searches start from `onchange()`; `state` is { asked, who, history, ignore }, of search.js. */
 export class QueryPanel {
-  constructor({ bones, partsOf, onchange, onpick, onmoment, onfile }) {
-    Object.assign(this, { bones, partsOf, onchange, onmoment });
+  constructor({ joints, bones, body, partsOf, onchange, onpick, onmoment, onfile }) {
+    Object.assign(this, { joints, bones, partsOf, onchange, onmoment });
     this.stage = new Stage({ bones, onpick, onmove: (...to) => this.move(...to),
       ontoggle: (joint) => this.toggle(joint) });
     this.undo = button("", () => this.step("undo"), { icon: "undo", label: "Undo" });
@@ -21,22 +23,28 @@ export class QueryPanel {
     this.ignore = el("div", { class: "row parts", role: "group", "aria-label": "Ignore parts of the body" },
       Object.keys(partsOf).map((part) => button(part.replaceAll("_", " "), () => this.skip(part),
         { class: "part", "data-part": part })));
+    this.parts = el("details", { class: "ignore" }, el("summary", {}, "Ignore parts"), this.ignore);
     this.moment = el("input", { type: "range", id: "moment", min: 0, step: "any" });
     this.moment.addEventListener("input", () => { this.clock.textContent = clock(+this.moment.value); });
     this.moment.addEventListener("change", () => onmoment(+this.moment.value));
     this.clock = el("output", { for: "moment", class: "number" });
     this.film = el("div", { class: "moment" }, el("label", { for: "moment" }, "Moment"), this.moment, this.clock);
+    this.lacking = el("div", { class: "row lacking", role: "group", "aria-label": "Place joints that were not found" });
     this.caption = el("p", { class: "caption small muted" });
     this.few = el("p", { class: "few small", role: "status" });
+    this.space = new Space(body);
     this.root = el("section", { class: "query stack", "aria-label": "Query" },
       el("div", { class: "row spread" }, el("h1", {}, "Your pose"), sources(onfile)),
       el("div", { class: "card stage-card" }, this.stage.root, this.film,
         el("div", { class: "row tools" }, this.undo, this.redo, this.reset, mirror, this.zoom)),
-      this.caption, this.few, el("details", { class: "ignore" }, el("summary", {}, "Ignore parts"), this.ignore));
+      this.caption, this.lacking, this.few, this.space.root, this.parts);
     this.root.addEventListener("keydown", (event) => this.shortcut(event));
   }
 
   close() { this.stage.close(); }
+
+  /** By looks no parts can be ignored. */
+  looks(on) { this.parts.hidden = on; }
 
   /** Show another query, or another person of it. */
   show(state) {
@@ -81,9 +89,38 @@ export class QueryPanel {
     this.undo.disabled = !history.canUndo;
     this.redo.disabled = !history.canRedo;
     this.reset.disabled = history.now === history.first;
+    this.offer();
     for (const part of this.ignore.children) part.setAttribute("aria-pressed", String(ignore.has(part.dataset.part)));
     const shown = Object.entries(history.now).filter(([joint, { hidden }]) => !hidden && !ignored.has(joint)).length;
+    this.space.show(history.now);
     this.few.textContent = shown < 7 ? `Only ${shown} joints are compared; 7 are needed. Show some more.` : "";
+  }
+
+  /** Buttons for the joints that nobody found: a click on the picture places one; by keyboard it comes near its bone. */
+  offer() {
+    const { asked, history: { now } } = this.state;
+    const lacking = Object.keys(now).length ? this.joints.filter((joint) => !now[joint]) : [];
+    this.lacking.hidden = lacking.length === 0;
+    if (!lacking.includes(this.stage.placing)) this.stage.place(null);
+    const before = [...this.lacking.querySelectorAll("button")].map((node) => node.dataset.joint);
+    if (this.of === asked && before.join() === lacking.join()) return;
+    this.of = asked;
+    this.lacking.replaceChildren(el("span", { class: "small muted" }, "Not found; place:"), ...lacking.map((joint) =>
+      button(spoken(joint), (event) => this.chosen(joint, event.detail === 0),
+        { class: "part", "data-joint": joint, "aria-pressed": "false" })));
+  }
+
+  chosen(joint, byKeyboard) {
+    if (byKeyboard) {
+      const [x, y] = guessed(joint, this.state.history.now, this.bones);
+      this.move(joint, x, y, true);
+      this.stage.focus(joint);
+      return;
+    }
+    this.stage.place(this.stage.placing === joint ? null : joint);
+    for (const node of this.lacking.querySelectorAll("button")) {
+      node.setAttribute("aria-pressed", String(node.dataset.joint === this.stage.placing));
+    }
   }
 
   move(joint, x, y, done) {

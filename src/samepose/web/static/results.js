@@ -2,6 +2,7 @@
 
 import { downloadDialog, labelDialog, removeDialog } from "./actions.js";
 import { card, waiting } from "./card.js";
+import { navigate } from "./route.js";
 import { button, el, problem } from "./ui.js";
 
 const NOTHING = {
@@ -25,10 +26,13 @@ export class Results {
     this.end = el("div", { class: "sentinel", "aria-hidden": "true" });
     this.message = el("div", { role: "status" });
     this.chosen = el("span", { class: "number" });
+    this.compare = button("Compare", () => navigate("compare", Object.fromEntries(
+      this.order().filter((id) => this.selected.has(id)).map((id, k) => ["ab"[k], id]))), { icon: "film" });
     this.bar = el("div", { class: "bar row", role: "region", "aria-label": "Selected results", hidden: true },
       this.chosen,
       button("Label", () => labelDialog(this.picked(), (label) => this.relabel(label)), { icon: "label" }),
       button("Download", () => downloadDialog(this.body(), this.order(), [...this.selected]), { icon: "download" }),
+      this.compare,
       button("Remove", () => removeDialog(this.picked(), () => this.drop()), { icon: "remove" }),
       button("", () => this.clear(), { icon: "close", label: "Select nothing", class: "quiet" }));
     this.root = el("section", { class: "results stack", "aria-label": "Results" },
@@ -123,6 +127,7 @@ export class Results {
   told() {
     this.count.textContent = this.results.size ? `${this.results.size}${this.next === null ? "" : "+"}` : "";
     this.bar.hidden = this.selected.size === 0;
+    this.compare.hidden = this.selected.size !== 2;
     this.chosen.textContent = `${this.selected.size} selected`;
   }
 

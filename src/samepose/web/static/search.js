@@ -110,15 +110,24 @@ class SearchView {
     this.state = { asked, who: person, history, ignore };
     if (!this.panel) this.build();
     this.panel.show(this.state);
+    this.panel.looks(this.byLooks);
     this.search({ push });
   }
 
+  /** What is compared are pictures, alone or too; joints cannot be ignored in these. */
+  get byLooks() { return ["pixels", "both"].includes(this.filters.by); }
+
   build() {
-    this.panel = new QueryPanel({ bones: this.bones, partsOf: this.told.parts, onchange: () => this.later(),
+    const body = this.told.skeletons.find(({ name }) => name === "H36M17");
+    this.panel = new QueryPanel({ joints: this.joints, bones: this.bones, body, partsOf: this.told.parts, onchange: () => this.later(),
       onpick: (who) => this.use(this.state.asked, { who }), onmoment: (at) => this.moment(at),
       onfile: (file) => this.start(file) });
     this.results = new Results({ page: (offset) => this.page(offset), body: () => this.body() });
-    const form = filterForm(this.filters, (filters) => { this.filters = filters; this.search({ push: true }); });
+    const form = filterForm(this.filters, this.told.spaces, (filters) => {
+      this.filters = filters;
+      this.panel.looks(this.byLooks);
+      this.search({ push: true });
+    });
     const filters = el("details", { class: "card filter-card", open: matchMedia("(min-width: 900px)").matches },
       el("summary", {}, icon("filter"), "Filters"), form);
     this.root.replaceChildren(el("div", { class: "search-view" }, this.panel.root, filters, this.results.root));
@@ -148,8 +157,8 @@ class SearchView {
     const { asked, who, history, ignore } = this.state;
     const id = asked.people[who]?.id;
     const whom = id && asked.kind === "person" && history.now === history.first ? { person: id }
-      : { keypoints: keypointsOf(history.now), skeleton: "BODY13", ...(asked.query ? { query: asked.query } : {}) };
-    return { ...whom, ...asBody(this.filters), ignore: [...ignore] };
+      : { keypoints: keypointsOf(history.now), skeleton: "BODY13", ...(asked.query ? { query: asked.query, ...(asked.coded ? {} : { who }) } : {}) };
+    return { ...whom, ...asBody(this.filters), ignore: this.byLooks ? [] : [...ignore] };
   }
 
   async search({ push = false } = {}) {
@@ -211,7 +220,7 @@ class SearchView {
 function fromCode({ pose, width, height }, query) {
   const known = /^[\w-]{22}$/.test(query ?? "") ? query : null;
   const keypoints = Object.fromEntries(Object.entries(pose).map(([joint, { x, y, score }]) => [joint, [x, y, score]]));
-  return { query: known, kind: "image", source: "shared pose", media: null, time: null, duration: null,
+  return { query: known, coded: true, kind: "image", source: "shared pose", media: null, time: null, duration: null,
     picture: { url: known ? `/api/query/${known}/picture.jpg` : null, width, height },
     people: [{ person: 0, id: null, score: 1, box: null, keypoints, skeleton: "BODY13" }] };
 }

@@ -28,11 +28,11 @@ export class Selection {
       form, this.links, this.list, this.more);
   }
 
-  /** Show these people, by id. */
-  show(ids) {
+  /** Show these people, by id; `name` is what they are, if they are something. */
+  show(ids, name = "") {
     Object.assign(this, { ids, shown: 0 });
     this.element.hidden = ids.length === 0;
-    this.title.textContent = `${ids.length.toLocaleString()} ${ids.length === 1 ? "person" : "people"} chosen`;
+    this.title.textContent = `${name}${ids.length.toLocaleString()} ${ids.length === 1 ? "person" : "people"} chosen`;
     this.list.replaceChildren();
     this.links.hidden = ids.length !== 2;
     this.links.replaceChildren(...(ids.length === 2

@@ -1,16 +1,12 @@
 // People as sticks: the person's left orange, right blue, middle white, on a dark outline. As the library draws them.
 
 import { session } from "./api.js";
+import { side } from "./figure.js"; // of the room `report`, which writes pages with figures too
 import { svg } from "./ui.js";
 
-export const COLOURS = { left: "#ff8c00", right: "#0082ff", middle: "#f0f0f0", outline: "#141414" };
-const SURE = 0.25; // joints that score less are not drawn
+export { side };
 
-/** "left", "right" or "middle": a bone is of a side if none of its ends is of the other. */
-export function side(...joints) {
-  const sides = new Set(joints.map((joint) => joint.split("_")[0]).filter((s) => s === "left" || s === "right"));
-  return sides.size === 1 ? [...sides][0] : "middle";
-}
+const SURE = 0.25; // joints that score less are not drawn
 
 /** "left_elbow" as people say it. */
 export const spoken = (joint) => joint.replaceAll("_", " ");
@@ -29,40 +25,6 @@ export function seen(keypoints, below = SURE) {
 /** Joints by name of one row of `/api/track`; what is not seen is left out. */
 export function named(joints, row) {
   return Object.fromEntries(joints.map((joint, k) => [joint, row[k]]).filter(([, point]) => point));
-}
-
-/**
- * Draw one person on a canvas.
- * `place` takes x, y of the picture to x, y of the canvas; `width` is that of a bone, in pixels of the canvas.
- * `ringed` are joints to be ringed.
- */
-export function drawSkeleton(context, keypoints, bones, place, { width = 3, ringed = [], below = SURE } = {}) {
-  const at = new Map(seen(keypoints, below).map(([joint, [x, y]]) => [joint, place(x, y)]));
-  context.lineCap = "round";
-  for (const [thick, plain] of [[width * 1.9, COLOURS.outline], [width, null]]) {
-    for (const [a, b] of bones) {
-      if (!at.has(a) || !at.has(b)) continue;
-      context.strokeStyle = plain ?? COLOURS[side(a, b)];
-      context.lineWidth = thick;
-      context.beginPath();
-      context.moveTo(...at.get(a));
-      context.lineTo(...at.get(b));
-      context.stroke();
-    }
-    for (const [joint, [x, y]] of at) {
-      context.fillStyle = plain ?? COLOURS[side(joint)];
-      context.beginPath();
-      context.arc(x, y, thick * 0.9, 0, 2 * Math.PI);
-      context.fill();
-    }
-  }
-  context.strokeStyle = "#ff2d6f";
-  context.lineWidth = width * 0.8;
-  for (const joint of ringed.filter((name) => at.has(name))) {
-    context.beginPath();
-    context.arc(...at.get(joint), width * 3.5, 0, 2 * Math.PI);
-    context.stroke();
-  }
 }
 
 /**

@@ -21,6 +21,8 @@ export class Stage {
     this.joints = svg("g", {});
     this.svg = svg("svg", { class: "board", role: "group", "aria-label": "Picture of the query",
       "aria-describedby": "stage-help" }, this.picture, this.people, this.skeleton, this.joints);
+    this.placing = null; // the joint that the next click places
+    this.svg.addEventListener("pointerdown", (event) => this.put(event), { capture: true });
     this.root = el("div", { class: "stage" }, this.svg, el("p", { id: "stage-help", class: "hidden-text" },
       "Arrow keys move a joint, with Shift further; Space hides or shows it; Control Z takes a step back."));
     this.watch = new ResizeObserver(() => this.fit());
@@ -107,6 +109,8 @@ export class Stage {
     this.joints.append(group);
     group.addEventListener("keydown", (event) => this.press(joint, event));
     group.addEventListener("pointerdown", (event) => this.grab(joint, event));
+    // A finger on a joint does not scroll the page; `touch-action` does not hold for groups of an SVG.
+    group.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     group.addEventListener("click", (event) => { if (event.detail === 0) this.ontoggle(joint); }); // a screen reader's
     return { group, knob, reach };
   }
@@ -121,7 +125,7 @@ export class Stage {
     } else if (pressed(event)) this.ontoggle(joint);
   }
 
-  grab(joint, event) {
+  grab(joint, event, { placed = false } = {}) {
     if (event.button !== 0) return;
     event.preventDefault();
     const { group } = this.handles.get(joint);
@@ -142,12 +146,32 @@ export class Stage {
         group.removeEventListener(kind, listener);
       }
       if (moved) this.onmove(joint, this.pose[joint].x, this.pose[joint].y, true);
-      else if (ending.type === "pointerup") this.ontoggle(joint);
+      else if (ending.type === "pointerup" && !placed) this.ontoggle(joint);
     };
     group.addEventListener("pointermove", move);
     group.addEventListener("pointerup", drop);
     group.addEventListener("pointercancel", drop);
   }
+
+  /** The next click on the picture places a joint; null: none. */
+  place(joint) {
+    this.placing = joint;
+    this.svg.classList.toggle("placing", joint !== null);
+  }
+
+  put(event) {
+    if (this.placing === null || event.button !== 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const joint = this.placing;
+    const { x, y } = this.at(event);
+    this.place(null);
+    this.onmove(joint, x, y, true);
+    this.focus(joint);
+    this.grab(joint, event, { placed: true }); // so that it can be drawn on at once
+  }
+
+  focus(joint) { this.handles.get(joint)?.group.focus({ preventScroll: true }); }
 
   /** Where a pointer is, in pixels of the picture. */
   at(event) {

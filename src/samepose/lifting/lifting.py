@@ -1,0 +1,241 @@
+"""2D poses to 3D by the exported networks: one for single pictures, one for a track. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.errors import SameposeError, UsageError
+from samepose.lifting.features import features, mirrored_features
+from samepose.lifting.lifted import MIN_JOINTS, Lifted, grounded, keypoints_of, liftable, stature, upright
+from samepose.poses import Poses
+from samepose.skeleton import BODY13, H36M17
+from samepose.weights import Network, weight_file
+
+RATE = 30.0  # frames per second of the motion that the temporal network has learned
+_GAP = 0.25  # seconds between two sightings over which joints are taken to move in a straight line
+_BATCH = 256
+_HEIGHTS = (0.3, 3.0)  # metres
+
+
+@dataclass(frozen=True)
+class LiftingInfo:
+    """What an exported network carries besides its weights.
+
+    Attributes:
+        name: network and version.
+        window: frames that a pose is told from, 30 a second.
+        subjects: people of the motion capture it was trained on.
+    """
+
+    name: str
+    window: int
+    subjects: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """As stored in the ONNX file's metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> LiftingInfo:
+        """The inverse of `to_json`; KeyError, TypeError or ValueError when it is not one."""
+        fields = json.loads(text)
+        return cls(str(fields["name"]), int(fields["window"]), tuple(map(str, fields["subjects"])))
+
+
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
+    """What a network says of single moments.
+
+    Attributes:
+        poses: H36M17 about the pelvis in axes of the camera (x right, y down, z away), torso lengths; likeliest first.
+        weights: probabilities, falling, sum 1.
+        spread: standard deviation of each joint of each hypothesis along one axis, torso lengths.
+        up: against gravity, unit length.
+    """
+
+    poses: Float[np.ndarray, "n hypothesis 17 3"]
+    weights: Float[np.ndarray, "n hypothesis"]
+    spread: Float[np.ndarray, "n hypothesis 17"]
+    up: Float[np.ndarray, "n 3"]
+
+
+class LiftingNetwork:
+    """One exported network.
+
+    Attributes:
+        info: what the file says about itself.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._network = Network(path, threads, "lifting model")
+        try:
+            self.info = LiftingInfo.from_json(self._network.facts["samepose"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise self._network.unexpected from error
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return self._network.sha256
+
+    def run(self, keypoints: Float[np.ndarray, "n frame 13 2"]) -> Hypotheses:
+        """The pose in the middle of each window.
+
+        Args:
+            keypoints: BODY13, any unit, x right and y down, NaN where missing; `info.window` frames.
+        """
+        return self.told(features(keypoints))
+
+    def told(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
+        """The same from `features`: what the network says of the picture and of its mirror image, agreed."""
+        return agreed(self._once(x), _mirrored(self._once(mirrored_features(x))))
+
+    def _once(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
+        names = ["poses", "weights", "spread", "up"]
+        parts = [self._network.run(names, {"x": x[k : k + _BATCH]}) for k in range(0, max(len(x), 1), _BATCH)]
+        poses, weights, spread, up = (np.concatenate([p[k] for p in parts])[:, 0] for k in range(4))
+        return _ranked(poses, weights, spread, up)
+
+
+def agreed(one: Hypotheses, other: Hypotheses) -> Hypotheses:
+    """The mean of two opinions: of each hypothesis and the nearest of the other's, so that modes stay apart."""
+    apart = np.linalg.norm(one.poses[:, :, None] - other.poses[:, None], axis=-1).mean(axis=-1)
+    rows, near = np.arange(len(apart))[:, None], apart.argmin(axis=2)
+    weights = one.weights + other.weights[rows, near]
+    up = one.up + other.up
+    return _ranked(
+        (one.poses + other.poses[rows, near]) / 2, weights / weights.sum(axis=1, keepdims=True),
+        np.sqrt((one.spread**2 + other.spread[rows, near] ** 2) / 2),
+        up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6))
+
+
+def _mirrored(said: Hypotheses) -> Hypotheses:
+    order, flip = H36M17.mirror, np.array([-1, 1, 1], np.float32)
+    return Hypotheses(said.poses[:, :, order] * flip, said.weights, said.spread[:, :, order], said.up * flip)
+
+
+def _ranked(poses: np.ndarray, weights: np.ndarray, spread: np.ndarray, up: np.ndarray) -> Hypotheses:
+    """The likeliest first."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    rows = np.arange(len(order))[:, None]
+    return Hypotheses(poses[rows, order], weights[rows, order], spread[rows, order], up)
+
+
+class LiftingModel:
+    """Lifting from 2D keypoints: photos by single frames, a person's track also by the frames around each moment."""
+
+    def __init__(self, single: LiftingNetwork, temporal: LiftingNetwork) -> None:
+        self.single, self.temporal = single, temporal
+
+    @property
+    def name(self) -> str:
+        """Of both networks."""
+        return f"{self.single.info.name}+{self.temporal.info.name}"
+
+    def lift(self, poses: Poses, height: float = 1.7) -> Lifted:
+        """Lift 2D poses; those that carry times are lifted by their tracks.
+
+        Args:
+            poses: of any skeleton that has BODY13's joints, pixels.
+            height: of the people when they stand, metres.
+
+        Returns:
+            A pose for each, in order. A pose with too few joints gets what the moments around it tell, or in a photo
+            a guess: leave it out (`liftable`).
+
+        Raises:
+            UsageError: 3D poses, or a height that no person has.
+            SameposeError: nobody has enough joints.
+        """
+        if poses.points.shape[-1] != 2:
+            raise UsageError("the poses are 3D already; give 2D poses in pixels")
+        if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
+            raise UsageError(f"`height` is {height:g}; give metres from {_HEIGHTS[0]:g} to {_HEIGHTS[1]:g}")
+        keypoints, enough = keypoints_of(poses), liftable(poses)
+        if not enough.any():
+            most = int((~np.isnan(keypoints[..., 0])).sum(axis=1).max(initial=0))
+            raise SameposeError(f"at most {most} of {len(BODY13)} joints are known of anybody, and {MIN_JOINTS} are "
+                                "needed; choose another `person` or picture")
+        if np.isnan(poses.times).all():
+            return _placed(poses, self.single.run(keypoints[:, None]), height)
+        parts, rows = [], []
+        for track in np.unique(poses.tracks):
+            mine = np.flatnonzero(poses.tracks == track)
+            mine = mine[np.argsort(poses.times[mine], kind="stable")]
+            rows.append(mine)
+            parts.append(self._track(poses[mine], keypoints[mine], height))
+        back = np.argsort(np.concatenate(rows))
+        return Lifted(
+            Poses.concatenate([p.poses for p in parts])[back], np.concatenate([p.alternatives for p in parts])[back],
+            np.concatenate([p.weights for p in parts])[back], np.concatenate([p.spread for p in parts])[back])
+
+    def _track(self, poses: Poses, keypoints: Float[np.ndarray, "n 13 2"], height: float) -> Lifted:
+        """One person's moments; the camera is taken not to tilt meanwhile, so up is the same in all."""
+        clear = liftable(poses)
+        if clear.sum() < 2:  # nothing moves, or nothing is known of how
+            return _placed(poses, self.single.run(keypoints[:, None]), height, together=True)
+        window = self.temporal.info.window
+        around = moments_around(keypoints[clear], poses.times[clear], poses.times, window)
+        said = agreed(self.temporal.run(around), self.single.run(around[:, window // 2 : window // 2 + 1]))
+        up = said.up.mean(axis=0)
+        level = np.broadcast_to(up / max(float(np.linalg.norm(up)), 1e-6), said.up.shape)
+        return _placed(poses, Hypotheses(said.poses, said.weights, said.spread, level), height, together=True)
+
+
+@cache
+def load_lifter(threads: int | None = None) -> LiftingModel:
+    """The shipped networks.
+
+    Raises:
+        SameposeError: a file is missing or damaged.
+    """
+    single, temporal = (LiftingNetwork(weight_file(name), threads) for name in ("lifting", "lifting-temporal"))
+    return LiftingModel(single, temporal)
+
+
+def moments_around(
+    keypoints: Float[np.ndarray, "m 13 2"], times: Float[np.ndarray, " m"], at: Float[np.ndarray, " n"], window: int,
+) -> Float[np.ndarray, "n window 13 2"]:
+    """What is seen at 30 moments a second around each time, whatever rate the sightings have.
+
+    Between two sightings at most a quarter of a second apart joints move in a straight line, else the nearer counts; so
+    it does for a joint that only one of them shows. Before the first and after the last sighting nothing moves.
+
+    Args:
+        times: of the sightings, at least two, seconds, rising.
+    """
+    wanted = at[:, None] + (np.arange(window) - window // 2) / RATE
+    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+    before = after - 1
+    gap = np.maximum(times[after] - times[before], 1e-9)
+    share = np.clip((wanted - times[before]) / gap, 0, 1)
+    share = np.where(gap > _GAP, np.round(share), share)[..., None, None]
+    a, b = keypoints[before], keypoints[after]
+    nearer = np.where(share < 0.5, a, b)
+    between = a + (b - a) * share
+    out: np.ndarray = np.where(np.isnan(between), nearer, between).astype(np.float32)
+    return out
+
+
+def _placed(poses: Poses, said: Hypotheses, height: float, *, together: bool = False) -> Lifted:
+    """In metres, upright, on the floor.
+
+    Args:
+        together: all are one person, whose bones are as long in all.
+    """
+    likely = said.poses[:, 0].astype(np.float64)
+    size = [stature(likely)] * len(likely) if together else [stature(pose[None]) for pose in likely]
+    scale = (height / np.maximum(size, 1e-6))[:, None, None, None]
+    turn = upright(said.up.astype(np.float64))[:, None]
+    points = grounded(scale * (said.poses @ turn.swapaxes(-1, -2))).astype(np.float32)
+    away = ((said.poses - said.poses[:, :1]) ** 2).sum(axis=-1) / 3 + said.spread**2
+    spread = np.sqrt((said.weights[..., None] * away).sum(axis=1)) * scale[:, 0, 0]
+    made = Poses.of(points[:, 0], H36M17, scores=np.exp(-spread / (0.1 * height)), person_scores=poses.person_scores,
+                    frames=poses.frames, times=poses.times, tracks=poses.tracks, unit="metre", fps=poses.fps)
+    return Lifted(made, points, said.weights, spread.astype(np.float32))
