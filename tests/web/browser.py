@@ -73,19 +73,28 @@ class Served:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._said = folder / "server.log"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         here = Path(__file__).resolve()
         paths = [here.parents[1], here.parents[2] / "src", os.environ.get("PYTHONPATH", "")]
-        self._process = subprocess.Popen(
-            [sys.executable, str(here), str(self.folder / "index"), str(self.port), *filter(None, [self.token])],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path)})
+        with self._said.open("ab") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", str(here), str(self.folder / "index"), str(self.port),
+                 *filter(None, [self.token])], stdout=said, stderr=said,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path)})
         until = time.monotonic() + _PATIENCE
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                pytest.fail("the server of the page's tests did not start")
+            if (ended := self.ended()) or time.monotonic() > until:
+                pytest.fail(f"the server of the page's tests did not start: {ended}")
             time.sleep(0.1)
+
+    def ended(self) -> str | None:
+        """How the server ended by itself, with the last it said; None while it runs or when it was killed here."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        return f"exit {self._process.returncode}; {self._said.read_text(errors='replace')[-4000:]}"
 
     def kill(self) -> None:
         """As when somebody pulls the plug."""
@@ -154,9 +163,12 @@ def tab(chromium: Browser, library_served: Served) -> Iterator[OpenTab]:
         page.goto(f"{library_served.url}/{address}", wait_until="commit")
         return page
 
+    if library_served.ended():  # in an earlier test, which said so
+        library_served.start()
     yield opened_at
     for context in contexts:
         context.close()
+    assert not (ended := library_served.ended()), ended
     assert not wrong
 
 

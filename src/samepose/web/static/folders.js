@@ -37,6 +37,7 @@ export function addFolder(started) {
     }
     go.disabled = false;
     path.value = here.path;
+    if (document.activeElement === path) path.select(); // who begins to type now means another folder
     told.textContent = `${here.media.toLocaleString()} photos and videos here, ${here.folders.length.toLocaleString()} folders`;
     const inside = here.path.endsWith("/") ? here.path : `${here.path}/`;
     const entry = (name, place, shape) => el("li", {}, button(name, () => show(place), { icon: shape, class: "quiet" }));
