@@ -5,6 +5,7 @@
 The people are made up, as in benchmarks/search_million.py; the store is moto's S3 on this machine, behind a proxy that
 counts requests and answers each after a delay. A search within two seconds of the one before does not ask whether the
 index has changed; after that it does. Every query is new, so other partitions of the vector index are read each time.
+Then the same with a copy of the index on this machine's disk (`Index.open(…, copies=FOLDER)`).
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ def main() -> None:
         told("new queries, at once", [counted(store, index, queries[k], 0) for k in rest])
         told("the same queries again", [counted(store, index, queries[k], 0) for k in rest])
         told("new queries, after two seconds", [counted(store, index, queries[k], 1.1 * _STALE) for k in range(5, 15)])
+        before, start = len(store.requests), time.perf_counter()
+        index = Index.open("s3://bucket/index", embedder=embedder, copies=Path(temporary) / "copies")
+        took = time.perf_counter() - start
+        print(f"a copy on the disk: {len(store.requests) - before} requests, {took:.1f} s to make it")
+        for k in range(5):
+            index.search(queries[k])
+        told("copy: new queries, at once", [counted(store, index, queries[k], 0) for k in rest])
+        told("copy: new queries, after two seconds",
+             [counted(store, index, queries[k], 1.1 * _STALE) for k in range(5, 15)])
 
 
 def counted(store: ObjectStore, index: Index, query: object, wait: float) -> tuple[int, int, float]:
@@ -65,7 +75,7 @@ def counted(store: ObjectStore, index: Index, query: object, wait: float) -> tup
 def told(name: str, found: list[tuple[int, int, float]]) -> None:
     """One line: medians and largest."""
     requests, indices, times = zip(*found)
-    print(f"{name:34s}{statistics.median(requests):6.0f} requests ({max(requests)} at most; "
+    print(f"{name:38s}{statistics.median(requests):6.0f} requests ({max(requests)} at most; "
           f"{statistics.median(indices):.0f} for indices)"
           f"{statistics.median(times):9.1f} ms ({max(times):.1f} at most)")
 

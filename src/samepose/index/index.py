@@ -66,6 +66,7 @@ class Index(Contents):
         embedder: Embedder | None = None,
         embedding: Embedding | None = None,
         image_embedder: ImageEmbedder | None = None,
+        copies: PathLike | None = None,
         threads: int | None = None,
     ) -> Index:
         """Open an index; cheap, no table is read, and no network is loaded before it is needed.
@@ -81,17 +82,21 @@ class Index(Contents):
             embedding: of a new index: what people will be found by. "keypoints", the default, needs their joints;
                 "pixels" only their pictures; or "both". Of an index that is there: what it is expected to have.
             image_embedder: makes pictures of people comparable, as `embedder` does poses.
+            copies: folder in which a copy of an index at a URI is kept and searched; one process has it to itself. The
+                copy is at most two seconds behind, and changes go to the index.
             threads: of the default detector and embedders; all cores by default.
 
         Raises:
+            UsageError: `copies` for an index on this disk.
             StoreError: there is no index, it is damaged or of a later version; it cannot be made; or its people are not
                 found by what was expected.
         """
         uri, models = os.fspath(uri), Models(embedder, image_embedder, threads)
+        place = None if copies is None else Path(copies)
         if create and not exists(uri):
             spaces = [models.space(name) for name in spaces_meant(embedding or "keypoints")]
-            return cls(Store.create(uri, spaces, Path(root or ".").resolve()), detector, models, threads)
-        store = Store(uri)
+            return cls(Store.create(uri, spaces, Path(root or ".").resolve(), place), detector, models, threads)
+        store = Store(uri, place)
         have = tuple(space.name for space in store.spaces)
         if embedding is not None and set(have) != set(spaces_meant(embedding)):
             raise StoreError(f"{uri}: its people are found by {' and '.join(have)}; change that with "

@@ -112,11 +112,11 @@ def damage(folder: Path | None, error: BaseException) -> str | None:
         manifests = list((table / "_versions").glob("*.manifest"))
         if not manifests:
             return f"{table.name} has no manifest"
-        newest = min(manifests, key=_age)
+        newest = min(manifests, key=manifest_age)
         if not _ends_well(newest):
             return f"{table.name}/_versions/{newest.name} is cut or overwritten"
         # It also names files that its last change replaced; these may be gone, unless the store has asked for one.
-        for file in (table / "data" / name for name in _named(newest)):
+        for file in (table / "data" / name for name in named_in(newest)):
             if not file.exists() and f"data/{file.name}" in text:
                 return f"{table.name}/data/{file.name} is missing"
             if file.exists() and not _ends_well(file):
@@ -130,13 +130,13 @@ _DATA_FILE = re.compile(rb"[0-9a-zA-Z-]{20,}\.lance")
 _PROOFS = ("is outside file of size", "failed to decode Protobuf", "orrupt file", "checksum mismatch")
 
 
-def _named(manifest: Path) -> list[str]:
+def named_in(manifest: Path) -> list[str]:
     """The data files that a manifest names; before each name stands its length, which may look like a digit."""
     found = {m[1:] if m[0] == len(m) - 1 else m for m in _DATA_FILE.findall(manifest.read_bytes())}
     return sorted(name.decode() for name in found)
 
 
-def _age(manifest: Path) -> int:
+def manifest_age(manifest: Path) -> int:
     """Smaller for newer ones: Lance names manifests 2**64 - 1 - version, or by the version itself in old tables."""
     number = int(manifest.stem) if manifest.stem.isdigit() else 1 << 64
     return number if number > 1 << 63 else (1 << 64) - number
@@ -153,8 +153,9 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def connect(uri: str, stale: float = 0.0) -> Any:
-    """A LanceDB connection that reads the latest state, or one of at most so many seconds ago.
+def connect(uri: str, stale: float | None = 0.0) -> Any:
+    """A LanceDB connection that reads the latest state, one of at most so many seconds ago, or (None) always the one
+    that was there when a table was opened.
 
     To ask for the latest takes a request for each access to a table: nothing in a folder, most of the time of a search
     in an object store.
@@ -165,7 +166,8 @@ def connect(uri: str, stale: float = 0.0) -> Any:
 
     with store_errors(uri):
         options = None if local_folder(uri) is not None else _patience()
-        return lancedb.connect(uri, read_consistency_interval=timedelta(seconds=stale), storage_options=options)
+        interval = None if stale is None else timedelta(seconds=stale)
+        return lancedb.connect(uri, read_consistency_interval=interval, storage_options=options)
 
 
 def _patience() -> dict[str, str]:

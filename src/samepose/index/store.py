@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from jaxtyping import Float32
 
 from samepose.errors import StoreError
 from samepose.index.catalogue import Catalogue
+from samepose.index.copied import Copy
 from samepose.index.lock import write_lock
 from samepose.index.place import committed, connect, exists, local_folder, root_facts, root_of, store_errors
 from samepose.index.records import Info
@@ -40,20 +42,19 @@ _FEW = 1000  # media that are asked for by id, not picked from the whole table
 class Store:
     """The two opened tables. Reading needs no lock; every change is made inside `with store.writing():`."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, copies: Path | None = None) -> None:
         self.uri, self.folder = uri, local_folder(uri)
         if not exists(uri):
             raise StoreError(f"{uri}: no index here; make one with `create=True`")
         self._catalogue: tuple[int, Catalogue] | None = None
         self._turns = None if self.folder is not None else Turns(uri)
-        db = connect(uri, _STALE if self.folder is None else 0.0)
-        with store_errors(uri):
-            self.people, self.media = db.open_table("people"), db.open_table("media")
+        self._copy = None if copies is None else Copy(uri, copies, _STALE)
+        self._changing, self._counting = 0, Lock()  # threads that change the index, which read the index itself
         self._check_format()
         self.root = root_of(uri, self.facts, self.metadata["root"])  # that stored paths are relative to
 
     @classmethod
-    def create(cls, uri: str, spaces: Sequence[Space], root: Path) -> Store:
+    def create(cls, uri: str, spaces: Sequence[Space], root: Path, copies: Path | None = None) -> Store:
         """Make an empty index, or what is missing of one whose creation was killed, and open it."""
         folder, db = local_folder(uri), connect(uri)
         with store_errors(uri):
@@ -68,7 +69,36 @@ class Store:
                             committed(uri, partial(db.create_table, name, schema=schema, exist_ok=True))
                         else:
                             db.create_table(name, schema=schema, mode="overwrite" if name in remains else "create")
-        return cls(uri)  # `media` came last: it marks the index as whole
+        return cls(uri, copies)  # `media` came last: it marks the index as whole
+
+    @cached_property
+    def _tables(self) -> tuple[Any, Any]:
+        db = connect(self.uri, _STALE if self.folder is None else 0.0)
+        with store_errors(self.uri):
+            return db.open_table("people"), db.open_table("media")
+
+    @property
+    def people(self) -> Any:
+        """The table of people: the index's own, or a copy's while nothing is being changed."""
+        return (self._tables if self._copy is None or self._changing else self._copy.tables())[0]
+
+    @property
+    def media(self) -> Any:
+        """Likewise that of media."""
+        return (self._tables if self._copy is None or self._changing else self._copy.tables())[1]
+
+    @contextmanager
+    def _itself(self) -> Iterator[None]:
+        """Within it the index is read, not a copy, which is behind afterwards."""
+        with self._counting:
+            self._changing += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._changing -= 1
+            if self._copy is not None:
+                self._copy.expire()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -237,7 +267,7 @@ class Store:
         """
         from samepose.index.upkeep import maintain, recover
 
-        with write_lock(self.folder), nullcontext() if shared else self.turn():
+        with write_lock(self.folder), self._itself(), nullcontext() if shared else self.turn():
             with self.turn():
                 upgrade(self)
                 if self.folder is not None:  # else whoever takes a turn from a dead writer has done it
@@ -261,7 +291,7 @@ class Store:
         if self._turns is None:
             yield
             return
-        with self._turns.taken() as inherited:
+        with self._itself(), self._turns.taken() as inherited:
             if inherited is not None:  # else within another turn
                 with store_errors(self.uri):
                     self.people.checkout_latest()

@@ -33,17 +33,17 @@ _FAILURES: dict[int | str, dict[str, Any]] = {"4XX": {"model": Failure}, "5XX": 
 
 def create_app(
     uri: str, gate: Gate | None = None, *, threads: int | None = None, detector: Detector | None = None,
-    embedder: Embedder | None = None, warm: bool = False,
+    embedder: Embedder | None = None, copies: str | None = None, warm: bool = False,
 ) -> FastAPI:
     """The page and API of an index, which need not be there yet.
 
     Args:
         uri: of the index.
         gate: what the server answers to; by default this computer, without a token.
-        threads, detector, embedder: see `Index.open`.
+        threads, detector, embedder, copies: see `Index.open`.
         warm: load what the first search will need as soon as the server answers.
     """
-    service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder)
+    service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder, copies=copies)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

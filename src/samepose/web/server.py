@@ -41,20 +41,26 @@ class Server:
     listening: socket.socket
 
     @classmethod
-    def bind(cls, uri: str, host: str, port: int, token: str | None, *, threads: int | None = None) -> Server:
-        """Take the port.
+    def bind(cls, uri: str, host: str, port: int, token: str | None, *, copies: str | None = None,
+             threads: int | None = None) -> Server:
+        """Take the port, and bring the copy of a remote index up to date.
+
+        Args:
+            copies: see `Index.open`.
 
         Raises:
-            UsageError: the token is easily guessed, or there is no such address.
-            SameposeError: the port is in use, or not permitted.
+            UsageError: the token is easily guessed, or there is no such address; `copies` for an index on this disk.
+            SameposeError: the port is in use, or not permitted; the index cannot be copied.
         """
         gate = Gate(host, checked_token(host, token))
         taken = _bound(host, port)
         number = taken.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         secret = "" if gate.token is None else f"?token={quote(gate.token)}"
-        return cls(create_app(uri, gate, threads=threads, warm=True), gate, f"http://{shown}:{number}/{secret}",
-                   Index.exists(uri), taken)
+        app, there = create_app(uri, gate, threads=threads, copies=copies, warm=True), Index.exists(uri)
+        if copies is not None and there:
+            app.state.service.index()
+        return cls(app, gate, f"http://{shown}:{number}/{secret}", there, taken)
 
     def run(self, say: Callable[[str], None], *, open_page: bool = False) -> None:
         """Answer until it is interrupted.

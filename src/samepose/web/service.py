@@ -42,9 +42,9 @@ class Service:
 
     def __init__(
         self, uri: str, gate: Gate, *, threads: int | None = None, detector: Detector | None = None,
-        embedder: Embedder | None = None,
+        embedder: Embedder | None = None, copies: str | None = None,
     ) -> None:
-        self.uri, self.gate, self.threads = uri, gate, threads
+        self.uri, self.gate, self.threads, self.copies = uri, gate, threads, copies
         self._given, self._embedder = detector, embedder
         self._index: Index | None = None
         self._place: tuple[int, int] | None = None
@@ -79,7 +79,8 @@ class Service:
             place = _identity(self.uri)
             if self._index is None or place != self._place:
                 self._index, self._place = None, place
-                self._index = Index.open(self.uri, detector=self._given, embedder=self.embedder, threads=self.threads)
+                self._index = Index.open(self.uri, detector=self._given, embedder=self.embedder,
+                                         copies=self.copies, threads=self.threads)
             return self._index
 
     @property
