@@ -13,6 +13,7 @@ from samepose.errors import StoreError, UsageError
 from samepose.index import Index, copied, turns
 from samepose.index import store as index_store
 from samepose.media import remote
+from samepose.web.server import Server
 
 pytest.importorskip("moto", reason="COPIES OF REMOTE INDICES ARE NOT TESTED: pip install 'moto[server]'")
 from object_store import object_store
@@ -146,6 +147,8 @@ def test_wrong_use_is_told_in_one_line(store, media, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="is on this disk"):
         opened(tmp_path / "ix").add(media)
         Index.open(tmp_path / "ix", copies=tmp_path / "copies")
+    with pytest.raises(UsageError, match="is on this disk"):  # whether there is one or not
+        Server.bind(str(tmp_path / "none"), "127.0.0.1", 0, None, copies=str(tmp_path / "copies"))
     with pytest.raises(StoreError, match="no index here"):
         copy(tmp_path)
     opened(PLACE, root=tmp_path).add(media)

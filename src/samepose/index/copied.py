@@ -44,8 +44,7 @@ class Copy:
             UsageError: the index is on this disk.
             StoreError: another process keeps a copy there.
         """
-        if local_folder(uri) is not None:
-            raise UsageError(f"{uri}: is on this disk, so a copy would gain nothing; name the index at its URI")
+        refuse_local(uri)
         self._uri, self._stale = uri, stale
         self._folder = folder / hashlib.sha256(uri.encode()).hexdigest()[:16]
         self._tables: tuple[Any, Any] | None = None
@@ -137,6 +136,12 @@ class Copy:
             elif now - self._gone.setdefault(file, now) > _KEEP or at_once:
                 file.unlink()
                 self._gone.pop(file)
+
+
+def refuse_local(uri: str) -> None:
+    """`UsageError` for an index on this disk, of which nobody needs a copy."""
+    if local_folder(uri) is not None:
+        raise UsageError(f"{uri}: is on this disk and searched there; a copy is for an index at a URI, leave it away")
 
 
 def _same(there: RemotePath, here: Path) -> bool:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from samepose.errors import SameposeError, UsageError
 from samepose.index import Index
+from samepose.index.copied import refuse_local
 from samepose.web.app import create_app
 from samepose.web.problems import log
 from samepose.web.security import Gate, checked_token
@@ -52,6 +53,8 @@ class Server:
             UsageError: the token is easily guessed, or there is no such address; `copies` for an index on this disk.
             SameposeError: the port is in use, or not permitted; the index cannot be copied.
         """
+        if copies is not None:
+            refuse_local(uri)
         gate = Gate(host, checked_token(host, token))
         taken = _bound(host, port)
         number = taken.getsockname()[1]
