@@ -29,8 +29,10 @@ docs: $(FULL)
 	$(BIN)/python -m sphinx -b html -E -q -W --keep-going docs docs/_build
 	@echo "docs/_build/index.html"
 
+# Those that need data say which (exit code 2) and are left out.
 bench: $(FULL)
-	set -e; for name in $(patsubst %.py,%,$(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+	set -e; for name in $(patsubst %.py,%,$(notdir $(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name || { test $$? = 2 && echo "left out: name its data, see above" >&2; }; done
 
 eval: $(FULL)
 	@test -n "$(DATA)" || { echo "make eval: name the data to measure on, e.g. make eval DATA=path/to/mocap"; exit 2; }
