@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest import MonkeyPatch
 
 Refusal = tuple[int, str]  # status, S3's code
 
@@ -89,6 +92,19 @@ def object_store(bucket: str = "bucket") -> Iterator[ObjectStore]:
     finally:
         proxy.shutdown()
         moto.stop()
+
+
+@contextmanager
+def store_in_use(monkeypatch: MonkeyPatch) -> Iterator[ObjectStore]:
+    """One with an empty bucket, that the environment names."""
+    from samepose.media import remote
+
+    remote._store_of.cache_clear()  # which knows the address of the one before
+    with object_store() as store:
+        for name, value in store.environment().items():
+            monkeypatch.setenv(name, value)
+        yield store
+    remote._store_of.cache_clear()
 
 
 class _Server(ThreadingHTTPServer):

@@ -12,21 +12,17 @@ from index_fakes import FakeDetector, FakeEmbedder, opened, photo, rows, video
 from samepose.errors import StoreError, UsageError
 from samepose.index import Index, copied, turns
 from samepose.index import store as index_store
-from samepose.media import remote
 from samepose.web.server import Server
 
 pytest.importorskip("moto", reason="COPIES OF REMOTE INDICES ARE NOT TESTED: pip install 'moto[server]'")
-from object_store import object_store
+from object_store import store_in_use
 
 PLACE = "s3://bucket/index"
 
 
 @pytest.fixture
 def store(monkeypatch):
-    with object_store() as store:
-        for name, value in store.environment().items():
-            monkeypatch.setenv(name, value)
-        remote._store_of.cache_clear()
+    with store_in_use(monkeypatch) as store:
         monkeypatch.setattr(turns, "_try_conditional_writes", lambda uri: None)
         monkeypatch.setattr(index_store, "_STALE", 0.0)
         yield store
@@ -115,6 +111,25 @@ def test_a_file_that_goes_while_it_is_fetched(store, media, tmp_path, monkeypatc
     monkeypatch.setattr(copied, "_download", once)
     here = copy(tmp_path)
     assert failed and hits(here, media) == hits(index, media)
+
+
+def test_what_was_fetched_before_a_failure_is_read_after_it(store, media, tmp_path, monkeypatch):
+    index = opened(PLACE, root=tmp_path)
+    index.add(media / "00.png")
+    here, fetch = copy(tmp_path), copied.Copy._fetch
+
+    def failing(self, table: str):
+        if table == "people":
+            raise OSError(5, "the connection broke")
+        return fetch(self, table)
+
+    with index._store.writing():
+        index._store.put_facts(fps="7")  # a commit of the media table alone
+    monkeypatch.setattr(copied.Copy, "_fetch", failing)
+    with pytest.raises(StoreError, match="cannot be read"):
+        here.info()
+    monkeypatch.setattr(copied.Copy, "_fetch", fetch)
+    assert here._store.facts["fps"] == "7" and here._store.facts == index._store.facts
 
 
 def test_an_index_made_anew_is_another_one(store, media, tmp_path):

@@ -17,16 +17,14 @@ from samepose.index import batch, turns
 from samepose.index import store as index_store
 
 pytest.importorskip("moto", reason="WRITERS OF REMOTE INDICES ARE NOT TESTED: pip install 'moto[server]'")
-from object_store import ObjectStore, object_store
+from object_store import ObjectStore, store_in_use
 
 PLACE = "s3://bucket/index"
 
 
 @pytest.fixture
 def store(monkeypatch):
-    with object_store() as store:
-        for name, value in store.environment().items():
-            monkeypatch.setenv(name, value)
+    with store_in_use(monkeypatch) as store:
         yield store
 
 

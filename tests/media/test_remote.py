@@ -20,19 +20,13 @@ from samepose.media.remote import located, remedy
 from samepose.media.video import frame_at, probe, read_frames
 
 pytest.importorskip("moto", reason="MEDIA AT URIS ARE NOT TESTED: pip install 'moto[server]'")
-from object_store import ObjectStore, object_store
+from object_store import ObjectStore, store_in_use
 
 
 @pytest.fixture
 def store(monkeypatch):
-    from samepose.media import remote
-
-    remote._store_of.cache_clear()
-    with object_store() as store:
-        for name, value in store.environment().items():
-            monkeypatch.setenv(name, value)
+    with store_in_use(monkeypatch) as store:
         yield store
-    remote._store_of.cache_clear()
 
 
 def test_a_path_at_a_uri_is_a_path():

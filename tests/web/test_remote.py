@@ -12,11 +12,10 @@ from starlette.testclient import TestClient
 
 from index_fakes import FakeDetector, FakeEmbedder, opened, photo, video
 from samepose.index import turns
-from samepose.media import remote
 from samepose.web.app import create_app
 
 pytest.importorskip("moto", reason="SERVING REMOTE INDICES IS NOT TESTED: pip install 'moto[server]'")
-from object_store import ObjectStore, object_store
+from object_store import ObjectStore, store_in_use
 from served_page import PLACE, Page
 
 INDEX = "s3://bucket/index"
@@ -25,11 +24,8 @@ INDEX = "s3://bucket/index"
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectStore]:
     """A store with an index of its own three photos and a video."""
-    remote._store_of.cache_clear()
     monkeypatch.setattr(turns, "_try_conditional_writes", lambda uri: None)
-    with object_store() as store:
-        for name, value in store.environment().items():
-            monkeypatch.setenv(name, value)
+    with store_in_use(monkeypatch) as store:
         for n in range(3):
             store.put(f"bucket/media/{n}.png", photo(tmp_path / f"{n}.png", n + 1, seed=n))
         store.put("bucket/media/clip.mp4", video(tmp_path / "clip.mp4", 1))

@@ -48,6 +48,7 @@ class Copy:
         self._uri, self._stale = uri, stale
         self._folder = folder / hashlib.sha256(uri.encode()).hexdigest()[:16]
         self._tables: tuple[Any, Any] | None = None
+        self._state: list[tuple[str, int]] = []  # manifests of media and people that the tables were opened with
         self._asked, self._changes = -float("inf"), 0
         self._gone: dict[Path, float] = {}
         self._lock, self._held = Lock(), ExitStack()
@@ -85,19 +86,21 @@ class Copy:
         with store_errors(self._uri):
             for attempt in range(_ATTEMPTS):
                 try:  # media first: their people were written before them
-                    changed = [self._fetch("media"), self._fetch("people")]
+                    state = [self._fetch("media"), self._fetch("people")]
                     break
                 except FileNotFoundError:  # a writer has merged files meanwhile and removed the old ones
                     if attempt == _ATTEMPTS - 1:
                         raise
-        if self._tables is not None and not any(changed):
+        if self._tables is not None and state == self._state:
             return self._tables
         with store_errors(str(self._folder)):
             db = connect(str(self._folder), None)
-            return db.open_table("people"), db.open_table("media")
+            tables = db.open_table("people"), db.open_table("media")
+        self._state = state
+        return tables
 
-    def _fetch(self, table: str) -> bool:
-        """Bring one table up to date; whether it was not."""
+    def _fetch(self, table: str) -> tuple[str, int]:
+        """Bring one table up to date; name and time of its manifest."""
         there, here = located(f"{self._uri}/{table}.lance"), self._folder / f"{table}.lance"
         assert isinstance(there, RemotePath)
         manifests = [file for file in (there / "_versions").iterdir() if file.suffix == ".manifest"]
@@ -105,8 +108,9 @@ class Copy:
             raise StoreError(f"{self._uri}: no index here; make one with `create=True`")
         newest = min(manifests, key=manifest_age)
         manifest = here / "_versions" / newest.name
+        state = newest.name, newest.stat().st_mtime_ns
         if _same(newest, manifest):
-            return False
+            return state
         named = set(named_in(newest))
         files = {here / way: file for way, file in there.everything()
                  if not way.startswith(_NOT_READ) and (not way.startswith("data/") or file.name in named)}
@@ -125,7 +129,7 @@ class Copy:
             if other != manifest:
                 other.unlink()
         self._remove_old(here, files)
-        return True
+        return state
 
     def _remove_old(self, here: Path, files: dict[Path, RemotePath]) -> None:
         """Delete what the index has had no more for a while; at once what an earlier process left."""
