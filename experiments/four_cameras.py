@@ -3,9 +3,10 @@
     python -m experiments.four_cameras [--weights MODEL.onnx] [--detections DIR] [--json]
 
 Every second frame (30 a second) of each camera is looked for among those of each other camera, the likeliest match
-only: first by single frames, then by moments, seven frames fused late as alignment compares them. Detection takes a
-minute or two and is kept as pose files in DIR, so that other weights are measured in seconds. The baseline is the same
-run with the 2D keypoints themselves and Procrustes per pair.
+only: by single frames as embeddings, by single frames as a search ranks them (the second look of `embed.pairs`), and by
+moments, seven frames fused late as alignment compares them. Detection takes a minute or two and is kept as pose files
+in DIR, so that other weights are measured in seconds. The baseline is the same run with the 2D keypoints themselves and
+Procrustes per pair.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ import numpy as np
 from samepose.demo import cache_folder, fetch_videos
 from samepose.detection import detect
 from samepose.detection.movenet import MoveNet
+from samepose.embed.pairs import PairModel
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.crossview import CrossView, cross_view
-from samepose.evaluation.retrieval import Keypoints2D, PrVipe
+from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Reranked
 from samepose.formats.keypoints import load_poses, save_poses
 from samepose.matching.embeddings import Matching
 from samepose.poses import Poses
@@ -35,7 +37,7 @@ from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import frame_distances
 
 FPS = 30.0
-MOMENTS = "seven frames"
+SECOND_LOOK, MOMENTS = "second look", "seven frames"
 BASELINE = "2d-procrustes"
 
 
@@ -73,6 +75,7 @@ def measure(folder: Path, weights: Path | None) -> dict[str, CrossView]:
     clips = [clip_of(p, embedder) for p in people]
     return {
         embedder.name: cross_view(keypoints, times, model),
+        SECOND_LOOK: cross_view(keypoints, times, Reranked(model, PairModel.load())),
         MOMENTS: cross_view(clips, [clip.times for clip in clips], Moments(embedder.matching)),
         BASELINE: cross_view(keypoints, times, Keypoints2D()),
     }

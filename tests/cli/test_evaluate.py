@@ -13,8 +13,9 @@ import torch
 from drawn_people import Shell
 from made_up_motion import made_up, some_people
 from samepose.cli.app import main
+from samepose.embed.pairs import PairModel
 from samepose.embed.prvipe import PrVipeEmbedder
-from samepose.evaluation.retrieval import Keypoints2D, PrVipe, evaluate, select_frames
+from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Reranked, evaluate, select_frames
 from samepose.evaluation.views import ALL11, CHEST4
 from samepose.formats.load_mocap import load_poseset
 from samepose.models.prvipe import PrVipe as Network
@@ -43,18 +44,28 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_json_is_the_contract_and_the_library_figures(run: Shell, tiny: Path) -> None:
     told = run.json(*BASE, "--model", tiny, "--model", "prvipe", "--baselines", "--frames", 30)
-    assert set(told) == {"models"} and list(told["models"]) == ["tiny", "prvipe", "keypoints2d"]
+    assert set(told) == {"models"} and list(told["models"]) == ["tiny", "prvipe", "prvipe+pairs", "keypoints2d"]
     poses = load_poseset("motion.npz")
     points = poses.points[select_frames(poses.points, 30)]
     shipped = PrVipeEmbedder.load()
-    scorers = {"prvipe": PrVipe(shipped.embed_keypoints, shipped.matching), "keypoints2d": Keypoints2D()}
+    prvipe = PrVipe(shipped.embed_keypoints, shipped.matching)
+    scorers = {"prvipe": prvipe, "prvipe+pairs": Reranked(prvipe, PairModel.load()), "keypoints2d": Keypoints2D()}
     for result in evaluate(points, scorers, CHEST4, cameras_name="chest4"):
         assert told["models"][result.model] == {
             "hit": {str(kappa): {str(k): rate for k, rate in row.items()} for kappa, row in result.hit.items()},
             "frames": 30, "cameras": "chest4", "keypoints": "perfect",
         }
     assert told["models"]["prvipe"]["hit"].keys() == {"0.1", "0.05"}
-    assert run.json(*BASE, "--frames", 30)["models"] == {"prvipe": told["models"]["prvipe"]}  # the default
+    assert run.json(*BASE, "--frames", 30)["models"] == {  # the default
+        name: told["models"][name] for name in ("prvipe", "prvipe+pairs")}
+
+
+def test_the_pair_network_ranks_shortlists_of_prvipe_alone(run: Shell, tiny: Path) -> None:
+    told = run.json(*BASE, "--model", tiny, "--pairs", "pairs", "--frames", 20)
+    assert list(told["models"]) == ["tiny", "tiny+pairs"]
+    assert list(run.json(*BASE, "--model", tiny, "--frames", 20)["models"]) == ["tiny"]
+    run.fails(*BASE, "--model", tiny, "--pairs", "none.onnx", code=3, says=["none.onnx", "cannot be read"])
+    run.fails(*BASE, "--model", tiny, "--pairs", tiny, code=3, says=["not a pair network"])
 
 
 def test_the_table_tells_n(run: Shell) -> None:
@@ -129,7 +140,7 @@ def test_a_training_run_competes(run: Shell, kind: str) -> None:
           "16", "--batch", "8", "--model.kind", kind, "--threads", "1", "--quiet"])
     name = {"lifting": "lifting", "l2": "l2-vipe", "point": "vipe", "gaussian": "prvipe"}[kind]
     told = run.json(*BASE, "--frames", 10, "--model", "r1", "--model", "prvipe", "--model", "r1")["models"]
-    assert "prvipe" in told and f"{name} (r1)" in told and len(told) == (2 if kind == "gaussian" else 3)
+    assert "prvipe" in told and f"{name} (r1)" in told and len(told) == (3 if kind == "gaussian" else 4)
     assert run.json(*BASE, "--frames", 10, "--model", "r1")["models"] == {name: told[f"{name} (r1)"]}
 
 

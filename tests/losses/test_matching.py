@@ -16,6 +16,7 @@ from samepose.losses.matching import (
     matching_probability,
     moments,
     semi_hard_negatives,
+    shortlist_loss,
     smoothed,
     triplet_ratio_loss,
 )
@@ -111,6 +112,19 @@ def test_all_pairs_loss_and_contrast_against_loops() -> None:
             cross -= math.log(float(p[i, j]) if match[i, j] else 1 - float(p[i, j])) / 6
     assert math.isclose(float(all_pairs_loss(p, match)), cross, rel_tol=1e-4)
     assert math.isclose(float(contrast_loss(p, match)), contrast, rel_tol=1e-4)
+
+
+def test_the_loss_of_shortlists_against_loops() -> None:
+    logits, match = torch.randn(5, 4), torch.rand(5, 4) < 0.4
+    match[0], match[1, 2] = False, True  # a list in which nobody matches has no order
+    order, pairs = [], 0.0
+    for row, right in zip(logits.tolist(), match.tolist()):
+        if any(right):
+            together = sum(math.exp(x) for x, is_right in zip(row, right) if is_right)
+            order.append(-math.log(together / sum(map(math.exp, row))))
+        pairs += sum(math.log1p(math.exp(-x if is_right else x)) for x, is_right in zip(row, right)) / 20
+    assert math.isclose(float(shortlist_loss(logits, match)), sum(order) / len(order) + pairs, rel_tol=1e-4)
+    assert float(shortlist_loss(logits[:1], match[:1])) > 0
 
 
 def test_the_compiled_gradients_are_autograds() -> None:

@@ -34,6 +34,7 @@ def retrieval(
     keypoints: Keypoints | None = None,
     frames: Frames | None = None,
     model: Annotated[list[str] | None, Parameter(negative="")] = None,
+    pairs: str | None = None,
     held_out: Path | None = None,
     baselines: Flag = False,
     hide: str = "",
@@ -63,7 +64,10 @@ def retrieval(
         keypoints: Of --data: perfect (the default), noisy (Gaussian), or detected (with the faults of MoveNet).
         frames: How many to draw; by default 1,500 of --data, all of the others.
         model: An exported .onnx, the folder of a training run (needs samepose[train]), or prvipe, the shipped weights,
-            which are also the default; repeat it for several.
+            which are also the default; repeat it for several. The shipped ones are measured alone and as `search`
+            ranks with them, prvipe+pairs (but with --hidden-pairs: it would take hours).
+        pairs: Also rank each model's shortlists as `search` does: by pairs, the shipped pair network, or an exported
+            one (.onnx).
         held_out: Text file of the only subjects of --data to use, one a line.
         baselines: Also rank by 2D Procrustes distance.
         hide: Parts or joints hidden from the queries, such as left_arm,legs.
@@ -85,7 +89,8 @@ def retrieval(
         views = _views(cameras or "all11", keypoints or "perfect", hidden, hidden_pairs)
     elif keypoints or held_out or joint_map or hidden_pairs:
         raise UsageError("--keypoints, --held-out, --joint-map and --hidden-pairs belong to --data")
-    models = contestants(model or [], baselines=baselines, threads=options.limit_threads())
+    models = contestants(model or [], pairs=pairs, second_look=not hidden_pairs, baselines=baselines,
+                         threads=options.limit_threads())
     ground = (
         _Motion.read(data, joint_map, held_out, frames or 1500, views, options) if data else
         _Videos.read(h36m, mpi_inf_3dhp, cameras, detections, frame_list, frames, hidden, options)

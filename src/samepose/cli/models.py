@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from samepose.cli.options import Options
+from samepose.embed.pairs import PairModel
 from samepose.embed.prvipe import PrVipeEmbedder
-from samepose.errors import FormatError, SameposeError
-from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Scorer
+from samepose.errors import FormatError, SameposeError, UsageError
+from samepose.evaluation.retrieval import Keypoints2D, PrVipe, Reranked, Scorer
 from samepose.formats.subjects import listed
 
-SHIPPED = "prvipe"
+SHIPPED, PAIRS = "prvipe", "pairs"
 _KINDS = {"gaussian": "prvipe", "point": "vipe", "l2": "l2-vipe", "lifting": "lifting"}
 
 
@@ -29,15 +30,19 @@ class Contestant:
 
 
 def contestants(
-    models: Sequence[str] = (), *, baselines: bool = False, threads: int | None = None
+    models: Sequence[str] = (), *, pairs: str | None = None, second_look: bool = True, baselines: bool = False,
+    threads: int | None = None,
 ) -> dict[str, Contestant]:
     """Name -> model under test.
 
     The shipped model is "prvipe". An exported one has the name it carries, a training run that of its kind (prvipe,
-    vipe, l2-vipe, lifting); where a name is taken, the file or folder is added.
+    vipe, l2-vipe, lifting); where a name is taken, the file or folder is added. What `pairs` makes of a model is
+    "MODEL+PAIRS", after the model.
 
     Args:
         models: "prvipe" for the shipped weights, .onnx files, folders of training runs; none: the shipped weights.
+        pairs: "pairs" for the shipped pair network, or an .onnx file; it also ranks the shortlists of every Pr-VIPE.
+        second_look: without `pairs` the shipped pair network ranks those of the shipped weights, as `search` does.
         baselines: add "keypoints2d", 2D Procrustes, which needs no model.
 
     Raises:
@@ -50,8 +55,23 @@ def contestants(
         name, contestant = _run(path) if path.is_dir() else _onnx(model, threads)
         taken = name in found or (name == SHIPPED != model and SHIPPED in models)
         found[f"{name} ({path.name})" if taken else name] = contestant
+    if pairs or (second_look and SHIPPED in (models or (SHIPPED,))):
+        found = _with_pairs(found, pairs, threads)
     if baselines:
         found["keypoints2d"] = Contestant(Keypoints2D())
+    return found
+
+
+def _with_pairs(models: Mapping[str, Contestant], pairs: str | None, threads: int | None) -> dict[str, Contestant]:
+    shipped = pairs is None or (pairs == PAIRS and not Path(pairs).exists())
+    network, found = PairModel.load(None if shipped else pairs, threads), dict[str, Contestant]()
+    for name, model in models.items():
+        found[name] = model
+        if isinstance(model.scorer, PrVipe) and (pairs or name == SHIPPED):
+            found[f"{name}+{PAIRS if shipped else network.info.name}"] = Contestant(
+                Reranked(model.scorer, network), tuple(dict.fromkeys((*model.subjects, *network.info.subjects))))
+    if len(found) == len(models):
+        raise UsageError(f"--pairs ranks the shortlists of Pr-VIPE, and {', '.join(models)} is none")
     return found
 
 

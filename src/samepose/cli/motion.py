@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from samepose.cli.options import Options, counted
-from samepose.errors import FormatError
+from samepose.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,26 @@ def subjects_of(path: Path | None, poses: PoseSet, options: Options) -> tuple[st
     if path is not None and missing:
         options.note(f"{path}: the data has no {', '.join(n for n in names if n in missing)}")
     return names
+
+
+def train_and_validation(
+    data: list[Path], joint_map: Path | None, held_out: Path | None, everything: bool, options: Options
+) -> tuple[PoseSet, PoseSet | None]:
+    """What a network learns from, and on whom it is validated: nobody of those it learns from.
+
+    Args:
+        held_out: file of the subjects to validate on; None: those we never train on.
+        everything: train on all subjects; no validation.
+
+    Raises:
+        UsageError: both were given, or one side would be empty.
+    """
+    from samepose.formats.subjects import split
+
+    if everything and held_out:
+        raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")
+    poses = load_motion(data, joint_map, options)
+    return (poses, None) if everything else split(poses, subjects_of(held_out, poses, options))
 
 
 def drawn_frames(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samepose.cli.options import Options
 
@@ -26,8 +26,14 @@ def reporter(bar: Progress, options: Options, text: Callable[[Figures], str]) ->
     return report
 
 
-def exported(out: Path, name: str, options: Options) -> None:
-    """Say what was exported: its name, size and hash."""
+def exported(
+    out: Path, name: str, options: Options, facts: Mapping[str, Any] | None = None, told: str = ""
+) -> None:
+    """Say what was exported: its name, size and hash.
+
+    Args:
+        facts, told: what else there is to say, for programs and for people.
+    """
     digest, size = hashlib.sha256(out.read_bytes()).hexdigest(), out.stat().st_size
-    options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size},
-                 f"{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")
+    options.done({"model": str(out), "name": name, "sha256": digest, "bytes": size, **(facts or {})},
+                 f"{told}{out}: {name}, {size / 1e6:.1f} MB, sha256 {digest}")

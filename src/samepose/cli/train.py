@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 app = App(name="train", help="Train a model.", help_format="plaintext", version_flags=[])
 app.command("samepose.cli.train_prvipe:prvipe", name="prvipe", usage="Usage: samepose train prvipe [OPTIONS]",
             help="Train Pr-VIPE, or one of its rivals, on motion capture.")
+app.command("samepose.cli.train_pairs:pairs", name="pairs", usage="Usage: samepose train pairs [OPTIONS]",
+            help="Train the pair network, which looks at two views together and ranks an embedding's shortlists.")
 app.command("samepose.cli.train_cpm:cpm", name="cpm", usage="Usage: samepose train cpm [OPTIONS]",
             help="Train a Convolutional Pose Machine on labelled photographs and rendered people.")
 app.command("samepose.cli.train_image:image_embedding", name="image-embedding",
@@ -48,6 +50,7 @@ def export(
     joint_map: Path | None = None,
     calibration: Path | None = None,
     candidates: Data | None = None,
+    embedder: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Write the model of a training run as ONNX, for --model of other verbs and `PrVipeEmbedder.load`.
@@ -58,8 +61,8 @@ def export(
     Args:
         run: Folder of the run; or a model exported before, to describe it anew.
         out: The file to write (.onnx).
-        name: What the model calls itself; "prvipe-", "cpm-", "image-" or "lifting-" and the name of the run's folder
-            by default.
+        name: What the model calls itself; "prvipe-", "pairs-", "cpm-", "image-" or "lifting-" and the name of the run's
+            folder by default.
         calibrate: Motion capture to calibrate with: BVH, AMC, C3D or .npz files, or folders of them.
         held_out: Text file of the only subjects to calibrate with, one a line; those of training's default by default.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
@@ -67,20 +70,33 @@ def export(
             to test: that of the same recipe without some people.
         candidates: Of a StructNet: folders that `samepose synth` wrote, whose poses it finds in pictures; by default
             those that it was trained on.
+        embedder: Of a pair network: exported Pr-VIPE (.onnx) to calibrate it with, which has not seen those people;
+            the shipped one by default.
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
     if calibrate and calibration:
         raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     options.output(out, (".onnx",), run, *calibrate or (), *candidates or (),
-                   *filter(None, (calibration, held_out, joint_map)))
+                   *filter(None, (calibration, held_out, joint_map, embedder)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
         from samepose.training.image.train import holds_image
         from samepose.training.lifting.train import holds_lifting
+        from samepose.training.pairs.train import holds_pairs
         from samepose.training.structnet.train import holds_structnet
     if candidates and not holds_structnet(run):
         raise UsageError(f"--candidates is of StructNet, and {run} holds no run of `samepose train structnet`")
+    if embedder and not holds_pairs(run):
+        raise UsageError(f"--embedder is of a pair network, and {run} holds no run of `samepose train pairs`")
+    if holds_pairs(run):
+        from samepose.cli.train_pairs import export_run as export_pairs_run
+
+        if calibration:
+            raise UsageError("--calibration takes over that of an embedding; a pair network is calibrated anew: use "
+                             "--calibrate")
+        return export_pairs_run(run, out, name or f"pairs-{run.resolve().name}", calibrate, embedder, held_out,
+                                joint_map, options)
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 
@@ -118,8 +134,8 @@ def export(
             rewrite(part, replace(info, matching=matching, moment=donor.moment), part)
         elif calibrate:
             poses = load_motion(calibrate, joint_map, options)
-            embedder = PrVipeEmbedder.load(part, options.limit_threads())
-            found, moments = _calibration(embedder, poses, held_out, options)
+            model_written = PrVipeEmbedder.load(part, options.limit_threads())
+            found, moments = _calibration(model_written, poses, held_out, options)
             rewrite(part, replace(info, matching=found.matching, moment=moments.matching if moments else None), part)
             facts = {"calibration": found.to_json(), "moments": moments.to_json() if moments else None}
             told = "".join(f"{table.to_markdown()}\n" for table in (found, moments) if table)

@@ -8,10 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from samepose.cli.motion import Data, load_motion, subjects_of
+from samepose.cli.motion import Data, train_and_validation
 from samepose.cli.options import DEFAULTS, Flag, Options, needs
 from samepose.cli.runs import exported, reporter
-from samepose.errors import UsageError
 
 with needs("train"):
     from samepose.training.lifting.recipe import LiftingRecipeConfig
@@ -48,21 +47,17 @@ def lifting(
         init: Run whose weights to start from.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
     """
-    from samepose.formats.subjects import split
     from samepose.training.lifting.train import train_lifting
     from samepose.training.loop import may_begin
 
-    if everything and held_out:
-        raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")
     may_begin(out, resume)
-    poses = load_motion(data, joint_map, options)
-    train, validation = (poses, None) if everything else split(poses, subjects_of(held_out, poses, options))
+    train, validation = train_and_validation(data, joint_map, held_out, everything, options)
     with options.progress("step") as bar:
         figures = train_lifting(train, validation, out, recipe, replace(loop, threads=options.threads or 0),
                                 init=init, resume=resume, log=reporter(bar, options, _text))
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
-    return 1 if poses.failed else 0
+    return 1 if train.failed else 0
 
 
 def export_run(run: Path, out: Path, name: str, options: Options) -> int:

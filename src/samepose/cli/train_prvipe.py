@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.motion import Data, load_motion, subjects_of
+from samepose.cli.motion import Data, train_and_validation
 from samepose.cli.options import DEFAULTS, Flag, Options, needs
 from samepose.cli.runs import reporter
 from samepose.errors import UsageError
@@ -58,12 +58,9 @@ def prvipe(
         init: Run whose weights to start from.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
     """
-    from samepose.formats.subjects import split
     from samepose.training.loop import may_begin
     from samepose.training.prvipe.train import train_prvipe
 
-    if everything and held_out:
-        raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")
     if (data is None) == (h36m is None) or (h36m is None) != (detections is None):
         raise UsageError("name what to learn from: --data, or --h36m and --detections")
     may_begin(out, resume)
@@ -72,8 +69,7 @@ def prvipe(
             raise UsageError("--everything, --held-out and --joint-map belong to --data")
         return _on_detections(h36m, detections, detected, out, resume, init, recipe, loop, options)
     assert data
-    poses = load_motion(data, joint_map, options)
-    train, validation = (poses, None) if everything else split(poses, subjects_of(held_out, poses, options))
+    train, validation = train_and_validation(data, joint_map, held_out, everything, options)
     with options.progress("step") as bar:
         figures = train_prvipe(
             train, validation, out, recipe, replace(loop, threads=options.threads or 0), init=init, resume=resume,
@@ -81,7 +77,7 @@ def prvipe(
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))
-    return 1 if poses.failed else 0
+    return 1 if train.failed else 0
 
 
 def _on_detections(

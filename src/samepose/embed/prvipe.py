@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from samepose.embed.pairs import PairModel
 from samepose.errors import SameposeError
 from samepose.geometry.normalise import normalise_2d
 from samepose.matching.embeddings import Embeddings, Matching
@@ -65,12 +67,20 @@ class PrVipeEmbedder:
         sha256: of the file; an index remembers it.
     """
 
-    def __init__(self, session: Any, info: ModelInfo, sha256: str) -> None:
-        self._session, self.info, self.sha256 = session, info, sha256
+    def __init__(
+        self, session: Any, info: ModelInfo, sha256: str, pairs: Callable[[], PairModel] | None = None
+    ) -> None:
+        self._session, self.info, self.sha256, self._load_pairs = session, info, sha256, pairs
 
     @classmethod
-    def load(cls, path: Path | str | None = None, threads: int | None = None) -> PrVipeEmbedder:
+    def load(
+        cls, path: Path | str | None = None, threads: int | None = None, pairs: PairModel | None = None
+    ) -> PrVipeEmbedder:
         """Load an exported model, the shipped one by default.
+
+        Args:
+            threads: that work on one call; None: as many as onnxruntime thinks best.
+            pairs: what ranks its shortlists; by default of the shipped model the shipped network, of others none.
 
         Raises:
             FormatError: the file is missing or is not a model exported by samepose.
@@ -89,7 +99,8 @@ class PrVipeEmbedder:
             told = _told_beside(source, network.sha256)
             info = replace(info, subjects=info.subjects or tuple(map(str, told.get("subjects", ()))),
                            moment=info.moment or _moment_of(told))
-        return cls(network.session, info, network.sha256)
+        own = partial(PairModel.load, None, threads) if path is None else None
+        return cls(network.session, info, network.sha256, own if pairs is None else lambda: pairs)
 
     @property
     def name(self) -> str:
@@ -105,6 +116,15 @@ class PrVipeEmbedder:
     def moment(self) -> MomentMatching | None:
         """The probability of moments that belongs to them; None: it was not fitted."""
         return self.info.moment
+
+    @cached_property
+    def pairs(self) -> PairModel | None:
+        """What ranks its shortlists by looking at two views together, loaded when it is first asked for; None: nothing.
+
+        Raises:
+            SameposeError: the shipped file is damaged.
+        """
+        return self._load_pairs() if self._load_pairs else None
 
     @property
     def dimensions(self) -> int:
@@ -123,7 +143,7 @@ class PrVipeEmbedder:
 
     def accepting(self, min_joints: int) -> PrVipeEmbedder:
         """The same model, also for poses with fewer joints than it vouches for."""
-        return PrVipeEmbedder(self._session, replace(self.info, min_joints=min_joints), self.sha256)
+        return PrVipeEmbedder(self._session, replace(self.info, min_joints=min_joints), self.sha256, self._load_pairs)
 
     def keypoints(self, poses: Poses) -> Float[np.ndarray, "n 13 2"]:
         """What the model sees of 2D poses: BODY13 points, NaN where missing or scored under `joint_score`."""

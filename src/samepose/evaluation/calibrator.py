@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,20 @@ class Honesty:
     ece: tuple[float, float]
     brier: tuple[float, float]
 
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**vars(self), "ece": list(self.ece), "brier": list(self.brier)}
+
+
+def honesty_table(tests: Sequence[Honesty]) -> str:
+    """Tests as a Markdown table."""
+    rows = ["| cameras | keypoints | tested on | base rate | ECE | Brier score | pairs | N |",
+            "|---|---|---|---|---|---|---|---|"]
+    for t in sorted(tests, key=lambda t: (t.cameras != "chest4", KEYPOINTS.index(t.keypoints))):
+        rows.append(f"| {t.cameras} | {t.keypoints} | {t.people} | {t.base_rate:.3f} | {t.ece[0]:.3f} → "
+                    f"{t.ece[1]:.3f} | {t.brier[0]:.3f} → {t.brier[1]:.3f} | {t.pairs:,} | {t.frames:,} |")
+    return "\n".join(rows)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -88,19 +102,12 @@ class Calibration:
             "slope": self.matching.slope, "offset": self.matching.offset,
             "halves": [{"people": list(people), "slope": m.slope, "offset": m.offset}
                        for people, m in zip(self.halves, self.maps)],
-            "tests": [{"cameras": t.cameras, "keypoints": t.keypoints, "people": t.people, "frames": t.frames,
-                       "pairs": t.pairs, "base_rate": t.base_rate, "ece": list(t.ece), "brier": list(t.brier)}
-                      for t in self.tests],
+            "tests": [t.to_json() for t in self.tests],
         }
 
     def to_markdown(self) -> str:
         """The tests as a table."""
-        rows = ["| cameras | keypoints | tested on | base rate | ECE | Brier score | pairs | N |",
-                "|---|---|---|---|---|---|---|---|"]
-        for t in sorted(self.tests, key=lambda t: (t.cameras != "chest4", KEYPOINTS.index(t.keypoints))):
-            rows.append(f"| {t.cameras} | {t.keypoints} | {t.people} | {t.base_rate:.3f} | {t.ece[0]:.3f} → "
-                        f"{t.ece[1]:.3f} | {t.brier[0]:.3f} → {t.brier[1]:.3f} | {t.pairs:,} | {t.frames:,} |")
-        return "\n".join(rows)
+        return honesty_table(self.tests)
 
 
 def calibrate(

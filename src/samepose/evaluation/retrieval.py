@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from samepose.embed.pairs import SHORTLIST, PairModel
 from samepose.errors import UsageError
 from samepose.evaluation.views import Camera, Keypoints, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, pa_mpjpe_matrix, within
@@ -53,6 +54,39 @@ class PrVipe:
 
     def scores(self, query: Embeddings, index: Embeddings) -> Float[np.ndarray, "q e"]:
         return self.matching.probability(query, index)
+
+
+class _Seen(NamedTuple):
+    embeddings: Embeddings
+    keypoints: Float[np.ndarray, "n 13 2"]
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """As `search` ranks: the likeliest by their embeddings, in the order of the pair network.
+
+    Attributes:
+        embedding: whose shortlists they are.
+        shortlist: so many are looked at together with the query; the rest come after them.
+    """
+
+    embedding: PrVipe
+    pairs: PairModel
+    shortlist: int = SHORTLIST
+
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> _Seen:
+        return _Seen(self.embedding.describe(keypoints), keypoints)
+
+    def scores(self, query: _Seen, index: _Seen) -> Float[np.ndarray, "q e"]:
+        (asked, seen), (embedded, others) = query, index
+        p = np.array(self.embedding.scores(asked, embedded))
+        k = min(self.shortlist, len(others))
+        best = np.argpartition(-p, k - 1, axis=1)[:, :k]
+        listed = np.take_along_axis(p, best, axis=1)
+        again = self.pairs.probability(np.repeat(seen, k, axis=0), others[best.ravel()], listed.ravel())
+        scores = p - 1  # below any probability
+        np.put_along_axis(scores, best, again.reshape(listed.shape), axis=1)
+        return scores
 
 
 @dataclass(frozen=True)

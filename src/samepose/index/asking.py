@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from samepose.errors import UsageError
 from samepose.index.ranking import Route
 from samepose.index.schema import person_id
 from samepose.index.spaces import KEYPOINTS, PIXELS, Embedding, Space, spaces_meant
 from samepose.matching.moment import LEAST_PAIRS, MOMENT
+from samepose.poses import mirrors
+from samepose.skeleton import BODY13
 
 if TYPE_CHECKING:
     from samepose.embed import Embedder
     from samepose.embed.image import ImageEmbedder
     from samepose.index.models import Models
     from samepose.index.moments import Moment
+    from samepose.index.pairs import Pairs
     from samepose.index.store import Store
     from samepose.matching.embeddings import Embeddings
     from samepose.poses import Mirror
@@ -106,6 +111,17 @@ class Ways(NamedTuple):
             return None, (f"the clip is too short: of the 7 frames within {seconds:g} s the person is seen in "
                           f"{found.sum()}, and {LEAST_PAIRS} are needed")
         return Moment(seconds, frames, found, matching), None
+
+    def pairs(self, query: Query, mirror: Mirror) -> Pairs | None:
+        """What the query looks like, for a second look; None where there is no view of it or nothing to look with."""
+        model = getattr(self.keypoints, "pairs", None)
+        if self.keypoints is None or model is None or query.by == "pixels" or query.body is not None or query.ignored:
+            return None
+        from samepose.index.pairs import Pairs
+
+        poses = [query.pose.mirrored() if flip else query.pose for flip in mirrors(mirror)]
+        seen = [pose.hide(below=self.keypoints.joint_score).to(BODY13).points for pose in poses]
+        return Pairs(self.keypoints, model, np.concatenate(seen))
 
 
 def _stored(store: Store, space: Space, id: str) -> Embeddings | None:

@@ -205,7 +205,8 @@ class Index(Contents):
 
         Where the query is of a video, moments are compared, as `align` compares them: the frames before and after too.
         The score is then the probability that the poses match all through the moment. People in photos, and at the ends
-        of their tracks, are compared by the frame alone (`Hit.moment`), and so are queries that are photos.
+        of their tracks, are compared by the frame alone (`Hit.moment`), and so are queries that are photos: the best of
+        a shortlist, which embeddings gave, side by side with the query (`embed.pairs`).
 
         Args:
             query: a photo, a video (with `at`), motion capture (with `at` or `frame`), a pose file or the id of a
@@ -257,7 +258,7 @@ class Index(Contents):
         asked = replace(asked, moment=meant.seconds if meant else 0.0, alone=alone)
         ignoring = Ignoring(self._store, self.embedder, asked.ignored, self._masked) if asked.ignored else None
         hits = search(self._store, routes, options, excluded, None if copies else Copies.of(self._store, asked),
-                      ignoring, meant)
+                      ignoring, meant, ways.pairs(asked, mirror))
         return Hits(asked, hits, self.root)
 
     def cluster(

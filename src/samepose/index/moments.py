@@ -62,7 +62,8 @@ def by_moment(store: Store, question: Question, candidates: Candidates, most: in
     scored = replace(chosen, score=score, mirrored=question.mirrored[scores.argmax(axis=0)], by_route=by_route,
                      moment=np.where(compared, question.moment.seconds, 0.0))
     order = np.lexsort((chosen.id, -score))
-    return scored[order[score[order] >= question.min_score]]
+    least = np.where(scored.moment > 0, question.min_score, 0.0 if question.pairs else question.min_score)
+    return scored[order[(score >= least)[order]]]
 
 
 def _probabilities(store: Store, question: Question, candidates: Candidates) -> Float[np.ndarray, "query n"]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from samepose.index.ignoring import Ignoring
     from samepose.index.moments import Moment
+    from samepose.index.pairs import Pairs
     from samepose.matching.embeddings import Embeddings, Matching
 
 
@@ -59,6 +60,7 @@ class Question:
         copies: pictures to pass over at the query's moment.
         ignoring: joints that shall not matter; the queries are without them. Of one route only.
         moment: what the queries do before and after; the first route is then that of keypoints.
+        pairs: what the queries look like, for a second look at a shortlist; likewise.
     """
 
     COLUMNS = ("id", "track", "time")
@@ -73,6 +75,7 @@ class Question:
     copies: Copies | None = None
     ignoring: Ignoring | None = None
     moment: Moment | None = None
+    pairs: Pairs | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -190,7 +193,8 @@ def rank(question: Question, rows: pa.Table, exhausted: Bool[np.ndarray, " route
     score, mirrored = scores.max(axis=0), question.mirrored[scores.argmax(axis=0)]
     tail = _tail(by_route.max(axis=1), rows, exhausted)
     id, track, time = np.asarray(rows["id"]), np.asarray(rows["track"]), np.asarray(rows["time"], np.float64)
-    least = question.min_score if question.moment is None else 0.0  # a moment may be likelier than its frame
+    first_look = question.moment is None and question.pairs is None
+    least = question.min_score if first_look else 0.0  # a moment, or a pair, may be likelier than embeddings alone
     keep = (score >= least) & ~np.isin(medium_of(id), question.hidden)
     if (out := question.excluded) is not None:
         keep &= (id != out.id) & ~((track == out.track) & (np.abs(time - out.time) <= question.distinct))

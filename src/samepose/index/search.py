@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from samepose.index.ignoring import Ignoring
     from samepose.index.moments import Moment
+    from samepose.index.pairs import Pairs
     from samepose.index.store import Store
 
 _ATTEMPTS = 5
@@ -35,6 +36,7 @@ _COLUMNS = ["id", "frame", "score", "box", "keypoints", "label"]
 def search(
     store: Store, routes: Sequence[Route], options: SearchOptions, excluded: Excluded | None = None,
     copies: Copies | None = None, ignoring: Ignoring | None = None, moment: Moment | None = None,
+    pairs: Pairs | None = None,
 ) -> list[Hit]:
     """The likeliest matches of a pose, best first.
 
@@ -45,6 +47,7 @@ def search(
         copies: pictures to leave out.
         ignoring: joints that shall not matter; the query's embeddings are without them.
         moment: what the query does before and after; the first of the routes is then that of keypoints.
+        pairs: what it looks like, for a second look at a shortlist; likewise.
 
     Raises:
         StoreError: the index cannot be read.
@@ -55,7 +58,7 @@ def search(
         if filter.rows == 0:
             return []
         question = Question(routes, np.array(mirrors(options.mirror)), options.k, options.distinct, options.min_score,
-                            excluded, hidden, copies, ignoring, moment)
+                            excluded, hidden, copies, ignoring, moment, pairs)
         found = best(store, question, filter)
         try:
             return read_hits(store, found)

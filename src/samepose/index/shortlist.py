@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool
 
+from samepose.embed.pairs import SHORTLIST
 from samepose.index.filter import BROAD, Filter
 from samepose.index.moments import by_moment
+from samepose.index.pairs import by_pairs
 from samepose.index.ranking import ROUTE, Candidates, Found, Question, fold, rank
 
 if TYPE_CHECKING:
@@ -37,14 +39,15 @@ _FUSED_MOST = 20_000  # where two routes disagree about everybody their shortlis
 
 
 def best(store: Store, question: Question, filter: Filter) -> list[Found]:
-    """The best k by the way that suits the filter; of moments, the best of a shortlist by frames."""
+    """The best k by the way that suits the filter; of moments and pairs, the best of a shortlist by embeddings."""
     first = max(_SHORTLIST, 20 * question.k)
     if question.ignoring is not None:
         candidates = rank(question, _nearest(store, question, filter, max(_IGNORING, first), widen=None))
     else:
         way = exact if filter.narrow else approximate
         candidates = way(store, question, filter, first)
-    return fold(by_moment(store, question, candidates, first), question.k, question.distinct)
+    by_moments = by_moment(store, question, candidates, first)
+    return fold(by_pairs(store, question, by_moments, first * SHORTLIST // _SHORTLIST), question.k, question.distinct)
 
 
 def exact(store: Store, question: Question, filter: Filter, limit: int) -> Candidates:

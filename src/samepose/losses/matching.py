@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from samepose.matching.closed_form import GAMMA_POLY, GAUSS_HERMITE_NODES, GAUSS_HERMITE_WEIGHTS
 
@@ -147,3 +148,16 @@ def contrast_loss(p: Float[Tensor, "n n"], match: Bool[Tensor, "n n"]) -> Tensor
     rivals = p.masked_fill(match, 0)
     both = torch.log(positive + rivals.sum(0)) + torch.log(positive + rivals.sum(1))
     return (both / 2 - torch.log(positive.clamp_min(1e-12))).mean()
+
+
+def shortlist_loss(logits: Float[Tensor, "n k"], match: Bool[Tensor, "n k"]) -> Tensor:
+    """Of n shortlists: -log of the softmax that those who match have together; plus the cross-entropy of each pair.
+
+    The first learns the order within a shortlist, where it counts (listwise ranking, Cao et al. 2007, section 4); the
+    second keeps the logits of different shortlists comparable. A shortlist without a match has no order to learn.
+    """
+    pairs = binary_cross_entropy_with_logits(logits, match.to(logits.dtype))
+    some = match.any(1)
+    listed, right = logits[some], logits[some].masked_fill(~match[some], -torch.inf)
+    order = (listed.logsumexp(1) - right.logsumexp(1)).sum() / some.sum().clamp_min(1)
+    return order + pairs

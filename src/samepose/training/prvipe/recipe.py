@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from samepose.errors import UsageError
@@ -119,7 +119,7 @@ class PrVipeRecipe:
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
         """One batch: bodies, two views each, losses."""
         cfg = self.settings
-        index = self._draw(rng)
+        index = draw_poses(self.clip, cfg.batch, cfg.neighbours, rng)
         bodies = random_bodies(self.points[index], cfg.augment, rng)
         views = self._views(bodies, index, rng)
         points = torch.cat([v.points for v in views]).to(device)
@@ -129,7 +129,7 @@ class PrVipeRecipe:
             return nn.functional.mse_loss(mean, turned.flatten(1)), {}
         n = len(bodies)
         logs: dict[str, float] = {}
-        match = _matches(bodies, cfg.kappa).to(device)
+        match = same_poses(bodies, cfg.kappa).to(device)
         total = self._retrieval_loss(mean[:n], var[:n], mean[n:], var[n:], match, rng, logs)
         if cfg.prior and cfg.model.kind == "gaussian":
             total = total + cfg.prior * gaussian_prior(mean, var)
@@ -144,16 +144,6 @@ class PrVipeRecipe:
     def _views(self, bodies: Float[Tensor, "n 17 3"], index: Tensor, rng: torch.Generator) -> tuple[Views, Views]:
         """Two views of each body, which is pose `index` of the pool."""
         return random_view_pairs(bodies, self.settings.augment, rng)
-
-    def _draw(self, rng: torch.Generator) -> Tensor:
-        """Random poses; a share of them is a moment away from another pose of the batch."""
-        n, near = self.settings.batch, round(self.settings.batch * self.settings.neighbours)
-        index = torch.randint(len(self.points), (n,), generator=rng)
-        if near:
-            step = torch.randint(2, 25, (near,), generator=rng) * (1 - 2 * torch.randint(2, (near,), generator=rng))
-            moved = (index[:near] + step).clamp(0, len(self.points) - 1)
-            index[-near:] = torch.where(self.clip[moved] == self.clip[index[:near]], moved, index[-near:])
-        return index
 
     def _retrieval_loss(
         self, mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor, match: Bool[Tensor, "n n"],
@@ -203,6 +193,22 @@ class PrVipeRecipe:
         return positive, other
 
 
+def draw_poses(clip: Int[Tensor, " pose"], n: int, neighbours: float, rng: torch.Generator) -> Int[Tensor, " n"]:
+    """Random poses of a pool; a share of them is a moment away from another one drawn.
+
+    Args:
+        clip: of each pose of the pool.
+        neighbours: the share.
+    """
+    near = round(n * neighbours)
+    index = torch.randint(len(clip), (n,), generator=rng)
+    if near:
+        step = torch.randint(2, 25, (near,), generator=rng) * (1 - 2 * torch.randint(2, (near,), generator=rng))
+        moved = (index[:near] + step).clamp(0, len(clip) - 1)
+        index[-near:] = torch.where(clip[moved] == clip[index[:near]], moved, index[-near:])
+    return index
+
+
 def torso_frame_pose(bodies: Float[Tensor, "n 17 3"]) -> Float[Tensor, "n 51"]:
     """Poses seen from their own torso: a view-invariant target for the auxiliary task."""
     return (bodies @ torso_frame(bodies).transpose(1, 2)).flatten(1)
@@ -221,6 +227,7 @@ class _WithLifter(PrVipe):
         self.lifted = self.lifter(output)
 
 
-def _matches(bodies: Float[Tensor, "n 17 3"], kappa: float) -> Bool[Tensor, "n n"]:
+def same_poses(bodies: Float[Tensor, "n 17 3"], kappa: float) -> Bool[Tensor, "n n"]:
+    """Which of them are within NP-MPJPE `kappa` of each other."""
     points = bodies.numpy()
     return torch.from_numpy(np_mpjpe_matrix(points, points) < kappa)

@@ -1,0 +1,186 @@
+"""The pair network's probability made honest: fitted and tested on people that it has not learned from.
+
+Two fits, on held-out people in one gallery, keypoints noisy and as detected, all cameras. How much the network's logit
+counts against the log-odds of the embedding is what puts those who match first in their shortlists; then Platt's two
+numbers over the best few make of that sum a probability of what is shown, as `calibrator` does for the embedding.
+Together that is three numbers. Tested is each half of the people with the numbers of the other half.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds
+from samepose.embed.prvipe import PrVipeEmbedder
+from samepose.errors import UsageError
+from samepose.evaluation.calibration import brier_score, calibrated, expected_calibration_error
+from samepose.evaluation.calibrator import FITTED, FRAMES, KAPPA, KEYPOINTS, Honesty, alike_halves, honesty_table
+from samepose.evaluation.retrieval import select_frames
+from samepose.evaluation.views import CAMERAS, Keypoints, keypoint_views
+from samepose.geometry.procrustes import np_mpjpe_matrix
+from samepose.matching.embeddings import Matching
+from samepose.progress import Progress, silent
+
+_QUERIES, _TOP = 100, 5  # of each pair of cameras, and what each retrieves: those of `calibration.top_pairs`
+
+
+@dataclass(frozen=True)
+class PairCalibration:
+    """Fitted numbers and their test.
+
+    Attributes:
+        matching: fitted to everybody given.
+        halves: names of the people of the two halves of the test.
+        tests: every condition on each half and on both; of each figure the first is the embedding's, the second the
+            pair network's of its own best.
+    """
+
+    matching: PairMatching
+    halves: tuple[tuple[str, ...], tuple[str, ...]]
+    tests: tuple[Honesty, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `samepose export` reports it."""
+        return {"matching": vars(self.matching), "halves": [list(people) for people in self.halves],
+                "tests": [t.to_json() for t in self.tests]}
+
+    def to_markdown(self) -> str:
+        """The tests as a table."""
+        return honesty_table(self.tests)
+
+
+class Listed(NamedTuple):
+    """Shortlists of queries: what both say of everybody on them, and who matches."""
+
+    logit: Float[np.ndarray, "query k"]
+    embedded: Float[np.ndarray, "query k"]
+    match: Bool[np.ndarray, "query k"]
+
+    def best(self, matching: PairMatching) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
+        """Probability of the best few of each, and whether they match."""
+        p = np.where(np.isnan(self.logit), self.embedded,
+                     matching.probability(np.nan_to_num(self.logit), self.embedded))
+        first = np.argsort(-p, axis=1, kind="stable")[:, :_TOP]
+        return np.take_along_axis(p, first, axis=1).ravel(), np.take_along_axis(self.match, first, axis=1).ravel()
+
+    def best_embedded(self) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
+        """The same of the embedding's own best."""
+        first = np.argsort(-self.embedded, axis=1, kind="stable")[:, :_TOP]
+        return (np.take_along_axis(self.embedded, first, axis=1).ravel(),
+                np.take_along_axis(self.match, first, axis=1).ravel())
+
+
+_Scene = dict[tuple[str, Keypoints], Listed]
+
+
+def calibrate_pairs(
+    embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray, "n 17 3"], subject: Int[np.ndarray, " n"],
+    names: tuple[str, ...], *, frames: int = FRAMES, progress: Progress = silent,
+) -> PairCalibration:
+    """Fit to people, and test on each half of them what was fitted to the other.
+
+    Args:
+        points: H36M17 poses, y up, of people that neither network has learned from.
+        subject: whose pose it is, an index into `names`.
+        frames: poses in a gallery, drawn without near duplicates.
+
+    Raises:
+        UsageError: fewer than two people, or retrievals that all match or all fail.
+    """
+    halves, scenes, sizes = alike_halves(points, subject), [], []
+    for k, people in enumerate((*halves, np.concatenate(halves))):
+        progress(k, 3, ("half A", "half B", "everybody")[k])
+        theirs = points[np.isin(subject, people)]
+        theirs = theirs[select_frames(theirs, frames)]
+        sizes.append(len(theirs))
+        scenes.append(_scene(embedder, pairs, theirs))
+    maps = [fitted([scene["all11", keypoints] for keypoints in FITTED]) for scene in scenes]
+    tests = []
+    for condition in scenes[0]:
+        before = [scene[condition].best_embedded() for scene in scenes[:2]]
+        after = [scenes[k][condition].best(maps[1 - k]) for k in range(2)]
+        for name, chosen in (("A", [0]), ("B", [1]), ("both", [0, 1])):
+            p, hit, shown, right = (np.concatenate([of[k][i] for k in chosen])
+                                    for of, i in ((before, 0), (before, 1), (after, 0), (after, 1)))
+            tests.append(Honesty(*condition, name, sum(sizes[k] for k in chosen), len(right), float(right.mean()),
+                                 (expected_calibration_error(p, hit), expected_calibration_error(shown, right)),
+                                 (brier_score(p, hit), brier_score(shown, right))))
+    a, b = (tuple(names[i] for i in people) for people in halves)
+    return PairCalibration(maps[2], (a, b), tuple(tests))
+
+
+def _scene(embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray, "n 17 3"]) -> _Scene:
+    errors = np_mpjpe_matrix(points, points)
+    return {(name, keypoints): listed(embedder, pairs, keypoint_views(points, cameras, keypoints), errors)
+            for keypoints in KEYPOINTS for name, cameras in CAMERAS.items()}
+
+
+def listed(
+    embedder: PrVipeEmbedder, pairs: PairModel, views: Float[np.ndarray, "camera n 13 2"],
+    errors: Float[np.ndarray, "n n"],
+) -> Listed:
+    """Shortlists of random queries, from every ordered pair of different cameras.
+
+    Args:
+        views: BODY13 keypoints of the same n poses in each camera.
+        errors: NP-MPJPE of pose i and pose j.
+    """
+    embedded = [embedder.embed_keypoints(view) for view in views]
+    rng, lists = np.random.default_rng(0), []
+    for q, e in itertools.permutations(range(len(views)), 2):
+        rows = rng.choice(len(errors), min(_QUERIES, len(errors)), replace=False)
+        p = np.array(embedder.matching.probability(embedded[q][rows], embedded[e]))
+        k = min(SHORTLIST, len(errors))
+        best = np.argpartition(-p, k - 1, axis=1)[:, :k]
+        logit = pairs.logits(np.repeat(views[q][rows], k, axis=0), views[e][best.ravel()])
+        lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1),
+                            errors[rows[:, None], best] <= KAPPA))
+    return Listed(*(np.concatenate(parts) for parts in zip(*lists)))
+
+
+def fitted(lists: Sequence[Listed]) -> PairMatching:
+    """The three numbers of largest likelihood, see the module.
+
+    Raises:
+        UsageError: retrievals that all match or all fail, or matches that the network finds no likelier.
+    """
+    network, embedding = _weights([np.concatenate(parts) for parts in zip(*lists)])
+    summed = PairMatching(network, embedding, 0.0)
+    best = [one.best(summed) for one in lists]
+    p, hit = (np.concatenate([pairs[i] for pairs in best]) for i in range(2))
+    shown = calibrated(Matching(1.0, 0.0), p, hit)  # of any embedding: only the logit's slope and offset are taken
+    return PairMatching(shown.slope * network, shown.slope * embedding, shown.offset)
+
+
+def _weights(lists: Sequence[Any]) -> tuple[float, float]:
+    """Of the network's logit and of the embedding's log-odds: the conditional logit (McFadden 1974) over shortlists.
+
+    A regression over single pairs would ask how likely each is to match, though most of them nobody will see, and gave
+    the network a third of the weight that ranks best.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp, softmax
+
+    logit, embedded, match = lists
+    told = ~np.isnan(logit)
+    some = (match & told).any(axis=1)
+    if not some.any():
+        raise UsageError("calibration needs pairs that match and pairs that do not")
+    x = np.stack([np.nan_to_num(logit[some]), log_odds(embedded[some])], axis=-1).astype(np.float64)
+    everybody = np.where(told[some], 0.0, -np.inf)
+    right = np.where(match[some] & told[some], 0.0, -np.inf)
+
+    def cost(w: np.ndarray) -> tuple[float, np.ndarray]:
+        score = x @ w
+        loss = logsumexp(score + everybody, axis=1) - logsumexp(score + right, axis=1)
+        pull = softmax(score + everybody, axis=1) - softmax(score + right, axis=1)
+        return float(loss.mean()), np.einsum("qk,qkw->w", pull, x) / len(x)
+
+    network, embedding = minimize(cost, np.ones(2), jac=True, bounds=[(0, None)] * 2).x
+    return float(network), float(embedding)

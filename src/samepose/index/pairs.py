@@ -1,0 +1,82 @@
+"""Search, the second look: the best of a shortlist ranked anew by the pair network, which sees them with the query.
+
+The index keeps everybody's keypoints, so two views can be held against each other. Motion capture and 3D queries are
+not views of a camera and keep the probability of the embedding, as do people who were compared by moments; all of these
+are calibrated probabilities of a match, so they go into one list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from samepose.index.ranking import Candidates, fused
+from samepose.index.schema import keypoints_of, medium_of
+from samepose.poses import Poses
+from samepose.skeleton import BODY13, SKELETONS
+
+if TYPE_CHECKING:
+    from samepose.embed import Embedder
+    from samepose.embed.pairs import PairModel
+    from samepose.index.ranking import Question
+    from samepose.index.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What the query looks like, to be seen beside others.
+
+    Attributes:
+        embedder: the one of the index, which says which keypoints count.
+        model: the network that ranks its shortlists.
+        queries: BODY13 keypoints of each of the route's queries, NaN where missing.
+    """
+
+    embedder: Embedder
+    model: PairModel
+    queries: Float[np.ndarray, "query 13 2"]
+
+
+def by_pairs(store: Store, question: Question, candidates: Candidates, most: int) -> Candidates:
+    """The first of a list, in the order of what the pair network says of them.
+
+    Args:
+        question: with pairs; its first route is that of keypoints.
+        candidates: those who were not compared by moments have the probabilities of their frames, whatever the least.
+        most: so many of them; and all whom `fold` would show.
+    """
+    if question.pairs is None or not len(candidates):
+        return candidates
+    chosen = candidates[np.union1d(np.arange(min(most, len(candidates))), candidates.shown(question))]
+    frames = np.flatnonzero((chosen.moment == 0) & np.isfinite(chosen.by_route[0]).all(axis=0))
+    by_route = chosen.by_route.copy()
+    if len(frames):
+        seen = _keypoints(store, question.pairs.embedder, chosen[frames])
+        for number, query in enumerate(question.pairs.queries):
+            by_route[0, number, frames] = question.pairs.model.probability(
+                np.broadcast_to(query, seen.shape), seen, by_route[0, number, frames])
+    scores = fused(by_route)
+    scored = replace(chosen, score=scores.max(axis=0), mirrored=question.mirrored[scores.argmax(axis=0)],
+                     by_route=by_route)
+    order = np.lexsort((chosen.id, -scored.score))
+    return scored[order[scored.score[order] >= question.min_score]]
+
+
+def _keypoints(store: Store, embedder: Embedder, people: Candidates) -> Float[np.ndarray, "n 13 2"]:
+    """BODY13 keypoints that count, NaN where missing; all NaN of motion capture, and of whoever has just moved."""
+    seen = np.full((len(people), len(BODY13), 2), np.nan, np.float32)
+    rows = store.rows(people.row.tolist(), ["id", "keypoints"])
+    at = {id: i for i, id in enumerate(rows["id"].to_pylist())}
+    media = medium_of(people.id)
+    known = {id: skeleton for id, (_, skeleton) in store.catalogue().find(set(media.tolist())).items()}
+    skeletons = np.array([known.get(m, "") if i in at else "" for m, i in zip(media.tolist(), people.id.tolist())])
+    for name in sorted(set(skeletons.tolist()) - {""}):
+        of = np.flatnonzero(skeletons == name)
+        keypoints, depth = keypoints_of(rows.take([at[i] for i in people.id[of].tolist()]), SKELETONS[name])
+        poses = Poses.of(keypoints[..., :2], SKELETONS[name], scores=keypoints[..., 2])
+        flat = np.isnan(depth).all(axis=1)
+        seen[of[flat]] = poses.hide(below=embedder.joint_score).to(BODY13).points[flat]
+    return seen

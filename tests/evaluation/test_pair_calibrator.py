@@ -1,0 +1,48 @@
+"""Two words weighed: who matches comes first, and the score of what is shown is how often it is right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from samepose.embed.pairs import PairMatching
+from samepose.errors import UsageError
+from samepose.evaluation.calibration import expected_calibration_error
+from samepose.evaluation.pair_calibrator import Listed, fitted
+
+
+def made_up(queries: int, seed: int, network: float = 1.0, embedding: float = 1.0) -> Listed:
+    """Shortlists of 12: of each pair what it is worth, and what both words say of it with noise of their own."""
+    rng = np.random.default_rng(seed)
+    worth = rng.normal(-1, 2, (queries, 12))
+    match = rng.random(worth.shape) < 1 / (1 + np.exp(-worth))
+    said = [worth + rng.normal(0, 1.5, worth.shape) if sure else rng.normal(0, 2, worth.shape)
+            for sure in (network, embedding)]
+    return Listed(said[0].astype(np.float32), (1 / (1 + np.exp(-said[1]))).astype(np.float32), match)
+
+
+def test_what_is_shown_is_right_as_often_as_its_score_says() -> None:
+    matching = fitted([made_up(2000, 0), made_up(2000, 1)])
+    p, hit = made_up(3000, 2).best(matching)
+    assert len(p) == 5 * 3000 and expected_calibration_error(p, hit) < 0.02
+    assert matching.network == pytest.approx(matching.embedding, rel=0.3)
+    embedded, right = made_up(3000, 2).best_embedded()
+    assert hit.mean() > right.mean() + 0.02 and len(embedded) == len(p)
+
+
+def test_a_word_that_says_nothing_has_no_weight() -> None:
+    assert (m := fitted([made_up(2000, 0, embedding=0)])).embedding < 0.05 * m.network
+    assert (m := fitted([made_up(2000, 0, network=0)])).network < 0.05 * m.embedding
+
+
+def test_whom_the_network_knows_nothing_of_keeps_the_embeddings_word() -> None:
+    some = made_up(50, 3)
+    silent = Listed(np.full_like(some.logit, np.nan), some.embedded, some.match)
+    assert silent.best(PairMatching(1, 1, 0))[0] == pytest.approx(some.best_embedded()[0])
+
+
+def test_nothing_to_fit_is_refused() -> None:
+    some = made_up(50, 4)
+    for match in (np.zeros_like(some.match), np.ones_like(some.match)):
+        with pytest.raises(UsageError, match="pairs that match and pairs that do not"):
+            fitted([Listed(some.logit, some.embedded, match)])
