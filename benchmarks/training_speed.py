@@ -36,7 +36,7 @@ from samepose.losses.matching import gaussian_prior
 from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.training.loop import LoopConfig, fit
 from samepose.training.prvipe.augment import AugmentConfig, random_view_pairs, random_views
-from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig, draw_poses
 from samepose.training.prvipe.validate import scorer_of
 
 _CPU = torch.device("cpu")
@@ -104,7 +104,7 @@ class Ours:
     def mining_and_losses(self) -> Callable[[], None]:
         """What a step does between the network's output and its gradient, NP-MPJPE of all pairs included."""
         cfg = self.recipe.settings
-        bodies = self.recipe.points[self.recipe._draw(self.rng)]
+        bodies = self.recipe.points[draw_poses(self.recipe.clip, cfg.batch, cfg.neighbours, self.rng)]
         n, view = cfg.batch, random_views(bodies, cfg.augment, self.rng)
         with torch.no_grad():
             out = self.model.eval()(view.points.repeat(2, 1, 1), view.visible.repeat(2, 1))
