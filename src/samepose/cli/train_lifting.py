@@ -63,7 +63,8 @@ def lifting(
 def export_run(run: Path, out: Path, name: str, options: Options) -> int:
     """`samepose export` of a run of `train lifting`."""
     from samepose.training.lifting.export import export
-    from samepose.training.lifting.train import load_model, subjects_of_run
+    from samepose.training.lifting.train import load_model
+    from samepose.training.loop import subjects_of_run
 
     export(load_model(run), name, subjects_of_run(run), out)
     exported(out, name, options)

@@ -78,9 +78,10 @@ def export_run(
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.pair_calibrator import calibrate_pairs
     from samepose.formats.subjects import only, present
+    from samepose.training.loop import subjects_of_run
     from samepose.training.pairs.export import export, rewrite
     from samepose.training.pairs.recipe import UNFITTED
-    from samepose.training.pairs.train import load_model, subjects_of_run
+    from samepose.training.pairs.train import load_model
 
     threads, subjects = options.limit_threads(), subjects_of_run(run)
     info = PairsInfo(name, UNFITTED, subjects)

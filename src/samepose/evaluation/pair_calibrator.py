@@ -66,14 +66,17 @@ class Listed(NamedTuple):
         """Probability of the best few of each, and whether they match."""
         p = np.where(np.isnan(self.logit), self.embedded,
                      matching.probability(np.nan_to_num(self.logit), self.embedded))
-        first = np.argsort(-p, axis=1, kind="stable")[:, :_TOP]
-        return np.take_along_axis(p, first, axis=1).ravel(), np.take_along_axis(self.match, first, axis=1).ravel()
+        return self._best(p)
 
     def best_embedded(self) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """The same of the embedding's own best."""
-        first = np.argsort(-self.embedded, axis=1, kind="stable")[:, :_TOP]
-        return (np.take_along_axis(self.embedded, first, axis=1).ravel(),
-                np.take_along_axis(self.match, first, axis=1).ravel())
+        return self._best(self.embedded)
+
+    def _best(
+        self, p: Float[np.ndarray, "query k"]
+    ) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
+        first = np.argsort(-p, axis=1, kind="stable")[:, :_TOP]
+        return np.take_along_axis(p, first, axis=1).ravel(), np.take_along_axis(self.match, first, axis=1).ravel()
 
 
 _Scene = dict[tuple[str, Keypoints], Listed]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from samepose.index.neighbours import neighbours
-from samepose.index.ranking import Candidates, fused
+from samepose.index.ranking import Candidates
 from samepose.matching.moment import LEAST_PAIRS, MomentMatching, mean_found, minus_log, near, offsets_of
 
 if TYPE_CHECKING:
@@ -52,18 +52,15 @@ def by_moment(store: Store, question: Question, candidates: Candidates, most: in
     """
     if question.moment is None or not len(candidates):
         return candidates
-    chosen = candidates[np.union1d(np.arange(min(most, len(candidates))), candidates.shown(question))]
+    chosen = candidates.first(question, most)
     of_moments = _probabilities(store, question, chosen)
     compared = np.isfinite(of_moments).all(axis=0)
     by_route = chosen.by_route.copy()
     by_route[0] = np.where(compared, of_moments, by_route[0])
-    scores = fused(by_route)
-    score = scores.max(axis=0)
-    scored = replace(chosen, score=score, mirrored=question.mirrored[scores.argmax(axis=0)], by_route=by_route,
-                     moment=np.where(compared, question.moment.seconds, 0.0))
-    order = np.lexsort((chosen.id, -score))
+    moment = np.where(compared, question.moment.seconds, 0.0)
+    scored = replace(chosen, moment=moment).scored(question, by_route)
     least = np.where(scored.moment > 0, question.min_score, 0.0 if question.pairs else question.min_score)
-    return scored[order[(score >= least)[order]]]
+    return scored[np.flatnonzero(scored.score >= least)]
 
 
 def _probabilities(store: Store, question: Question, candidates: Candidates) -> Float[np.ndarray, "query n"]:

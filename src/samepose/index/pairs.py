@@ -7,13 +7,13 @@ are calibrated probabilities of a match, so they go into one list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from samepose.index.ranking import Candidates, fused
+from samepose.index.ranking import Candidates
 from samepose.index.schema import keypoints_of, medium_of
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, SKELETONS
@@ -50,7 +50,7 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     """
     if question.pairs is None or not len(candidates):
         return candidates
-    chosen = candidates[np.union1d(np.arange(min(most, len(candidates))), candidates.shown(question))]
+    chosen = candidates.first(question, most)
     frames = np.flatnonzero((chosen.moment == 0) & np.isfinite(chosen.by_route[0]).all(axis=0))
     by_route = chosen.by_route.copy()
     if len(frames):
@@ -58,11 +58,8 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
         for number, query in enumerate(question.pairs.queries):
             by_route[0, number, frames] = question.pairs.model.probability(
                 np.broadcast_to(query, seen.shape), seen, by_route[0, number, frames])
-    scores = fused(by_route)
-    scored = replace(chosen, score=scores.max(axis=0), mirrored=question.mirrored[scores.argmax(axis=0)],
-                     by_route=by_route)
-    order = np.lexsort((chosen.id, -scored.score))
-    return scored[order[scored.score[order] >= question.min_score]]
+    scored = chosen.scored(question, by_route)
+    return scored[np.flatnonzero(scored.score >= question.min_score)]
 
 
 def _keypoints(store: Store, embedder: Embedder, people: Candidates) -> Float[np.ndarray, "n 13 2"]:

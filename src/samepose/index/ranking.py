@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,6 +172,17 @@ class Candidates:
         found = [f.id for f in fold(self, question.k, question.distinct)]
         positions: np.ndarray = np.flatnonzero(np.isin(self.id, found))
         return positions
+
+    def first(self, question: Question, most: int) -> Candidates:
+        """So many of the first, and all whom `fold` would show."""
+        return self[np.union1d(np.arange(min(most, len(self))), self.shown(question))]
+
+    def scored(self, question: Question, by_route: Float[np.ndarray, "route query n"]) -> Candidates:
+        """The same with other probabilities, in their order."""
+        scores = fused(by_route)
+        anew = replace(self, score=scores.max(axis=0), mirrored=question.mirrored[scores.argmax(axis=0)],
+                       by_route=by_route)
+        return anew[np.lexsort((anew.id, -anew.score))]
 
 
 ROUTE = "_route"  # column of a shortlist: the number of the route that a row was found by

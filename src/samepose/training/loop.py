@@ -317,6 +317,11 @@ def last_validation(run: Path) -> dict[str, float]:
     return {name: rate for name, rate in json.loads(last).items() if name != "step"}
 
 
+def subjects_of_run(run: Path) -> tuple[str, ...]:
+    """Subjects that a run was trained on."""
+    return tuple(json.loads((run / "config.json").read_text())["origin"]["subjects"])
+
+
 def _rate(step: int, config: LoopConfig) -> float:
     if config.optimiser == "adagrad":
         return config.learning_rate

@@ -14,7 +14,7 @@ from samepose.formats.subjects import present
 from samepose.models.lifting import FEATURES, Lifting, LiftingConfig
 from samepose.training.lifting.recipe import ClipPool, LiftingRecipe, LiftingRecipeConfig
 from samepose.training.lifting.validate import CLIPS, LiftingErrors
-from samepose.training.loop import Log, LoopConfig, averaged_weights, fit
+from samepose.training.loop import Log, LoopConfig, averaged_weights, fit, last_validation
 
 _STEM = "stem.0.weight"
 
@@ -51,8 +51,7 @@ def train_lifting(
         "subjects": present(train), "sha256": hashlib.sha256(pool.points.tobytes()).hexdigest(),
     }
     fit(started, loop, run, resume=resume, log=log, origin=origin)
-    *_, last = (run / "validation.jsonl").read_text().splitlines()
-    return {name: value for name, value in json.loads(last).items() if name != "step"}
+    return last_validation(run)
 
 
 def initialise(model: Lifting, run: Path) -> None:
@@ -103,8 +102,3 @@ def load_model(run: Path) -> Lifting:
     except RuntimeError as error:
         raise FormatError(f"{run}: its checkpoint does not fit its config.json; train again") from error
     return model.eval()
-
-
-def subjects_of_run(run: Path) -> tuple[str, ...]:
-    """Subjects that a run was trained on."""
-    return tuple(json.loads((run / "config.json").read_text())["origin"]["subjects"])

@@ -64,8 +64,3 @@ def load_model(run: Path) -> PairNetwork:
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise FormatError(f"{run}: its checkpoint does not fit its config.json; train again") from error
     return model.eval()
-
-
-def subjects_of_run(run: Path) -> tuple[str, ...]:
-    """Subjects that a run was trained on."""
-    return tuple(json.loads((run / "config.json").read_text())["origin"]["subjects"])

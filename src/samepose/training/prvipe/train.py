@@ -14,7 +14,7 @@ from samepose.formats.multiview import MultiView
 from samepose.formats.poseset import PoseSet
 from samepose.formats.subjects import present
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.training.loop import Log, LoopConfig, averaged_weights, fit
+from samepose.training.loop import Log, LoopConfig, averaged_weights, fit, last_validation
 from samepose.training.prvipe.detected import DetectedRecipe, pool_of
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
 from samepose.training.prvipe.validate import FRAMES, CrossViewHits
@@ -76,8 +76,7 @@ def _train(
         "sha256": hashlib.sha256(pool.points.tobytes()).hexdigest(),
     }
     fit(started, loop, run, resume=resume, log=log, origin=origin)
-    *_, last = (run / "validation.jsonl").read_text().splitlines()
-    return {name: rate for name, rate in json.loads(last).items() if name != "step"}
+    return last_validation(run)
 
 
 def model_config(run: Path) -> PrVipeConfig:
