@@ -15,6 +15,7 @@ import pytest
 
 from index_fakes import SlowDetector, assert_same, opened, photo, rows, video
 from samepose.errors import StoreError
+from samepose.index import builders, upkeep
 from samepose.media.video import part_limits, read_frames, read_part
 
 ray = pytest.importorskip("ray", reason="RAY IS NOT TESTED: pip install 'samepose[ray]'")
@@ -101,11 +102,47 @@ def test_a_killed_driver_loses_and_doubles_nothing(cluster, media):
     assert report.unchanged > 0 and there > 0
 
 
+def test_nodes_merge_files_and_build_indices(cluster, tmp_path, monkeypatch):
+    index = opened(tmp_path / "i", root=tmp_path)
+    for i in range(48):  # a file of rows for each photograph
+        index.add(photo(tmp_path / f"m/{i:02d}.png", 9, seed=i))
+    assert index._store.count() == 432
+    before = index.search(tmp_path / "m/07.png", k=20)
+    for name, fewest in (("SCALAR_FROM_ROWS", 20), ("IVF_FROM_ROWS", 256)):
+        monkeypatch.setattr(upkeep, name, fewest)
+    done = index.optimise(ray=cluster.address)
+    assert done.files[0] >= 48 and done.files[1] <= 3 and done.unindexed == (432, 0)
+    assert _indices(index) == {"id": 432, "media": 432, "time": 432, "label": 432, "rank_keypoints": 432}
+    after = index.search(tmp_path / "m/07.png", k=20)
+    assert [(hit.id, hit.score) for hit in after] == [(hit.id, hit.score) for hit in before]
+    assert index.search(after[0], k=3)  # whose row is found by the index of ids
+
+    for i in range(48, 54):  # an eighth more
+        index.add(photo(tmp_path / f"m/{i:02d}.png", 9, seed=i))
+    built = list[str]()
+    monkeypatch.setattr(builders.Nodes, "vector", lambda self, store, column, *how: built.append(column))
+    monkeypatch.setattr(builders.Nodes, "scalar", lambda self, store, column, *how: built.append(column))
+    index.optimise(ray=cluster.address)
+    assert sorted(built) == ["id", "label", "media", "rank_keypoints", "time"]
+    assert set(_indices(index).values()) == {486}  # those whom nobody has built in are taken into what is there
+    built.clear()
+    index.add(photo(tmp_path / "m/99.png", 9, seed=99))
+    assert index.optimise(ray=cluster.address).unindexed == (9, 0) and not built
+
+
+def _indices(index) -> dict[str, int]:
+    """Columns that have an index, and how many people are in it."""
+    table = index._store.people
+    return {i.columns[0]: table.index_stats(i.name).num_indexed_rows for i in table.list_indices()}
+
+
 def test_no_ray_at_the_address(tmp_path):
     photo(tmp_path / "m/a.png", 2)
     with pytest.raises(StoreError, match=r"127\.0\.0\.1:9: no Ray answers there .*start one there") as error:
         opened(tmp_path / "i").add(tmp_path / "m", ray="127.0.0.1:9")
     assert "\n" not in str(error.value)
+    with pytest.raises(StoreError, match="no Ray answers there"):
+        opened(tmp_path / "i").optimise(ray="127.0.0.1:9")
 
 
 def test_the_extra_is_named_when_it_is_missing(tmp_path, monkeypatch):
@@ -113,6 +150,13 @@ def test_the_extra_is_named_when_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StoreError, match=r"samepose\[ray\]"):
         opened(tmp_path / "i").add(tmp_path / "m", ray="auto")
+
+
+def test_lance_ray_is_named_when_it_is_missing(cluster, tmp_path, monkeypatch):
+    opened(tmp_path / "i").add(photo(tmp_path / "a.png", 2))
+    monkeypatch.setitem(sys.modules, "lance_ray", None)
+    with pytest.raises(StoreError, match=r"lance-ray, .*samepose\[ray\]"):
+        opened(tmp_path / "i").optimise(ray=cluster.address)
 
 
 @pytest.mark.parametrize("fps", [10.0, 7.0, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -311,19 +312,24 @@ class Index(Contents):
 
         return re_embed(self._store, self._models, spaces_meant(embedding) if embedding else None, progress)
 
-    def optimise(self) -> Optimised:
+    def optimise(self, ray: str | None = None) -> Optimised:
         """Merge small files, take all rows into the search indices and free what old versions hold.
 
         Adding does that too, when it is due; worth a call after many writers, and before many searches.
 
+        Args:
+            ray: address of a Ray cluster that merges files and builds indices, or "auto": the one of this machine,
+                which is started when there is none. Its nodes must see the index where it is.
+
         Raises:
-            StoreError: another process is writing, or the disk is full.
+            StoreError: another process is writing, or the disk is full; there is no such cluster.
         """
+        from samepose.index.builders import HERE, nodes
         from samepose.index.upkeep import files_and_unindexed, maintain
 
-        with self._store.writing():
+        with nullcontext(HERE) if ray is None else nodes(ray) as builder, self._store.writing():
             before = files_and_unindexed(self._store)
-            maintain(self._store, thoroughly=True)
+            maintain(self._store, thoroughly=True, builder=builder)
             after = files_and_unindexed(self._store)
         return Optimised(self._store.count(), (before[0], after[0]), (before[1], after[1]))
 

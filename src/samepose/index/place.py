@@ -165,12 +165,12 @@ def connect(uri: str, stale: float | None = 0.0) -> Any:
     import lancedb
 
     with store_errors(uri):
-        options = None if local_folder(uri) is not None else _patience()
+        options = None if local_folder(uri) is not None else patience()
         interval = None if stale is None else timedelta(seconds=stale)
         return lancedb.connect(uri, read_consistency_interval=interval, storage_options=options)
 
 
-def _patience() -> dict[str, str]:
+def patience() -> dict[str, str]:
     """How a store is asked: a few times, not for minutes. Who gives an address without encryption means it."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     return {"client_max_retries": "4", "client_retry_timeout": "20", "connect_timeout": "5s", "timeout": "60s",

@@ -202,7 +202,14 @@ def _moments(
 
 @contextmanager
 def fleet(address: str, detector: Detector, embedder: ImageEmbedder | None) -> Iterator[Fleet]:
-    """A cluster to read files on.
+    """A cluster to read files on; see `connected`."""
+    with connected(address) as ray:
+        yield Fleet(ray, detector, embedder)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Ray, connected to a cluster.
 
     Args:
         address: of a cluster, or "auto": the one of this machine, which is started when there is none.
@@ -218,7 +225,7 @@ def fleet(address: str, detector: Detector, embedder: ImageEmbedder | None) -> I
     if ours:
         _connect(ray, address)
     try:
-        yield Fleet(ray, detector, embedder)
+        yield ray
     finally:
         if ours:
             ray.shutdown()
@@ -228,10 +235,13 @@ def _connect(ray: Any, address: str) -> None:
     import logging
     import os
     import socket
+    import warnings
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     how = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    logging.getLogger("ray").setLevel(logging.ERROR)  # what it says before it reads these
+    warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)  # Ray forks only to become others
     try:
         if colon:  # Ray itself would ask for minutes
             socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()

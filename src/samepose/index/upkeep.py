@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samepose.index.builders import HERE, Builder, Scalar
 from samepose.index.place import store_errors
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SMALL_FILES = 64
 UNINDEXED_ROWS = 20_000
 _KEEP_VERSIONS = timedelta(minutes=10)  # for searches that run meanwhile in other processes
 _GROWTH = 4  # retrain the partitions when the table has grown by this factor
+_LEFT_OUT = 0.1  # of the people, from which an index is built anew where many build it
 
 
 def recover(store: Store) -> None:
@@ -48,18 +50,23 @@ def people_per_medium(store: Store) -> dict[int, int]:
     return counts
 
 
-def maintain(store: Store, *, thoroughly: bool = False) -> None:
+def maintain(store: Store, *, thoroughly: bool = False, builder: Builder = HERE) -> None:
     """Bring files and indices of both tables to where searching is fast; does nothing when they are, or nearly.
 
     Args:
         thoroughly: also what is only nearly there.
+        builder: who does it. One elsewhere also builds anew an index that leaves many people out; here they are
+            taken into it as it is.
     """
-    people, rows = store.people, store.count()
+    people = store.people
+    if thoroughly or _crowded(people):
+        builder.merge_files(store)
+    rows = store.count()
     if rows >= SCALAR_FROM_ROWS:
-        _scalar_indices(store, people, {"id": "btree", "media": "btree", "time": "btree", "label": "bitmap"})
+        _scalar_indices(store, builder)
     if rows >= IVF_FROM_ROWS:
         for space in store.spaces:
-            _vector_index(store, space)
+            _vector_index(store, space, builder)
     if thoroughly or _crowded(people):
         optimise(store, people)
     if thoroughly or _crowded(store.media):
@@ -90,26 +97,28 @@ def _crowded(table: Any) -> bool:
     return any(i.num_unindexed_rows >= UNINDEXED_ROWS for i in table.list_indices())
 
 
-def _scalar_indices(store: Store, table: Any, wanted: dict[str, str]) -> None:
-    from lancedb.index import Bitmap, BTree
+def _scalar_indices(store: Store, builder: Builder) -> None:
+    kinds: dict[str, Scalar] = {"id": "BTREE", "media": "BTREE", "time": "BTREE", "label": "BITMAP"}
+    have = {column: index for index in store.people.list_indices() for column in index.columns}
+    for column, kind in kinds.items():
+        if column not in have or _outdated(store, have[column], builder):
+            builder.scalar(store, column, kind)
 
-    have = {column for i in table.list_indices() for column in i.columns}
-    for column in wanted.keys() - have:
-        config = BTree() if wanted[column] == "btree" else Bitmap()
-        store.commit(partial(table.create_index, column, config=config))
 
-
-def _vector_index(store: Store, space: Space) -> None:
+def _vector_index(store: Store, space: Space, builder: Builder) -> None:
     """Train IVF_FLAT, and again after much growth; the name keeps the number of partitions it was trained for."""
-    from lancedb.index import IvfFlat
-
-    names = [i.name for i in store.people.list_indices() if i.columns == [space.rank]]
+    have = [index for index in store.people.list_indices() if index.columns == [space.rank]]
     rows = store.covered(space)
-    if rows < IVF_FROM_ROWS or any(int(n.rpartition("_")[2]) ** 2 * _GROWTH > rows for n in names):
+    grown = [index for index in have if int(index.name.rpartition("_")[2]) ** 2 * _GROWTH <= rows]
+    if rows < IVF_FROM_ROWS or (have and not grown and not any(_outdated(store, index, builder) for index in have)):
         return
     partitions = math.isqrt(rows)
     name = f"{space.rank}_ivf_{partitions}"
-    config = IvfFlat(distance_type="l2", num_partitions=partitions)
-    store.commit(lambda: store.people.create_index(space.rank, config=config, name=name))
-    for old in names:
+    builder.vector(store, space.rank, partitions, name)
+    for old in {index.name for index in have} - {name}:
         store.commit(partial(store.people.drop_index, old))
+
+
+def _outdated(store: Store, index: Any, builder: Builder) -> bool:
+    """Whether it leaves out so many that building it anew elsewhere is worth more than taking them in here."""
+    return builder is not HERE and index.num_unindexed_rows > _LEFT_OUT * store.count()
