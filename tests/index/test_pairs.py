@@ -13,6 +13,7 @@ from index_fakes import FakeEmbedder, opened
 from made_up_motion import NAMES, POSE, standing, write_bvh
 from samepose.embed.pairs import PairMatching, PairModel, PairsInfo
 from samepose.index import Index
+from samepose.index.store import Store
 from samepose.matching.moment import MomentMatching
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
@@ -70,6 +71,21 @@ def test_the_best_are_ranked_by_pairs_and_their_score_is_the_calibrated_one(tmp_
         assert hit.score == pytest.approx(float(told[0]), abs=1e-4)
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
     assert len(hits) == 30 and [h.path for h in hits] != sorted(plain, key=plain.__getitem__, reverse=True)
+
+
+def test_rows_are_read_once_and_again_when_they_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, query, read = index_of(tmp_path), people(1, seed=1), Store.rows
+    expected, calls = [h.id for h in index.search(query)], list[list[int]]()
+
+    def rows(store: Store, addresses: list[int], columns: list[str]) -> Any:
+        calls.append(addresses)
+        moved = [addresses[0]] * len(addresses) if len(calls) == 1 else addresses
+        return read(store, moved, columns)
+
+    monkeypatch.setattr(Store, "rows", rows)
+    assert [h.id for h in index.search(query)] == expected
+    assert len(calls) == 2 and sorted(calls[0]) == sorted(calls[1])  # for second look and hits together
+    assert len(calls[0]) == 30
 
 
 def test_the_least_score_is_of_pairs(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from samepose.files import refuse_inputs, written
 from samepose.index.grouping import Likeness, grouped, sightings
 from samepose.index.hits import Hit
 from samepose.index.ranking import Found
+from samepose.index.rows import Rows
 from samepose.index.schema import medium_of, person_id, shown_id
 from samepose.index.search import read_hits
 from samepose.index.spaces import Embedding, Space, spaces_meant
@@ -180,7 +181,7 @@ def people_by_id(store: Store, ids: Sequence[str], scores: Sequence[float]) -> l
     columns = (rows[name].to_pylist() for name in ("id", "_rowid", "track", "time"))
     at = {id: (row, track, np.nan if time is None else time) for id, row, track, time in zip(*columns)}
     return read_hits(store, [Found(id, at[id][0], at[id][1], score, at[id][2], (at[id][2],) * 2, False)
-                             for id, score in zip(wanted, scores) if id in at])
+                             for id, score in zip(wanted, scores) if id in at], Rows(store))
 
 
 def _check_enough(store: Store, there: int, min_size: int) -> None:

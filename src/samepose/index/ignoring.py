@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float
 from samepose.embed.views import embed_any
 from samepose.geometry.frontal import solid
 from samepose.index.masked import Masked, Memory
-from samepose.index.schema import keypoints_of, medium_of
+from samepose.index.rows import by_skeleton
+from samepose.index.schema import keypoints_of
 from samepose.index.spaces import Space
 from samepose.matching.embeddings import Embeddings
 from samepose.poses import Poses
@@ -88,13 +89,10 @@ class Ignoring:
     def _masked(self, rows: pa.Table, joints: tuple[str, ...], space: Space) -> Masked:
         """People without some joints."""
         id = np.asarray(rows["id"])
-        media = medium_of(id)
-        known = {id: skeleton for id, (_, skeleton) in self.store.catalogue().find(set(media.tolist())).items()}
-        skeletons = np.array([known.get(id) or "" for id in media.tolist()])
         seen = np.zeros(len(rows), bool)
         mean, var = np.zeros((2, len(rows), space.dimensions), np.float32)
-        for name in sorted(set(skeletons.tolist()) - {""}):
-            at, skeleton = np.flatnonzero(skeletons == name), SKELETONS[name]
+        for name, at in by_skeleton(self.store, id):
+            skeleton = SKELETONS[name]
             keypoints, depth = keypoints_of(rows.take(at), skeleton)
             poses = Poses.of(keypoints[..., :2], skeleton, scores=keypoints[..., 2])
             deep = ~np.isnan(depth).all(axis=1)

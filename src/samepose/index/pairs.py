@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.index.ranking import Candidates
-from samepose.index.schema import keypoints_of, medium_of
+from samepose.index.rows import Rows, by_skeleton
+from samepose.index.schema import keypoints_of
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, SKELETONS
 
@@ -40,13 +41,16 @@ class Pairs:
     queries: Float[np.ndarray, "query 13 2"]
 
 
-def by_pairs(store: Store, question: Question, candidates: Candidates, most: int) -> Candidates:
+def by_pairs(store: Store, question: Question, candidates: Candidates, most: int, reader: Rows) -> Candidates:
     """The first of a list, in the order of what the pair network says of them.
 
     Args:
         question: with pairs; its first route is that of keypoints.
         candidates: those who were not compared by moments have the probabilities of their frames, whatever the least.
         most: so many of them; and all whom `fold` would show.
+
+    Raises:
+        MovedError: see `Rows`.
     """
     if question.pairs is None or not len(candidates):
         return candidates
@@ -54,7 +58,7 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     frames = np.flatnonzero((chosen.moment == 0) & np.isfinite(chosen.by_route[0]).all(axis=0))
     by_route = chosen.by_route.copy()
     if len(frames):
-        seen = _keypoints(store, question.pairs.embedder, chosen[frames])
+        seen = _keypoints(store, question.pairs.embedder, chosen[frames], reader)
         for number, query in enumerate(question.pairs.queries):
             by_route[0, number, frames] = question.pairs.model.probability(
                 np.broadcast_to(query, seen.shape), seen, by_route[0, number, frames])
@@ -62,17 +66,14 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     return scored[np.flatnonzero(scored.score >= question.min_score)]
 
 
-def _keypoints(store: Store, embedder: Embedder, people: Candidates) -> Float[np.ndarray, "n 13 2"]:
-    """BODY13 keypoints that count, NaN where missing; all NaN of motion capture, and of whoever has just moved."""
+def _keypoints(
+    store: Store, embedder: Embedder, people: Candidates, reader: Rows
+) -> Float[np.ndarray, "n 13 2"]:
+    """BODY13 keypoints that count, NaN where missing; all NaN of motion capture."""
     seen = np.full((len(people), len(BODY13), 2), np.nan, np.float32)
-    rows = store.rows(people.row.tolist(), ["id", "keypoints"])
-    at = {id: i for i, id in enumerate(rows["id"].to_pylist())}
-    media = medium_of(people.id)
-    known = {id: skeleton for id, (_, skeleton) in store.catalogue().find(set(media.tolist())).items()}
-    skeletons = np.array([known.get(m, "") if i in at else "" for m, i in zip(media.tolist(), people.id.tolist())])
-    for name in sorted(set(skeletons.tolist()) - {""}):
-        of = np.flatnonzero(skeletons == name)
-        keypoints, depth = keypoints_of(rows.take([at[i] for i in people.id[of].tolist()]), SKELETONS[name])
+    rows = reader.read(people.id.tolist(), people.row.tolist())
+    for name, of in by_skeleton(store, people.id):
+        keypoints, depth = keypoints_of(rows.take(of), SKELETONS[name])
         poses = Poses.of(keypoints[..., :2], SKELETONS[name], scores=keypoints[..., 2])
         flat = np.isnan(depth).all(axis=1)
         seen[of[flat]] = poses.hide(below=embedder.joint_score).to(BODY13).points[flat]

@@ -16,6 +16,7 @@ from samepose.index.filter import Excluded, Filter
 from samepose.index.hits import Hit
 from samepose.index.options import SearchOptions
 from samepose.index.ranking import Found, Question, Route
+from samepose.index.rows import MovedError, Rows
 from samepose.index.schema import bodies_of, medium_of, poses_of, shown_id
 from samepose.index.shortlist import best
 from samepose.poses import Poses, mirrors
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from samepose.index.store import Store
 
 _ATTEMPTS = 5
-_COLUMNS = ["id", "frame", "score", "box", "keypoints", "label"]
 
 
 def search(
@@ -59,12 +59,12 @@ def search(
             return []
         question = Question(routes, np.array(mirrors(options.mirror)), options.k, options.distinct, options.min_score,
                             excluded, hidden, copies, ignoring, moment, pairs)
-        found = best(store, question, filter)
+        rows = Rows(store)
         try:
-            return read_hits(store, found)
+            return read_hits(store, best(store, question, filter, rows), rows)
         except _UnfinishedError:
             hidden = _unfinished_media(store)
-        except _MovedError:
+        except MovedError:
             continue
     raise StoreError(f"{store.uri}: the index is being rewritten; search again in a moment")
 
@@ -73,22 +73,18 @@ class _UnfinishedError(Exception):
     """A person's medium has no row: its writer is at work, or was killed."""
 
 
-class _MovedError(Exception):
-    """Rows changed their address between shortlist and reading: files were merged meanwhile."""
+def read_hits(store: Store, found: list[Found], reader: Rows) -> list[Hit]:
+    """The full rows of what was found, in that order.
 
-
-def read_hits(store: Store, found: list[Found]) -> list[Hit]:
-    """The full rows of what was found, in that order."""
+    Raises:
+        MovedError: see `Rows`.
+    """
     if not found:
         return []
     media = store.catalogue().find({medium_of(f.id) for f in found})
     if any(medium_of(f.id) not in media for f in found):
         raise _UnfinishedError
-    rows = store.rows([f.row for f in found], _COLUMNS)
-    at = {id: i for i, id in enumerate(rows["id"].to_pylist())}
-    if any(f.id not in at for f in found):
-        raise _MovedError
-    rows = rows.take([at[f.id] for f in found])
+    rows = reader.read([f.id for f in found], [f.row for f in found])
     rows = rows.append_column("time", pa.array([f.time for f in found]))
     rows = rows.append_column("track", pa.array([f.track for f in found]))
     labels, boxes, start, hits = rows["label"].to_pylist(), rows["box"].to_pylist(), 0, []

@@ -22,6 +22,7 @@ from samepose.index.ranking import ROUTE, Candidates, Found, Question, fold, ran
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from samepose.index.rows import Rows
     from samepose.index.store import Store
 
 # Measured with a million people and 1,000 partitions: 50 probes and 200 rows hold all of the true best ten; 20 probes
@@ -38,8 +39,12 @@ _GROWTH = 4
 _FUSED_MOST = 20_000  # where two routes disagree about everybody their shortlists would grow to the whole table
 
 
-def best(store: Store, question: Question, filter: Filter) -> list[Found]:
-    """The best k by the way that suits the filter; of moments and pairs, the best of a shortlist by embeddings."""
+def best(store: Store, question: Question, filter: Filter, reader: Rows) -> list[Found]:
+    """The best k by the way that suits the filter; of moments and pairs, the best of a shortlist by embeddings.
+
+    Raises:
+        MovedError: see `Rows`.
+    """
     first = max(_SHORTLIST, 20 * question.k)
     if question.ignoring is not None:
         candidates = rank(question, _nearest(store, question, filter, max(_IGNORING, first), widen=None))
@@ -47,7 +52,8 @@ def best(store: Store, question: Question, filter: Filter) -> list[Found]:
         way = exact if filter.narrow else approximate
         candidates = way(store, question, filter, first)
     by_moments = by_moment(store, question, candidates, first)
-    return fold(by_pairs(store, question, by_moments, first * SHORTLIST // _SHORTLIST), question.k, question.distinct)
+    looked_at = first * SHORTLIST // _SHORTLIST
+    return fold(by_pairs(store, question, by_moments, looked_at, reader), question.k, question.distinct)
 
 
 def exact(store: Store, question: Question, filter: Filter, limit: int) -> Candidates:
