@@ -31,6 +31,10 @@ _KEEP = 600.0  # seconds that a file stays which the index has no more, for sear
 _NOT_READ = ("_versions", "_transactions")
 
 
+class HeldError(StoreError):
+    """Another process keeps a copy there."""
+
+
 class Copy:
     """The two tables of a remote index, in a folder of this disk that one process has to itself."""
 
@@ -42,7 +46,7 @@ class Copy:
 
         Raises:
             UsageError: the index is on this disk.
-            StoreError: another process keeps a copy there.
+            HeldError: another process keeps a copy there.
         """
         refuse_local(uri)
         self._uri, self._stale = uri, stale
@@ -57,7 +61,7 @@ class Copy:
             try:
                 self._held.enter_context(write_lock(self._folder))
             except StoreError as error:
-                raise StoreError(f"{folder}: another process keeps a copy of {uri} here; name another one") from error
+                raise HeldError(f"{folder}: another process keeps a copy of {uri} here; name another one") from error
 
     def tables(self) -> tuple[Any, Any]:
         """People and media as they were at most `stale` seconds ago; while newer ones are fetched, others read on.

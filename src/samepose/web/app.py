@@ -22,6 +22,7 @@ from samepose.web.problems import handle, missing, problem
 from samepose.web.requests import Ask
 from samepose.web.security import Gate, Guard, same
 from samepose.web.service import Service
+from samepose.web.uploads import Queries
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
@@ -33,7 +34,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {"4XX": {"model": Failure}, "5XX": 
 
 def create_app(
     uri: str, gate: Gate | None = None, *, threads: int | None = None, detector: Detector | None = None,
-    embedder: Embedder | None = None, copies: str | None = None, warm: bool = False,
+    embedder: Embedder | None = None, copies: str | None = None, warm: bool = False, queries: Queries | None = None,
 ) -> FastAPI:
     """The page and API of an index, which need not be there yet.
 
@@ -42,8 +43,10 @@ def create_app(
         gate: what the server answers to; by default this computer, without a token.
         threads, detector, embedder, copies: see `Index.open`.
         warm: load what the first search will need as soon as the server answers.
+        queries: that several servers share; then the index is not added to through one of them.
     """
-    service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder, copies=copies)
+    service = Service(uri, gate or Gate(), threads=threads, detector=detector, embedder=embedder, copies=copies,
+                      queries=queries)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -33,7 +33,7 @@ async def session(request: Request) -> Session:
     problem, spaces = await service.work("picture", _state, service)
     return Session(
         version=samepose.__version__, index=service.uri, there=problem is None, problem=problem,
-        csrf=service.gate.csrf, local=service.gate.local,
+        csrf=service.gate.csrf, local=service.fillable,
         spaces=spaces,
         parts={name: list(joints) for name, joints in PARTS.items()},
         skeletons=[skeleton_of(skeleton) for skeleton in SKELETONS.values()],
@@ -169,9 +169,9 @@ def _folder(path: str | None) -> Folder:
 
 
 def _local(request: Request) -> Service:
-    """The service, when it is served to this computer only."""
+    """The service, when it is served to this computer only, and alone."""
     service = service_of(request)
-    if not service.gate.local:
+    if not service.fillable:
         raise Refusal(403, "refused", "folders are indexed from the computer itself", "use `samepose index` there")
     return service
 

@@ -55,15 +55,11 @@ class Server:
         """
         if copies is not None:
             refuse_local(uri)
-        gate = Gate(host, checked_token(host, token))
-        taken = _bound(host, port)
-        number = taken.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
-        secret = "" if gate.token is None else f"?token={quote(gate.token)}"
+        gate, taken = gate_of(host, token), bound(host, port)
         app, there = create_app(uri, gate, threads=threads, copies=copies, warm=True), Index.exists(uri)
         if copies is not None and there:
             app.state.service.index()
-        return cls(app, gate, f"http://{shown}:{number}/{secret}", there, taken)
+        return cls(app, gate, address_of(gate, host, taken.getsockname()[1]), there, taken)
 
     def run(self, say: Callable[[str], None], *, open_page: bool = False) -> None:
         """Answer until it is interrupted.
@@ -95,7 +91,24 @@ class _Lines(logging.Handler):
         self._say(record.getMessage())
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def gate_of(host: str, token: str | None) -> Gate:
+    """Who may ask a server; see `security.checked_token`."""
+    return Gate(host, checked_token(host, token))
+
+
+def address_of(gate: Gate, host: str, port: int) -> str:
+    """The URL to open, with the token if there is one."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/" + ("" if gate.token is None else f"?token={quote(gate.token)}")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens; 0 takes any port that is free.
+
+    Raises:
+        UsageError: there is no such address.
+        SameposeError: the port is in use, or not permitted.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     if sys.platform != "win32":  # there it would let two servers share the port

@@ -42,7 +42,7 @@ class Service:
 
     def __init__(
         self, uri: str, gate: Gate, *, threads: int | None = None, detector: Detector | None = None,
-        embedder: Embedder | None = None, copies: str | None = None,
+        embedder: Embedder | None = None, copies: str | None = None, queries: Queries | None = None,
     ) -> None:
         self.uri, self.gate, self.threads, self.copies = uri, gate, threads, copies
         self._given, self._embedder = detector, embedder
@@ -52,8 +52,9 @@ class Service:
         self._meet: bool | None = None
         self._deciding = asyncio.Lock()
         self._lock = Lock()
-        self.queries, self.crops = Queries(), Cache(_CROPS)
-        self.jobs = Jobs(self._fillable)
+        self.fillable = self.gate.local and queries is None  # through the page
+        self.queries, self.crops = queries or Queries(), Cache(_CROPS)
+        self.jobs = Jobs(self._to_fill)
         self.map: tuple[tuple[int, int], Any] | None = None  # of the index in that state
         self.map_lock = Lock()
         self.groups: tuple[Any, Any] | None = None  # of what was asked, in a state of the index
@@ -106,7 +107,7 @@ class Service:
             raise missing()
         return found[0]
 
-    def _fillable(self) -> Index:
+    def _to_fill(self) -> Index:
         """The index to add to; made when there is none."""
         if not Index.exists(self.uri):
             Index.open(self.uri, create=True, embedder=self.embedder)
