@@ -161,7 +161,7 @@ def queries_of(mocap: Path | None, n: int, people: int) -> tuple[Embedder, Poses
 def alone(index: Index, embedder: Embedder) -> Index:
     """The same index, searched by the embedding alone, without the second look at two views together."""
     if isinstance(embedder, PrVipeEmbedder):
-        embedder = PrVipeEmbedder(embedder._session, embedder.info, embedder.sha256)
+        embedder = PrVipeEmbedder(embedder._network, embedder.info, embedder.sha256)
     return Index.open(index._store.uri, embedder=embedder)
 
 

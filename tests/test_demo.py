@@ -101,7 +101,7 @@ def test_index_of_another_model_is_brought_up_to_date(
 ) -> None:
     out, detector = tmp_path / "out", Swinging()
     demo.run_demo(clips, out, detector, embedder, moments=1)
-    newer = PrVipeEmbedder(embedder._session, embedder.info, "0" * 64)
+    newer = PrVipeEmbedder(embedder._network, embedder.info, "0" * 64)
     done = demo.run_demo(clips, out, detector, newer, moments=1)
     assert detector.calls == 40 + 2 * 7 and len(done.moments[0].hits) == 2
     assert done.moments[0].query.moment == 0.3 and done.to_json()["queries"][0]["moment"] == 0.3

@@ -68,9 +68,9 @@ class PrVipeEmbedder:
     """
 
     def __init__(
-        self, session: Any, info: ModelInfo, sha256: str, pairs: Callable[[], PairModel] | None = None
+        self, network: Network, info: ModelInfo, sha256: str, pairs: Callable[[], PairModel] | None = None
     ) -> None:
-        self._session, self.info, self.sha256, self._load_pairs = session, info, sha256, pairs
+        self._network, self.info, self.sha256, self._load_pairs = network, info, sha256, pairs
 
     @classmethod
     def load(
@@ -100,7 +100,7 @@ class PrVipeEmbedder:
             info = replace(info, subjects=info.subjects or tuple(map(str, told.get("subjects", ()))),
                            moment=info.moment or _moment_of(told))
         own = partial(PairModel.load, None, threads) if path is None else None
-        return cls(network.session, info, network.sha256, own if pairs is None else lambda: pairs)
+        return cls(network, info, network.sha256, own if pairs is None else lambda: pairs)
 
     @property
     def name(self) -> str:
@@ -129,7 +129,7 @@ class PrVipeEmbedder:
     @property
     def dimensions(self) -> int:
         """Of the embeddings: numbers in a mean."""
-        return int(self._session.get_outputs()[0].shape[-1])
+        return int(self._network.session.get_outputs()[0].shape[-1])
 
     @property
     def joint_score(self) -> float:
@@ -143,7 +143,7 @@ class PrVipeEmbedder:
 
     def accepting(self, min_joints: int) -> PrVipeEmbedder:
         """The same model, also for poses with fewer joints than it vouches for."""
-        return PrVipeEmbedder(self._session, replace(self.info, min_joints=min_joints), self.sha256, self._load_pairs)
+        return PrVipeEmbedder(self._network, replace(self.info, min_joints=min_joints), self.sha256, self._load_pairs)
 
     def keypoints(self, poses: Poses) -> Float[np.ndarray, "n 13 2"]:
         """What the model sees of 2D poses: BODY13 points, NaN where missing or scored under `joint_score`."""
@@ -165,7 +165,7 @@ class PrVipeEmbedder:
         points, visible = normalise_2d(keypoints.astype(np.float32, copy=False))
         x = np.concatenate([points.reshape(len(points), 2 * len(BODY13)), visible.astype(np.float32)], axis=1)
         parts = [
-            self._session.run(["mean", "var"], {"x": x[start : start + _BATCH]})
+            self._network.run(["mean", "var"], {"x": x[start : start + _BATCH]})
             for start in range(0, max(len(x), 1), _BATCH)
         ]
         return Embeddings(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))

@@ -1,22 +1,30 @@
-"""The one training loop: device, precision, EMA, logging, validation, and checkpoints that survive `kill -9`.
+"""The one training loop: devices, precision, EMA, logging, validation, and checkpoints that survive `kill -9`.
 
 A recipe brings the model, one loss per step and a validation figure; the loop knows no model. Randomness comes from
 one generator whose state is in the checkpoint, so a resumed run continues with the same batches.
+
+On several devices each has a process, which draws batches of its own by a generator of its own; gradients are averaged
+(PyTorch's DistributedDataParallel, through Lightning Fabric), so that all have the same weights. The first of them
+validates, logs and writes. Statistics of BatchNorm are the first one's.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from cyclopts import Parameter
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -25,9 +33,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from samepose.errors import FormatError, UsageError
 from samepose.files import written
 from samepose.training.line_search import LineSearch
+from samepose.weights import cores
 
 # Figures of a step, or of a validation: called with steps done, steps in all, and figures by name.
 Log = Callable[[int, int, dict[str, float]], None]
+_CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,15 @@ class LoopConfig:
         validate_every: steps from one validation to the next.
         save_every: steps from one checkpoint to the next.
         seed: of the weights and of every random choice.
-        threads: CPU threads; 0 leaves PyTorch's choice.
+        threads: CPU threads; 0 leaves PyTorch's choice. Of several devices each has its share.
         precision: Lightning Fabric's.
         deterministic: bitwise repeatable on the CPU.
+        devices: GPUs, or where there is none processes on the CPU, that train together; each step is of one batch
+            from each of them.
 
     Raises:
-        UsageError: a number that is no number of steps, or no rate.
+        UsageError: a number that is no number of steps or devices, or no rate; several devices with line search,
+            whose step is chosen by one batch.
     """
 
     steps: int = 20_000
@@ -67,8 +80,11 @@ class LoopConfig:
     threads: Annotated[int, Parameter(parse=False)] = 0  # the command line has its own --threads
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     deterministic: bool = False
+    devices: int = 1
 
     def __post_init__(self) -> None:
+        if self.devices < 1 or (self.devices > 1 and self.optimiser == "line-search"):
+            raise UsageError(f"devices is {self.devices}; it takes 1 or more, and with line-search 1")
         if min(self.steps, self.validate_every, self.save_every) < 1:
             raise UsageError("steps, validate-every and save-every must be at least 1")
         if not (self.learning_rate > 0 and 0 <= self.ema < 1 and 0 <= self.warmup <= 1):
@@ -118,18 +134,80 @@ def fit(
     Raises:
         UsageError: `run` holds another run and `resume` is off, or the configuration or the origin changed.
     """
-    _limit_threads(config.threads)
+    described = {"loop": asdict(config), "recipe": recipe.config(), **({"origin": origin} if origin else {})}
+    if config.devices == 1:
+        _settle(run, described, resume)
+        return _train(Fabric(precision=config.precision, devices=1), recipe, config, run, log)
+    if 0 < torch.cuda.device_count() < config.devices:
+        raise UsageError(f"devices is {config.devices}, and there are {torch.cuda.device_count()} GPUs here")
+    _settle(run, described, resume)
+    # "Static" lets a recipe use parameters outside `forward`, or none of some; which, is the same in all steps.
+    together = DDPStrategy(start_method="spawn", static_graph=True)
+    with _relayed(log) as told:
+        fabric: Any = Fabric(precision=config.precision, devices=config.devices, strategy=together)
+        fabric.launch(_Share(recipe, config, run, told))
+    mean = copy.deepcopy(recipe.model)
+    mean.load_state_dict(averaged_weights(run))
+    return mean.eval()
+
+
+class _Told:
+    """A log that can be sent to another process: puts what it is called with into a queue."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __call__(self, *told: Any) -> None:
+        self._queue.put(told)
+
+
+@contextmanager
+def _relayed(log: Log | None) -> Iterator[_Told]:
+    """What another process logs, told here."""
+    queue = torch.multiprocessing.get_context("spawn").SimpleQueue()
+
+    def relay() -> None:
+        while (told := queue.get()) is not None:
+            if log:
+                log(*told)
+
+    thread = Thread(target=relay)
+    thread.start()
+    try:
+        yield _Told(queue)
+    finally:
+        queue.put(None)
+        thread.join()
+
+
+class _Share:
+    """What one of several processes does. One object, since Fabric does not send frozen dataclasses as arguments."""
+
+    def __init__(self, *work: Any) -> None:
+        self._work = work
+
+    def __call__(self, fabric: Fabric) -> None:
+        model = self._work[0].model
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = tensor.data.clone()  # they arrive in memory that all processes share
+        _train(fabric, *self._work)
+
+
+def _train(fabric: Fabric, recipe: Recipe, config: LoopConfig, run: Path, log: Log | None) -> nn.Module:
+    """In one process, alone or of several; the averaged model."""
+    _limit_threads(config.threads or (max(cores() // config.devices, 1) if config.devices > 1 else 0))
     torch.use_deterministic_algorithms(config.deterministic)
-    fabric = Fabric(precision=config.precision)
-    fabric.launch()
+    if config.devices == 1:
+        fabric.launch()
     averaged = AveragedModel(recipe.model, use_buffers=True)  # BatchNorm's running statistics are averaged too
     fabric.to_device(averaged.requires_grad_(False))
     mean: nn.Module = averaged.module
     model, optimiser = fabric.setup(recipe.model, _optimiser(recipe.model, config))
     rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
+    if fabric.global_rank:
+        torch.manual_seed(config.seed + 1 + fabric.global_rank)  # what a model drops at random
     state = _State(recipe.model, averaged, optimiser, rng)
-    described = {"loop": asdict(config), "recipe": recipe.config(), **({"origin": origin} if origin else {})}
-    first = _begin(run, described, state, resume)
+    first = state.load(run / _CHECKPOINT, fabric.global_rank) if (run / _CHECKPOINT).exists() else 0
     writer = _writer(run) if fabric.is_global_zero else None
     started, last_log = time.monotonic(), first
     for step in range(first, config.steps):
@@ -157,8 +235,10 @@ def fit(
                 writer.add_scalar(name, value, done)
             if log:
                 log(done, config.steps, logs)
-        if writer and (done % config.save_every == 0 or done == config.steps):
-            state.save(run, done)
+        if done % config.save_every == 0 or done == config.steps:
+            others = _generators(fabric, rng)
+            if writer:
+                state.save(run, done, others)
         if writer and (done % config.validate_every == 0 or done == config.steps):
             figures = recipe.validate(mean.eval())
             for name, value in figures.items():
@@ -188,6 +268,15 @@ def _groups(model: nn.Module) -> list[dict[str, Any]]:
             for share in shares]
 
 
+def _generators(fabric: Fabric, rng: torch.Generator) -> dict[str, Tensor]:
+    """States of the generators of all processes but the first, as a checkpoint has them."""
+    if fabric.world_size == 1:
+        return {}
+    states: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(states, {"rng": rng.get_state(), "global_rng": torch.get_rng_state()})
+    return {f"{name}.{rank}": states[rank][name] for rank in range(1, len(states)) for name in states[rank]}
+
+
 def _limit_threads(threads: int) -> None:
     """Numba sets OpenMP's number of threads for PyTorch too when it starts its own, so it is told first.
 
@@ -206,16 +295,19 @@ class _State:
     def __init__(self, model: nn.Module, averaged: AveragedModel, optimiser: Any, rng: torch.Generator) -> None:
         self.model, self.averaged, self.optimiser, self.rng = model, averaged, optimiser, rng
 
-    def save(self, run: Path, step: int) -> None:
+    def save(self, run: Path, step: int, others: dict[str, Tensor]) -> None:
+        """Of the first process, with the generators of the others."""
         moments = self.optimiser.state_dict()["state"]
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"averaged.{k}": v for k, v in self.averaged.module.state_dict().items()}
         tensors |= {f"moments.{i}.{k}": v for i, state in moments.items() for k, v in state.items()}
         tensors |= {"rng": self.rng.get_state(), "step": torch.tensor(step), "global_rng": torch.get_rng_state()}
-        with written(run / "checkpoint.safetensors") as part:
+        tensors |= others
+        with written(run / _CHECKPOINT) as part:
             save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, part)
 
-    def load(self, path: Path) -> int:
+    def load(self, path: Path, rank: int) -> int:
+        """The steps done; `rank` is the number of this process among those that train together."""
         tensors = load_file(path)
 
         def part(name: str) -> dict[str, Tensor]:
@@ -230,28 +322,29 @@ class _State:
             index, name = key.split(".", 1)
             state["state"].setdefault(int(index), {})[name] = value
         self.optimiser.load_state_dict(state)
-        self.rng.set_state(tensors["rng"])
-        torch.set_rng_state(tensors["global_rng"])
+        of = f".{rank}" if rank else ""
+        self.rng.set_state(tensors[f"rng{of}"])
+        torch.set_rng_state(tensors[f"global_rng{of}"])
         return int(tensors["step"])
 
 
-def _begin(run: Path, described: dict[str, Any], state: _State, resume: bool) -> int:
+def _settle(run: Path, described: dict[str, Any], resume: bool) -> None:
+    """Make the run's folder and write what the run is, or make sure that it goes on as what it was."""
     may_begin(run, resume)
     run.mkdir(parents=True, exist_ok=True)
-    settings, checkpoint = run / "config.json", run / "checkpoint.safetensors"
-    if checkpoint.exists():
-        try:
-            before = json.loads(settings.read_text())
-            before["loop"] = {"optimiser": "adamw", **before["loop"]}  # older runs knew no other
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"{settings}: not readable ({error}); start again in another folder") from error
-        if changed := _difference(before, json.loads(json.dumps(described))):
-            raise UsageError(f"{run}: was started with other settings ({changed}); resume with the same, or use "
-                             "another folder")
-        return state.load(checkpoint)
-    with written(settings) as place:
-        place.write_text(json.dumps(described, indent=1))
-    return 0
+    settings = run / "config.json"
+    if not (run / _CHECKPOINT).exists():
+        with written(settings) as place:
+            place.write_text(json.dumps(described, indent=1))
+        return
+    try:
+        before = json.loads(settings.read_text())
+        before["loop"] = {"optimiser": "adamw", "devices": 1, **before["loop"]}  # older runs knew no others
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{settings}: not readable ({error}); start again in another folder") from error
+    if changed := _difference(before, json.loads(json.dumps(described))):
+        raise UsageError(f"{run}: was started with other settings ({changed}); resume with the same, or use another "
+                         "folder")
 
 
 def may_begin(run: Path, resume: bool) -> None:
@@ -260,7 +353,7 @@ def may_begin(run: Path, resume: bool) -> None:
     Raises:
         UsageError: `run` holds a checkpoint and `resume` is off.
     """
-    if not resume and (run / "checkpoint.safetensors").exists():
+    if not resume and (run / _CHECKPOINT).exists():
         raise UsageError(f"{run}: already holds a run; give `resume` to continue it, or use another folder")
 
 
@@ -282,9 +375,9 @@ def averaged_weights(run: Path) -> dict[str, Tensor]:
     Raises:
         FormatError: there is no checkpoint, or it is damaged.
     """
-    path = run / "checkpoint.safetensors"
+    path = run / _CHECKPOINT
     if not path.exists():
-        raise FormatError(f"{run}: holds no checkpoint.safetensors; train first, or name the run's folder")
+        raise FormatError(f"{run}: holds no {_CHECKPOINT}; train first, or name the run's folder")
     try:
         tensors = load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
