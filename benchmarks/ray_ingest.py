@@ -1,11 +1,11 @@
 """What do Ray nodes add to one process, and what do they cost?
 
-    python -m benchmarks.ray_ingest [--photos FOLDER] [--rounds 3]
+    python -m benchmarks.ray_ingest [--photos FOLDER | --pictures 200] [--rounds 3]
 
-The photographs of a folder, or 200 made-up pictures with nobody in them, are indexed by one process on one core, and by
-clusters of one node and of as many as there are cores, one core each, in turn; each time into a new index. The clusters
-are started before; each run connects, and its workers load the networks, as a user's would. The process that plans and
-commits comes on top of the nodes' cores.
+The photographs of a folder, or so many made-up pictures with nobody in them, are indexed by one process on one core,
+and by clusters of one node and of as many as there are cores, one core each, in turn; each time into a new index. The
+clusters are started before; each run connects, and its workers load the networks, as a user's would. The process that
+plans and commits comes on top of the nodes' cores.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from samepose.index import Index
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path)
+    parser.add_argument("--pictures", type=int, default=200, help="made-up ones: more of them, less of what is fixed")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     print(describe("ray", "lancedb", "onnxruntime"))
     with ExitStack() as stack:
         folder, number = Path(stack.enter_context(tempfile.TemporaryDirectory())), count()
-        photos = args.photos or made_up(folder / "photos")
+        photos = args.photos or made_up(folder / "photos", args.pictures)
 
         def add(address: str | None) -> None:
             index = Index.open(folder / f"{next(number)}", create=True, root=photos, threads=1)
@@ -59,10 +60,10 @@ def main() -> None:
         print(f"{time.perf_counter() - begun:.0f} s in all; {describe()}")
 
 
-def made_up(folder: Path) -> Path:
+def made_up(folder: Path, pictures: int) -> Path:
     """Pictures of coarse noise."""
     folder.mkdir()
-    for k in range(200):
+    for k in range(pictures):
         noise = np.random.default_rng(k).integers(0, 256, (24, 32, 3)).astype(np.uint8)
         Image.fromarray(noise).resize((640, 480)).save(folder / f"{k}.jpg")
     return folder

@@ -92,6 +92,10 @@ def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path) ->
         search = {"keypoints": keypoints, "query": query, "who": 0, "k": 5}
         assert [ask(url, "/api/search", search)[0] for _ in range(8)] == [200] * 8  # also by whom it was not asked of
 
+        with pytest.raises(StoreError, match="Ray Serve runs there already"), \
+                served(str(index), "127.0.0.1", 0, TOKEN, ray=address, replicas=1):
+            pass
+
         before, stop, found = replicas(), threading.Event(), list[tuple[int, int]]()
 
         def load() -> None:

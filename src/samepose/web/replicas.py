@@ -196,13 +196,13 @@ def served(
             max_ongoing_requests=_TOGETHER, health_check_period_s=_ASKED, health_check_timeout_s=_WELL,
             graceful_shutdown_timeout_s=_ENDING)
         try:
-            serve.start(http_options={"host": host, "port": number})
-            serve.run(deployment.bind(Plan(uri, gate, threads or 1, copies), shared), name=NAME)
+            try:
+                serve.start(http_options={"host": host, "port": number})
+                serve.run(deployment.bind(Plan(uri, gate, threads or 1, copies), shared), name=NAME)
+            except RuntimeError as error:
+                text = " ".join(str(error).split())[:200]
+                raise StoreError(f"{ray}: the replicas do not start ({text}); look at Ray's logs there") from error
             yield Served(gate, address_of(gate, host, number), Index.exists(uri))
-        except RuntimeError as error:
-            text = " ".join(str(error).split())[:200]
-            raise StoreError(f"{ray}: the replicas do not start ({text}); look at Ray's logs there") from error
         finally:
-            serve.delete(NAME)
-            library.kill(shared)
             serve.shutdown()
+            library.kill(shared)
