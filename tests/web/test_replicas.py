@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -15,13 +17,15 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
+from index_fakes import video
 from samepose.errors import SameposeError, StoreError, UsageError
 from samepose.index import Index
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
 from samepose.web.figures import standing
-from samepose.web.replicas import NAME, served
+from samepose.web.replicas import NAME, Shared, SharedQueries, served
 from samepose.web.server import bound
+from samepose.web.uploads import Kept
 
 ray = pytest.importorskip("ray", reason="REPLICAS ARE NOT TESTED: pip install 'samepose[ray]'")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -51,10 +55,12 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "ix"
 
 
-def ask(url: str, path: str, body: Any = None, token: str | None = TOKEN) -> tuple[int, Any]:
-    """Status and JSON of one request."""
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = Request(url + path, None if body is None else json.dumps(body).encode(), headers)
+def ask(url: str, path: str, body: Any = None, token: str | None = TOKEN, **headers: str) -> tuple[int, Any]:
+    """Status and JSON of one request; bytes are sent as a video."""
+    kind = "video/mp4" if isinstance(body, bytes) else "application/json"
+    headers |= {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
+    content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    request = Request(url + path, content, headers)
     try:
         with urlopen(request, timeout=20) as answer:
             return answer.status, json.load(answer)
@@ -81,14 +87,17 @@ def replicas() -> list[str]:
     return sorted(name for name in names if name.startswith("SERVE_REPLICA") and NAME in name)
 
 
-def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path) -> None:
+def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path, tmp_path: Path) -> None:
     keypoints = {joint: [float(x), float(y)] for joint, (x, y) in zip(standing().skeleton.joints, standing().points[0])}
     with served(str(index), "127.0.0.1", 0, TOKEN, ray=address, replicas=2) as there:
         url = there.url.partition("/?")[0]
         assert there.there and ask(url, "/api/session", token=None)[0] == 401
+        assert ask(url, "/api/session", Host="evil.example")[0] == 400
         session = ask(url, "/api/session")[1]
         assert session["there"] and not session["local"]  # nobody adds folders through one of several
-        query = ask(url, "/api/query", {"figure": "standing"})[1]["query"]
+        query = ask(url, "/api/query", video(tmp_path / "v.mp4", 1).read_bytes())[1]["query"]
+        moments = [ask(url, "/api/query", {"query": query, "at": at / 10}) for at in range(8)]
+        assert [status for status, _ in moments] == [200] * 8  # also of those to whom the file was not sent
         search = {"keypoints": keypoints, "query": query, "who": 0, "k": 5}
         assert [ask(url, "/api/search", search)[0] for _ in range(8)] == [200] * 8  # also by whom it was not asked of
 
@@ -106,7 +115,8 @@ def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path) ->
         for client in clients:
             client.start()
         time.sleep(0.5)
-        ray.kill(ray.get_actor(before[0], namespace="serve"))
+        pid = ray.get_actor(before[0], namespace="serve").__ray_call__.remote(lambda _: os.getpid())
+        os.kill(ray.get(pid), signal.SIGKILL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and (len(replicas()) < 2 or before[0] in replicas()):
             time.sleep(0.2)
@@ -119,6 +129,24 @@ def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path) ->
     with pytest.raises(URLError):
         ask(url, "/api/session")
     assert not ray.is_initialized()
+
+
+def test_a_file_that_was_sent_is_given_on_whatever_the_clocks_say(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("samepose.web.replicas._asked", lambda method, *arguments: method(*arguments))
+    shared = Shared()
+    one, other = SharedQueries(shared), SharedQueries(shared)
+    file = one.folder / "sent"
+    file.write_bytes(b"a video")
+    # Kept where the machine was started long after the actor's.
+    kept = one.keep(Kept("video", "v.mp4", standing(), file=file, used=time.monotonic() - 1e6))
+    again = other.get(kept.id)
+    assert again.file is not None and again.file.parent == other.folder and again.file.read_bytes() == b"a video"
+    sent = SimpleNamespace(keep=lambda kept, content=None: content is None and shared.keep(kept))  # no file twice
+    other._shared = sent
+    later = other.keep(Kept("video", "v.mp4", standing(), file=again.file))
+    assert one.get(later.id).file == file
+    for queries in (one, other, shared._queries):
+        queries.close()
 
 
 def test_what_bars_replicas_is_said_in_a_line(address: str, index: Path) -> None:

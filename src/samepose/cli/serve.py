@@ -58,6 +58,7 @@ def serve(
 def _serve_replicas(
     host: str, port: int, token: str | None, ray: str, replicas: int, copies: str | None, open_: bool, options: Options
 ) -> None:
+    import signal
     import webbrowser
     from contextlib import suppress
     from threading import Event
@@ -66,6 +67,7 @@ def _serve_replicas(
 
     with served(options.index, host, port, token, ray=ray, replicas=replicas, copies=copies,
                 threads=options.threads) as replicated, suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end it and leave the replicas
         _tell(replicated, options, "make one with `samepose index`")
         if open_:
             webbrowser.open(replicated.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,26 +40,30 @@ async def query(
     if not request.headers.get("content-type", "").startswith("application/json"):
         file = await service.queries.receive(request.stream())
         try:
-            kept = await service.work("detect", _sent, service, file, shown_name(name), at)
+            return await service.work("detect", _kept, service, _sent, file, shown_name(name), at)
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-        return _shown(service.queries.keep(kept))
     try:
         asked = Ask.model_validate_json(await request.body())
     except ValidationError as error:
         raise Refusal(422, "usage", _reason(error), "see /api/openapi.json") from error
-    kept = await service.work("picture" if asked.query is None else "detect", _named, service, asked)
-    return _shown(service.queries.keep(kept))
+    return await service.work("picture" if asked.query is None else "detect", _kept, service, _named, asked)
 
 
 @router.get("/api/query/{query}/picture.jpg", response_class=Response)
 async def query_picture(request: Request, query: str) -> Response:
     """The picture that was looked at."""
-    kept = service_of(request).queries.get(query)
+    service = service_of(request)
+    kept = await service.work("picture", service.queries.get, query)
     if kept.picture is None:
         raise missing()
     return Response(kept.picture, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=1800"})
+
+
+def _kept(service: Service, make: Callable[..., Kept], *of: Any) -> Asked:
+    """What is made, remembered."""
+    return _shown(service.queries.keep(make(service, *of)))
 
 
 def _named(service: Service, asked: Ask) -> Kept:

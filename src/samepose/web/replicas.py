@@ -6,7 +6,8 @@ an error, and goes through when it is sent again.
 
 What was asked (`uploads`) is one replica's memory, and the next request may come to another. So one actor of the
 cluster keeps it for all. Where that dies it begins anew, empty, as after a restart of the server: a page then sends the
-pose again, without the picture. A video that was sent stays where it was received; its other moments are there alone.
+pose again, without the picture. A file that was sent goes there too, and from there to whoever is asked about it, so
+that all replicas give the same answer: also a video's other moments, and what is before and after one.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from samepose.errors import SameposeError, StoreError, UsageError
+from samepose.files import written
 from samepose.index import Index
 from samepose.index.copied import HeldError, refuse_local
 from samepose.index.place import local_folder
 from samepose.index.ray import connected
 from samepose.web.app import create_app
-from samepose.web.problems import Refusal
+from samepose.web.problems import Refusal, missing
 from samepose.web.security import Gate
 from samepose.web.server import address_of, bound, gate_of
 from samepose.web.uploads import Kept, Queries
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 NAME = "samepose"  # of the application on the cluster
 _ASKED, _WELL = 5.0, 30.0  # seconds between questions whether a replica is well; that it may take to answer
-_KEEPER = 5.0  # seconds that the actor may take
+_KEEPER = 30.0  # seconds that the actor may take, also to hand over a large video
 _ENDING = 5.0  # seconds for what is being answered when it is stopped
 _TOGETHER = 200  # requests that a replica takes at once; what it works on at once it limits itself
 
@@ -69,9 +71,20 @@ class Shared:
             return self._queries.get(id)
         return None
 
-    def keep(self, kept: Kept) -> None:
-        """Remember one."""
-        self._queries.keep(replace(kept, file=None))  # which lies where it was received
+    def keep(self, kept: Kept, content: bytes | None = None) -> bool:
+        """Remember one; False, and it is not, where the content of its file is needed for that."""
+        kept = _moved(kept, self._queries.folder)
+        if kept.file is not None and content is not None:
+            kept.file.write_bytes(content)
+        if kept.file is not None and not kept.file.exists():
+            return False
+        self._queries.keep(kept)
+        return True
+
+    def content(self, id: str) -> bytes | None:
+        """Of the file of one, or None when it is forgotten."""
+        kept = self.get(id)
+        return None if kept is None or kept.file is None else kept.file.read_bytes()
 
 
 class SharedQueries(Queries):
@@ -83,26 +96,38 @@ class SharedQueries(Queries):
 
     def get(self, id: str) -> Kept:
         """One, which is used now; `Refusal` when it is forgotten."""
-        try:
+        with suppress(Refusal):
             return super().get(id)
-        except Refusal:
-            kept = _asked(self._shared.get, id)
-            if kept is None:
-                raise
-        return super().keep(replace(kept, used=monotonic()))
+        kept: Kept | None = _asked(self._shared.get, id)
+        if kept is None:
+            raise missing()
+        kept = _moved(kept, self.folder)
+        if kept.file is not None and not kept.file.exists():
+            content: bytes | None = _asked(self._shared.content, id)
+            if content is None:
+                raise missing()
+            with written(kept.file) as part:
+                part.write_bytes(content)
+        return super().keep(kept)
 
     def keep(self, kept: Kept) -> Kept:
         """Remember one, for all."""
-        _asked(self._shared.keep, kept)
+        if _asked(self._shared.keep, kept) is False and kept.file is not None:
+            _asked(self._shared.keep, kept, kept.file.read_bytes())
         return super().keep(kept)
 
 
-def _asked(method: Any, argument: Any) -> Any:
+def _moved(kept: Kept, folder: Path) -> Kept:
+    """The same on another machine: its file in a folder there, used now by the clock there."""
+    return replace(kept, file=None if kept.file is None else folder / kept.file.name, used=monotonic())
+
+
+def _asked(method: Any, *arguments: Any) -> Any:
     """The actor's answer; None where it is just being replaced."""
     import ray
 
     try:
-        return ray.get(method.remote(argument), timeout=_KEEPER)
+        return ray.get(method.remote(*arguments), timeout=_KEEPER)
     except ray.exceptions.RayError:
         return None
 
