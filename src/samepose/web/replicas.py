@@ -210,8 +210,8 @@ def served(
         logging.getLogger("ray.serve").setLevel(logging.ERROR)
         with suppress(ValueError):
             library.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-            raise StoreError(f"{ray}: Ray Serve runs there already, with addresses of its own; end it with `serve "
-                             "shutdown`, or use another cluster")
+            raise StoreError(f"{ray}: Ray Serve runs there already, with addresses of its own; end it (in Python "
+                             "`ray.serve.shutdown()`), or use another cluster")
         cores = int(library.cluster_resources().get("CPU", 0))
         if cores < replicas:
             raise UsageError(f"{replicas} replicas take a core each, and the cluster has {cores}: fewer `replicas`")
