@@ -21,7 +21,7 @@ REQUESTS_PER_PHOTO = 4  # HEAD for the ETag, HEAD and GET to read it, HEAD of th
 COMMIT_REQUESTS = 40  # of one turn, counted in docs/scale.md
 COMMIT_PEOPLE, COMMIT_SECONDS = 4096, 5.0  # in a turn at most, between turns at least: index/batch.py
 PLAN_BYTES = 655.0 + 411.0  # of memory for each file where the plan is made: row, path (tracemalloc)
-SEARCH_ROWS, SEARCH_MB = 1e6, 602.0  # results/search-million.json
+SEARCH_ROWS, SEARCH_MB = 10e6, 2087.0  # results/growth.json
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plan(photos: float, hours: float, mode: str, cores: float, prices: Prices) -
          f"{COMMIT_REQUESTS} a turn, one for each {COMMIT_PEOPLE:,} people or {COMMIT_SECONDS:g} s"),
         ("memory of the plan", f"{photos * PLAN_BYTES / 1e9:,.0f} GB", f"{PLAN_BYTES:,.0f} bytes for each known file"),
         ("memory of a search", f"{people / SEARCH_ROWS * SEARCH_MB / 1000:,.0f} GB",
-         f"{SEARCH_MB:g} MB per million held at 1 million; grows with what is cached"),
+         f"{SEARCH_MB:,.0f} MB held at {SEARCH_ROWS / 1e6:g} million; in proportion"),
         ("partitions", f"{partitions:,.0f}", "the square root of the people"),
     ]
 
