@@ -130,6 +130,19 @@ def test_nodes_merge_files_and_build_indices(cluster, tmp_path, monkeypatch):
     assert index.optimise(ray=cluster.address).unindexed == (9, 0) and not built
 
 
+def test_a_cluster_that_goes_away_is_said_in_a_line(cluster, tmp_path, monkeypatch):
+    index = opened(tmp_path / "i", root=tmp_path)
+    index.add(photo(tmp_path / "a.png", 2))
+
+    def gone(self, store) -> None:
+        raise ray.exceptions.ActorDiedError
+
+    monkeypatch.setattr(builders.Nodes, "merge_files", gone)
+    with pytest.raises(StoreError, match=r"the cluster has lost .*do the same again") as error:
+        index.optimise(ray=cluster.address)
+    assert "\n" not in str(error.value)
+
+
 def _indices(index) -> dict[str, int]:
     """Columns that have an index, and how many people are in it."""
     table = index._store.people

@@ -91,7 +91,7 @@ def nodes(address: str) -> Iterator[Nodes]:
     """A cluster to build on; see `ray.connected`.
 
     Raises:
-        StoreError: also where lance-ray is not installed.
+        StoreError: also where lance-ray is not installed, or the cluster goes away.
     """
     with connected(address) as ray:
         try:
@@ -99,8 +99,12 @@ def nodes(address: str) -> Iterator[Nodes]:
         except ImportError as error:
             raise StoreError("`ray` takes lance-ray, which is not installed: pip install 'samepose[ray]'") from error
         cores = max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        lance_ray.init_global_pool(cores)  # else each index would wait for workers of its own
         try:
+            lance_ray.init_global_pool(cores)  # else each index would wait for workers of its own
             yield Nodes(lance_ray, cores)
+        except ray.exceptions.RayError as error:
+            text = str(error).splitlines()[0][:200]
+            raise StoreError(f"{address}: the cluster has lost what was at work ({text}); nothing is known to be lost "
+                             "of the index: do the same again") from error
         finally:
             lance_ray.clear_global_pool(close=True)
