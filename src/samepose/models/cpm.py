@@ -137,10 +137,10 @@ class Middle(nn.Module):
     def __init__(self, config: CpmConfig) -> None:
         super().__init__()
         off = torch.exp(-((torch.arange(config.cells) - (config.cells - 1) / 2) ** 2) / (2 * config.sigma**2))
-        self.register_buffer("map", (off[:, None] * off)[None, None], persistent=False)
+        self.register_buffer("map", off[:, None] * off, persistent=False)
 
     def forward(self, like: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n 1 h w"]:
-        return self.map.expand(like.shape[0], -1, -1, -1)  # type: ignore[operator]
+        return self.map.expand(like.shape[0], 1, -1, -1)  # type: ignore[operator]
 
 
 def _paper_features(width: int) -> nn.Sequential:
