@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from index_fakes import SlowDetector, assert_same, opened, photo, rows, video
+from ray_nodes import ray_nodes
 from samepose.errors import StoreError
 from samepose.index import builders, upkeep
 from samepose.media.video import part_limits, read_frames, read_part
@@ -25,19 +26,10 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def cluster():
-    from ray.cluster_utils import Cluster
-
     was = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *sys.path])
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        for _ in range(2):
-            made.add_node(num_cpus=1)
-    except Exception as error:  # Ray gives its nodes 30 seconds to start, which a busy machine may not
-        pytest.skip(f"RAY IS NOT TESTED: its nodes did not start ({str(error)[:100]})")
-    yield made
-    made.shutdown()
+    with ray_nodes(1, 1, 1) as made:
+        yield made
     os.environ.pop("PYTHONPATH") if was is None else os.environ.update(PYTHONPATH=was)
 
 

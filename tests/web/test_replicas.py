@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from index_fakes import video
+from ray_nodes import ray_nodes
 from samepose.errors import SameposeError, StoreError, UsageError
 from samepose.index import Index
 from samepose.poses import Poses
@@ -35,15 +36,8 @@ TOKEN = "nobody-will-ever-guess-it"
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    except Exception as error:  # Ray gives its nodes 30 seconds to start, which a busy machine may not
-        pytest.skip(f"REPLICAS ARE NOT TESTED: no node started ({str(error)[:100]})")
-    yield made.address
-    made.shutdown()
+    with ray_nodes(2) as made:
+        yield made.address
 
 
 @pytest.fixture(scope="module")

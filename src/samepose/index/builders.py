@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from samepose.errors import StoreError
 from samepose.index.place import local_folder, patience
-from samepose.index.ray import connected
+from samepose.index.ray import connected, cores_of
 
 if TYPE_CHECKING:
     from samepose.index.store import Store
@@ -98,7 +98,7 @@ def nodes(address: str) -> Iterator[Nodes]:
             import lance_ray
         except ImportError as error:
             raise StoreError("`ray` takes lance-ray, which is not installed: pip install 'samepose[ray]'") from error
-        cores = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        cores = cores_of(ray)
         try:
             lance_ray.init_global_pool(cores)  # else each index would wait for workers of its own
             yield Nodes(lance_ray, cores)

@@ -130,7 +130,7 @@ class Fleet:
     def _begin(self) -> None:
         """Begin tasks, in the order of the plan, as many as may be."""
         if time.monotonic() - self._asked > _SECONDS:
-            self._cores = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+            self._cores = cores_of(self._ray)
             self._asked = time.monotonic()
         cores = self._cores
         while self._begun < _AHEAD * cores and len(self._queue) < 4 * _AHEAD * cores:
@@ -229,6 +229,11 @@ def connected(address: str) -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def cores_of(ray: Any) -> int:
+    """Cores of the cluster, as of now; at least one."""
+    return max(int(ray.cluster_resources().get("CPU", 1)), 1)
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -59,7 +59,7 @@ def maintain(store: Store, *, thoroughly: bool = False, builder: Builder = HERE)
             taken into it as it is.
     """
     people = store.people
-    if thoroughly or _crowded(people):
+    if thoroughly:
         builder.merge_files(store)
     rows = store.count()
     if rows >= SCALAR_FROM_ROWS:
@@ -109,14 +109,17 @@ def _vector_index(store: Store, space: Space, builder: Builder) -> None:
     """Train IVF_FLAT, and again after much growth; the name keeps the number of partitions it was trained for."""
     have = [index for index in store.people.list_indices() if index.columns == [space.rank]]
     rows = store.covered(space)
-    grown = [index for index in have if int(index.name.rpartition("_")[2]) ** 2 * _GROWTH <= rows]
-    if rows < IVF_FROM_ROWS or (have and not grown and not any(_outdated(store, index, builder) for index in have)):
+    if rows < IVF_FROM_ROWS or any(_fits(index, rows) and not _outdated(store, index, builder) for index in have):
         return
     partitions = math.isqrt(rows)
     name = f"{space.rank}_ivf_{partitions}"
     builder.vector(store, space.rank, partitions, name)
     for old in {index.name for index in have} - {name}:
         store.commit(partial(store.people.drop_index, old))
+
+
+def _fits(index: Any, rows: int) -> bool:
+    return int(index.name.rpartition("_")[2]) ** 2 * _GROWTH > rows
 
 
 def _outdated(store: Store, index: Any, builder: Builder) -> bool:

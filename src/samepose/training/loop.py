@@ -132,15 +132,17 @@ def fit(
         origin: what else makes the run what it is (its data, its first weights), JSON-able; goes into `config.json`.
 
     Raises:
-        UsageError: `run` holds another run and `resume` is off, or the configuration or the origin changed.
+        UsageError: `run` holds another run and `resume` is off, or the configuration or the origin changed; more
+            devices than there are GPUs.
     """
     described = {"loop": asdict(config), "recipe": recipe.config(), **({"origin": origin} if origin else {})}
-    if config.devices == 1:
-        _settle(run, described, resume)
-        return _train(Fabric(precision=config.precision, devices=1), recipe, config, run, log)
-    if 0 < torch.cuda.device_count() < config.devices:
+    if config.devices > 1 and 0 < torch.cuda.device_count() < config.devices:
         raise UsageError(f"devices is {config.devices}, and there are {torch.cuda.device_count()} GPUs here")
     _settle(run, described, resume)
+    if config.devices == 1:
+        alone = Fabric(precision=config.precision, devices=1)
+        alone.launch()
+        return _train(alone, recipe, config, run, log)
     # "Static" lets a recipe use parameters outside `forward`, or none of some; which, is the same in all steps.
     together = DDPStrategy(start_method="spawn", static_graph=True)
     with _relayed(log) as told:
@@ -197,8 +199,6 @@ def _train(fabric: Fabric, recipe: Recipe, config: LoopConfig, run: Path, log: L
     """In one process, alone or of several; the averaged model."""
     _limit_threads(config.threads or (max(cores() // config.devices, 1) if config.devices > 1 else 0))
     torch.use_deterministic_algorithms(config.deterministic)
-    if config.devices == 1:
-        fabric.launch()
     averaged = AveragedModel(recipe.model, use_buffers=True)  # BatchNorm's running statistics are averaged too
     fabric.to_device(averaged.requires_grad_(False))
     mean: nn.Module = averaged.module
