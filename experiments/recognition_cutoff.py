@@ -27,7 +27,8 @@ from samepose.evaluation.penn_action import GUESS_REACH, clips_of, usable
 from samepose.formats.penn import read_penn_action
 from samepose.media.files import media_files
 from samepose.sequences.clip import Clip, clip_of
-from samepose.sequences.recognition import Fit, clip_distance
+from samepose.sequences.naming import Fit
+from samepose.sequences.recognition import clip_distance
 from samepose.sequences.subsequence import RATE
 
 WRONG = 2.0  # names withheld that one wrong name costs as much as

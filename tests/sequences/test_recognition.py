@@ -15,7 +15,8 @@ from samepose.poses import Poses
 from samepose.sequences.clip import Clip, clip_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import dtw
-from samepose.sequences.recognition import Fit, Recogniser, clip_distance
+from samepose.sequences.naming import Fit
+from samepose.sequences.recognition import Recogniser, clip_distance
 from samepose.sequences.subsequence import RATE
 from samepose.skeleton import BODY13
 

@@ -31,7 +31,8 @@ def recognise(
 ) -> int:
     """Name the actions in clips by their nearest examples, from any camera angle and at any pace.
 
-    Nothing is trained: to teach an action, put clips of it in a sub-folder of that name. A pose file beside a video of
+    Nothing need be trained: to teach an action, put clips of it in a sub-folder of that name; `samepose train
+    recogniser` adds a classifier that is right more often, and opens at once. A pose file beside a video of
     the same name is read in its place; `samepose detect CLIP.mp4 --out CLIP.npz` makes one, and saves looking for
     people again. "none of these" is what lies farther from all examples than the cut-off that the examples
     set; --accept names it too. The words beside a distance say how likely a clip so near shows that action rather than
@@ -39,7 +40,7 @@ def recognise(
 
     Args:
         clips: Videos, pose files, or paths or ids of files in the index.
-        examples: Folder with a sub-folder of clips for each action.
+        examples: Folder with a sub-folder of clips for each action, or a file that `samepose train recogniser` wrote.
         k: How many of the nearest examples to show.
         person: Track id of the person in the clips; the most prominent by default, as in the examples.
         accept: Always name the action of the nearest example, however far away it is.
@@ -66,7 +67,8 @@ def recognise(
     if not results:
         return SameposeError.exit_code
     value = {
-        "examples": {"actions": known.actions, "cutoff": known.fit.cutoff, "left_out": left_out},
+        "examples": {"actions": known.actions, "cutoff": known.fit.cutoff, "left_out": left_out,
+                     "trained": known.classifier is not None},
         "results": [{"path": path, "person": who, **named.to_json()} for path, who, named in results], "failed": failed,
     }
     options.result(value, "\n".join(_text(path, named) for path, _, named in results))

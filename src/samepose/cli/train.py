@@ -37,6 +37,9 @@ app.command("samepose.cli.train_structnet:structnet", name="structnet",
 app.command("samepose.cli.train_structnet:structnet_regressor", name="structnet-regressor",
             usage="Usage: samepose train structnet-regressor [OPTIONS]",
             help="Train the regressor from pixels whose convolutions StructNet takes.")
+app.command("samepose.cli.train_recogniser:recogniser", name="recogniser",
+            usage="Usage: samepose train recogniser [OPTIONS]",
+            help="Train a classifier of actions on a few clips of each; needs no torch, and seconds.")
 
 
 def export(

@@ -1,10 +1,9 @@
-"""Naming actions by their nearest examples (Sun 2020, section 4.3.1), without training.
+"""Naming actions by their nearest examples (Sun 2020, section 4.3.1), and by a classifier beside them.
 
 The distance of two clips is the mean along their alignment, each frame distance the least of the four combinations of
-original and mirrored. The paper names the action of the nearest clip. Ours: how far is too far, and how sure it is.
-Both come from the examples alone, each held against all others. As near as to its own action a clip should be; as near
-as to the other actions it would be, were its own not among the examples. The cut-off parts these two best; what that
-costs, and what other rules would, is in results/moves.json.
+original and mirrored. The paper names the action of the nearest clip. Ours: how far is too far, and how sure it is
+(`naming`); and a classifier over moments that learns from all examples together (`classifier`), which takes seconds.
+What it adds is in results/recogniser.json.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,22 @@ from jaxtyping import Float
 from samepose.errors import SameposeError, UsageError
 from samepose.progress import Progress, silent
 from samepose.query.source import about
+from samepose.sequences.classifier import ActionClassifier
 from samepose.sequences.clip import Clip, matching_of
 from samepose.sequences.distance import frame_distances
 from samepose.sequences.dtw import dtw_mean
+from samepose.sequences.examples_file import Example, read_examples, write_examples
+from samepose.sequences.naming import Fit
 from samepose.sequences.subsequence import LEAST_MOMENTS, RATE
 
 if TYPE_CHECKING:
     from samepose.detection import Detector
     from samepose.embed import Embedder
 
+Distances = Float[np.ndarray, "n n"]
 _MOST_FITTED = 300  # examples that are held against each other: 45,000 pairs, some 20 s
-_SPREADS = np.geomspace(0.05, 20, 60)  # that are tried
+_FOLDS = 5  # of the examples, when a classifier is tried on those that it has not learned from
 _POSES = (".npz", ".json")
-_SPREAD = 1.0  # where the examples do not tell
 
 
 @dataclass(frozen=True)
@@ -78,62 +81,32 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What the examples tell about distances.
+class Trial:
+    """How many examples are named right by the others, in folds; those whose action has no other example cannot be.
 
     Attributes:
-        cutoff: a clip whose nearest example is farther away shows none of the actions; None where nothing is: one
-            example alone tells of no distance.
-        spread: difference in distance that makes one action e times as likely as another.
+        examples: how many were named.
+        nearest: how many of them right by the nearest example.
+        trained: with a classifier, which learned from the other folds, beside it.
     """
 
-    cutoff: float | None
-    spread: float
+    examples: int
+    nearest: int
+    trained: int
 
-    @classmethod
-    def of(cls, distance: Float[np.ndarray, "n n"], actions: Sequence[str]) -> Fit:
-        """From the distances of examples to each other; the diagonal is ignored.
-
-        With a single action the cut-off is the largest distance to the next example; with single examples only it is
-        the least distance of two.
-        """
-        names = np.array(actions)
-        same = names[:, None] == names
-        apart = ~np.eye(len(names), dtype=bool)
-        own = np.where(same & apart, distance, np.inf).min(axis=1, initial=np.inf)
-        other = np.where(~same, distance, np.inf).min(axis=1, initial=np.inf)
-        return cls(_cutoff(own[np.isfinite(own)], other[np.isfinite(other)]), _spread(distance, names, own))
-
-    def name(self, distance: Float[np.ndarray, " n"], actions: Sequence[str]) -> tuple[str | None, float]:
-        """The action of a clip by its distances to the examples, or None, and the confidence in it.
-
-        The actions are weighed by exp(-distance / spread) of their nearest examples, and "none" by that of the cut-off.
-        """
-        nearest: dict[str | None, float] = {}
-        for d, action in zip(distance.tolist(), actions):
-            nearest[action] = min(d, nearest.get(action, np.inf))
-        if self.cutoff is not None:
-            nearest[None] = self.cutoff
-        best = min(nearest, key=lambda action: nearest[action])
-        total = sum(np.exp((nearest[best] - d) / self.spread) for d in nearest.values())
-        return best, float(1 / total)
-
-    def score(self, distance: float) -> float | None:
-        """How likely a clip so far from an example shows its action, were there but this action and none of them.
-
-        0.5 at the cut-off, and by the spread more or less: the scale is that of these examples, not of poses. None
-        where there is no cut-off.
-        """
-        return None if self.cutoff is None else float(1 / (1 + np.exp((distance - self.cutoff) / self.spread)))
+    def to_json(self) -> dict[str, int]:
+        """As other programs read it."""
+        return asdict(self)
 
 
 class Recogniser:
-    """Examples to compare with. Adding one is to build another: nothing is trained.
+    """Examples to compare with. Adding one is to build another.
 
     Attributes:
         examples: (action, clip) of each, at `RATE`.
         left_out: why files of the folder are no examples, a line for each.
         fit: what the examples tell about distances.
+        classifier: what names clips together with the nearest examples; None: they alone do.
     """
 
     def __init__(
@@ -153,13 +126,9 @@ class Recogniser:
             raise UsageError("no examples to recognise by")
         matching_of(*(clip for _, clip in self.examples))
         self.left_out = tuple(left_out)
-        n = len(self.examples)
-        chosen = [self.examples[i] for i in np.linspace(0, n - 1, min(n, _MOST_FITTED)).astype(int)]
-        matrix = np.zeros((len(chosen), len(chosen)))
-        for i, (_, a) in enumerate(chosen):
-            matrix[i, :i] = matrix[:i, i] = [clip_distance(a, b) for _, b in chosen[:i]]
-            progress(i + 1, len(chosen), "comparing the examples")
-        self.fit = Fit.of(matrix, [action for action, _ in chosen])
+        self.classifier: ActionClassifier | None = None
+        self._distances: Distances | None = _compared(self.examples, progress)
+        self.fit = Fit.of(self._distances, [action for action, _ in _chosen(self.examples)])
 
     @classmethod
     def open(
@@ -170,7 +139,7 @@ class Recogniser:
         embedder: Embedder | None = None,
         progress: Progress = silent,
     ) -> Recogniser:
-        """The clips of a folder that has a sub-folder for each action, of its name.
+        """The clips of a folder that has a sub-folder for each action, of its name; or what `save` wrote.
 
         A pose file beside a video of the same name is read in its place. Of each clip the most prominent person is the
         example. What cannot be an example is left out, and `left_out` says why.
@@ -181,9 +150,14 @@ class Recogniser:
             progress: told how many clips were opened, then how many were compared.
 
         Raises:
-            UsageError: no folder, or none with sub-folders.
+            UsageError: no folder, or none with sub-folders; a file of another model's examples.
+            FormatError: a file that `save` did not write.
             SameposeError: none of the clips can be an example.
         """
+        if Path(folder).is_file():
+            from samepose.embed import shipped
+
+            return cls._read(Path(folder), embedder or shipped())
         files = example_files(Path(folder))
         total = sum(map(len, files.values()))
         left_out = [f"{Path(folder) / action}: no clips in it; add some, or remove it" for action in files
@@ -200,6 +174,65 @@ class Recogniser:
             raise SameposeError(f"{folder}: none of its {total} clips can be an example; add some (the first: "
                                 f"{left_out[0]})")
         return cls(examples, left_out=left_out, progress=progress)
+
+    @classmethod
+    def _read(cls, path: Path, embedder: Embedder) -> Recogniser:
+        made = cls.__new__(cls)
+        made.examples, made.fit, made.classifier = read_examples(path)
+        made.left_out, made._distances = (), None
+        if made.examples[0][1].matching != embedder.matching:
+            raise UsageError(f"{path}: its examples were embedded by another model; train it anew from the clips, with "
+                             "`samepose train recogniser`")
+        return made
+
+    def trained(self, seed: int = 0) -> Recogniser:
+        """The same examples with a classifier beside them, which learns from all of them together in seconds.
+
+        Args:
+            seed: of its random convolutions.
+
+        Raises:
+            UsageError: examples of one action alone.
+        """
+        if len(self.actions) < 2:
+            raise UsageError(f"there are examples of {next(iter(self.actions))} alone, and a classifier tells actions "
+                             "apart; add clips of another")
+        made = copy(self)
+        made.classifier = _learned(self.examples, seed)
+        return made
+
+    def tried(self, progress: Progress = silent) -> Trial | None:
+        """How well the examples (at most 300 of them) are named by each other, with and without a classifier.
+
+        Returns:
+            None where no action, or only one, has two examples.
+        """
+        distance = _compared(self.examples, progress) if self._distances is None else self._distances
+        chosen = _chosen(self.examples)
+        names = [action for action, _ in chosen]
+        actions = np.array(names)
+        fold = np.array([names[:i].count(name) % _FOLDS for i, name in enumerate(names)])
+        right: list[tuple[bool, bool]] = []
+        for k in range(_FOLDS):
+            rest = np.flatnonzero(fold != k)
+            asked = np.flatnonzero((fold == k) & np.isin(actions, actions[rest]))
+            if not len(asked) or len(set(actions[rest])) < 2:
+                continue
+            theirs = actions[rest].tolist()
+            fit = replace(Fit.of(distance[np.ix_(rest, rest)], theirs), cutoff=None)
+            classifier = _learned([chosen[i] for i in rest])
+            right += [(theirs[distance[i, rest].argmin()] == names[i],
+                       fit.name(distance[i, rest], theirs, classifier.log_probabilities(chosen[i][1]))[0] == names[i])
+                      for i in asked]
+        return Trial(len(right), *(sum(column) for column in zip(*right))) if right else None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the examples, embedded, and what was learned from them, to an `.npz` that `open` reads.
+
+        Raises:
+            SameposeError: it cannot be written.
+        """
+        write_examples(Path(path), self.examples, self.fit, self.classifier)
 
     @property
     def actions(self) -> dict[str, int]:
@@ -218,7 +251,8 @@ class Recogniser:
         clip = _enough(clip)
         distance = np.array([clip_distance(clip, example) for _, example in self.examples])
         fit = replace(self.fit, cutoff=None) if accept else self.fit
-        action, confidence = fit.name(distance, [action for action, _ in self.examples])
+        told = self.classifier.log_probabilities(clip) if self.classifier else None
+        action, confidence = fit.name(distance, [action for action, _ in self.examples], told)
         order = np.argsort(distance, kind="stable")[:k]
         nearest = (Neighbour(self.examples[i][0], self.examples[i][1].name, d, self.fit.score(d))
                    for i, d in zip(order, distance[order].tolist()))
@@ -231,7 +265,7 @@ def recognise(
     """Name the action of a clip by its nearest examples, from any camera angle and at any pace.
 
     Args:
-        examples: clips of each action by its name; a folder, see `Recogniser.open`; or, to name many clips, a
+        examples: clips of each action by its name; a folder or file, see `Recogniser.open`; or, to name many clips, a
             `Recogniser`, which compares the examples with each other only once.
         k: how many of the nearest examples to tell.
 
@@ -271,6 +305,25 @@ def clip_distance(a: Clip, b: Clip) -> float:
     return dtw_mean(frame_distances(a, b, matching_of(a, b), mirror=True))
 
 
+def _chosen(examples: Sequence[Example]) -> list[Example]:
+    n = len(examples)
+    return [examples[i] for i in np.linspace(0, n - 1, min(n, _MOST_FITTED)).astype(int)]
+
+
+def _compared(examples: Sequence[Example], progress: Progress) -> Distances:
+    """Distances of the chosen examples to each other."""
+    chosen = _chosen(examples)
+    matrix = np.zeros((len(chosen), len(chosen)))
+    for i, (_, a) in enumerate(chosen):
+        matrix[i, :i] = matrix[:i, i] = [clip_distance(a, b) for _, b in chosen[:i]]
+        progress(i + 1, len(chosen), "comparing the examples")
+    return matrix
+
+
+def _learned(examples: Sequence[Example], seed: int = 0) -> ActionClassifier:
+    return ActionClassifier.fit([clip for _, clip in examples], [action for action, _ in examples], seed)
+
+
 def _enough(clip: Clip) -> Clip:
     """The clip at `RATE`, if the person is seen for long enough."""
     clip = clip.at_rate(RATE)
@@ -279,30 +332,3 @@ def _enough(clip: Clip) -> Clip:
             raise UsageError(f"the person is seen for {clip.found.sum() / RATE:.1f} s, and an action takes "
                              f'{LEAST_MOMENTS / RATE:.1f} s at least; give a longer clip, or try `mode="accurate"`')
     return clip
-
-
-def _cutoff(own: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> float | None:
-    if not len(own) and not len(other):
-        return None
-    if not len(other):
-        return float(own.max())
-    if not len(own):
-        return float(other.min())
-    values = np.unique(np.concatenate([own, other]))  # two clips next to each other have one distance
-    middles = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
-    right = (own <= middles[:, None]).mean(axis=1) + (other > middles[:, None]).mean(axis=1)
-    return float(np.median(middles[right == right.max()]))
-
-
-def _spread(
-    distance: Float[np.ndarray, "n n"], names: np.ndarray, own: Float[np.ndarray, " n"]
-) -> float:
-    """The spread under which the examples' own actions are likeliest, each without itself."""
-    known = np.isfinite(own)
-    if not known.any() or len(set(names.tolist())) < 2:
-        return _SPREAD
-    apart = np.where(np.eye(len(names), dtype=bool), np.inf, distance)
-    nearest = np.stack([apart[:, names == name].min(axis=1) for name in sorted(set(names.tolist()))], axis=1)[known]
-    gap = (nearest - own[known, None])[..., None] / _SPREADS
-    loss = np.logaddexp.reduce(-gap, axis=1).mean(axis=0)
-    return float(_SPREADS[loss.argmin()])

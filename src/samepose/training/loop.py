@@ -203,9 +203,10 @@ def _train(fabric: Fabric, recipe: Recipe, config: LoopConfig, run: Path, log: L
     fabric.to_device(averaged.requires_grad_(False))
     mean: nn.Module = averaged.module
     model, optimiser = fabric.setup(recipe.model, _optimiser(recipe.model, config))
-    rng = torch.Generator().manual_seed(config.seed + 1 + fabric.global_rank)
+    own = config.seed + 1 + (fabric.global_rank << 32)  # no other seed's process draws the same
+    rng = torch.Generator().manual_seed(own)
     if fabric.global_rank:
-        torch.manual_seed(config.seed + 1 + fabric.global_rank)  # what a model drops at random
+        torch.manual_seed(own)  # what a model drops at random
     state = _State(recipe.model, averaged, optimiser, rng)
     first = state.load(run / _CHECKPOINT, fabric.global_rank) if (run / _CHECKPOINT).exists() else 0
     writer = _writer(run) if fabric.is_global_zero else None
