@@ -1,7 +1,7 @@
 """How do building and searching grow with the people? Times, bytes and memory of indices of several sizes, and a plot.
 
     python -m benchmarks.growth --mocap FILE.npz --dir DIR [--people 1000000 3000000 10000000] [--plot FILE.png]
-    python -m benchmarks.growth --mocap FILE.npz --dir DIR --bare 100000000 --people 1000000 3000000 10000000
+    python -m benchmarks.growth --mocap FILE.npz --dir DIR --bare 10000000 100000000 --people 1000000 [--plot FILE.png]
 
 The people are those of benchmarks/search_million.py: what the shipped model makes of frames of motion capture in random
 cameras. Each size is built in a process of its own and kept in DIR, so that it can be measured again. Recall, of
@@ -53,11 +53,13 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--build-only", action="store_true")
-    parser.add_argument("--bare", type=int, help="so many ids and vectors")
+    parser.add_argument("--bare", type=int, nargs="+", help="so many ids and vectors")
     args = parser.parse_args()
     print(describe("lancedb", "numpy"))
     if args.bare:
-        shortlists(args.dir, args.mocap, args.people, args.bare, args.queries)
+        measured = shortlists(args.dir, args.mocap, args.people, args.bare, args.queries)
+        if args.plot:
+            plot_shortlists(measured, args.plot)
         return
     found: list[dict[str, Any]] = []
     for people in args.people:
@@ -85,17 +87,20 @@ def built(folder: str, mocap: str, people: str) -> None:
         "build_peak_mb": round(used.ru_maxrss / 1024), "bytes_a_row": round(size / int(people), 1)}))
 
 
-def shortlists(root: Path, mocap: Path, people: list[int], bare: int, queries: int) -> None:
-    """Build the bare table if it is not there; print a line for it and one for each of the indices."""
-    folder = root / f"{bare}-bare"
-    if not (folder / "built.json").exists():
-        code = "from benchmarks.growth import built_bare; import sys; built_bare(*sys.argv[1:])"
-        largest = root / str(max(n for n in people if (root / str(n) / "built.json").exists())) / "index"
-        subprocess.run([sys.executable, "-c", code, str(folder), str(largest), str(bare)], check=True)
-    for n in (*people, bare):
-        place = root / str(n) / "index" if n != bare else folder / "index"
-        facts = json.loads((folder / "built.json").read_text()) if n == bare else {}
-        print(json.dumps({"people": n, **facts, **shortlisted(place, mocap, queries)}), flush=True)
+def shortlists(root: Path, mocap: Path, people: list[int], bare: list[int], queries: int) -> list[dict[str, Any]]:
+    """Build the bare tables that are not there; print a line for each and one for each of the indices."""
+    largest = root / str(max(n for n in people if (root / str(n) / "built.json").exists())) / "index"
+    measured = [{"people": n, **shortlisted(root / str(n) / "index", mocap, queries)} for n in people]
+    for n in bare:
+        folder = root / f"{n}-bare"
+        if not (folder / "built.json").exists():
+            code = "from benchmarks.growth import built_bare; import sys; built_bare(*sys.argv[1:])"
+            subprocess.run([sys.executable, "-c", code, str(folder), str(largest), str(n)], check=True)
+        facts = json.loads((folder / "built.json").read_text())
+        measured.append({"people": n, **facts, **shortlisted(folder / "index", mocap, queries)})
+    for row in measured:
+        print(json.dumps(row), flush=True)
+    return measured
 
 
 def built_bare(folder: str, source: str, people: str) -> None:
@@ -186,7 +191,23 @@ def searched(folder: Path, mocap: Path, number: int) -> dict[str, Any]:
 
 
 def plot(found: list[dict[str, Any]], file: Path) -> None:
-    """Both axes logarithmic; dotted: in proportion to the people."""
+    """Times of whole searches and of building."""
+    _curves(found, ((("p50_ms", "search, median"), ("p99_ms", "search, p99")), "ms"),
+            ((("build_processor_s", "build, processor time"),), "s"), file=file)
+
+
+def plot_shortlists(measured: list[dict[str, Any]], file: Path) -> None:
+    """Times of the shortlist, and the memory held after it."""
+    _curves(measured, ((("shortlist_p50_ms", "shortlist, median"), ("shortlist_p99_ms", "shortlist, p99")), "ms"),
+            ((("held_mb", "memory held"),), "MB"), file=file)
+
+
+def _curves(found: list[dict[str, Any]], *panels: tuple[tuple[tuple[str, str], ...], str], file: Path) -> None:
+    """Both axes logarithmic; dotted: in proportion to the people.
+
+    Args:
+        panels: columns with their labels, and their unit.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -194,9 +215,8 @@ def plot(found: list[dict[str, Any]], file: Path) -> None:
 
     people = np.array([row["people"] for row in found])
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), constrained_layout=True)
-    for axis, names, unit in ((axes[0], {"p50_ms": "search, median", "p99_ms": "search, p99"}, "ms"),
-                              (axes[1], {"build_processor_s": "build, processor time"}, "s")):
-        for colour, (name, label) in zip(("#1f6f8b", "#d1495b"), names.items()):
+    for axis, (columns, unit) in zip(axes, panels):
+        for colour, (name, label) in zip(("#1f6f8b", "#d1495b"), columns):
             values = np.array([row[name] for row in found])
             axis.plot(people, values, "o-", color=colour, label=label)
             axis.plot(people, values[0] * people / people[0], ":", color=colour, label="in proportion")

@@ -122,6 +122,26 @@ def test_nodes_merge_files_and_build_indices(cluster, tmp_path, monkeypatch):
     assert index.optimise(ray=cluster.address).unindexed == (9, 0) and not built
 
 
+def test_what_a_lost_node_was_doing_is_done_anew(cluster, tmp_path, monkeypatch):
+    import lance_ray
+
+    index = opened(tmp_path / "i", root=tmp_path)
+    index.add(photo(tmp_path / "a.png", 9))
+    monkeypatch.setattr(upkeep, "SCALAR_FROM_ROWS", 5)
+    whole, calls = lance_ray.create_scalar_index, list[str]()
+
+    def lost(**how) -> None:
+        calls.append(how["column"])
+        if len(calls) == 1:
+            raise ray.exceptions.ActorDiedError
+        whole(**how)
+
+    monkeypatch.setattr(lance_ray, "create_scalar_index", lost)
+    index.optimise(ray=cluster.address)
+    assert calls[0] == calls[1] and len(calls) == 1 + len(set(calls))
+    assert {"id", "media", "time", "label"} <= set(_indices(index)) and set(_indices(index).values()) == {9}
+
+
 def test_a_cluster_that_goes_away_is_said_in_a_line(cluster, tmp_path, monkeypatch):
     index = opened(tmp_path / "i", root=tmp_path)
     index.add(photo(tmp_path / "a.png", 2))

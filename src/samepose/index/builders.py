@@ -63,8 +63,9 @@ HERE = Here()
 class Nodes:
     """lance-ray, on the nodes of a cluster, which must all see the index where it is. Get it from `nodes`."""
 
-    def __init__(self, lance_ray: Any, cores: int) -> None:
-        self._lance_ray, self._cores = lance_ray, cores
+    def __init__(self, lance_ray: Any, ray: Any) -> None:
+        self._lance_ray, self._ray = lance_ray, ray
+        self._gather()
 
     def merge_files(self, store: Store) -> None:
         """Before indices are built, since files of which but some are in an index cannot be merged."""
@@ -78,11 +79,30 @@ class Nodes:
         self._do(store, self._lance_ray.create_index, column=column, index_type="IVF_FLAT", name=name, metric="l2",
                  num_partitions=partitions, sample_rate=min(partitions, 256))
 
+    def let_go(self) -> None:
+        """Of the nodes."""
+        self._lance_ray.clear_global_pool(close=True)
+
+    def _gather(self) -> None:
+        """A worker for each core that the cluster has now: else each index would wait for workers of its own."""
+        self._cores = cores_of(self._ray)
+        self._lance_ray.init_global_pool(self._cores)
+
     def _do(self, store: Store, what: Any, **how: Any) -> None:
+        """By the nodes that there are; what one that goes away was doing, those that stay do anew, once."""
         folder = local_folder(store.uri)
         uri = f"{store.uri if folder is None else folder.resolve()}/people.lance"
-        store.commit(partial(what, uri=uri, num_workers=self._cores,
-                             storage_options=patience() if folder is None else None, **how))
+
+        def done() -> None:
+            store.commit(partial(what, uri=uri, num_workers=self._cores,
+                                 storage_options=patience() if folder is None else None, **how))
+
+        try:
+            done()
+        except self._ray.exceptions.RayError:
+            self.let_go()
+            self._gather()
+            done()
         store.people.checkout_latest()
 
 
@@ -98,13 +118,13 @@ def nodes(address: str) -> Iterator[Nodes]:
             import lance_ray
         except ImportError as error:
             raise StoreError("`ray` takes lance-ray, which is not installed: pip install 'samepose[ray]'") from error
-        cores = cores_of(ray)
         try:
-            lance_ray.init_global_pool(cores)  # else each index would wait for workers of its own
-            yield Nodes(lance_ray, cores)
+            gathered = Nodes(lance_ray, ray)
+            try:
+                yield gathered
+            finally:
+                gathered.let_go()
         except ray.exceptions.RayError as error:
             text = str(error).splitlines()[0][:200]
             raise StoreError(f"{address}: the cluster has lost what was at work ({text}); nothing is known to be lost "
                              "of the index: do the same again") from error
-        finally:
-            lance_ray.clear_global_pool(close=True)
