@@ -11,18 +11,30 @@ from samepose.evaluation.calibration import expected_calibration_error
 from samepose.evaluation.pair_calibrator import Listed, fitted
 
 
-def made_up(queries: int, seed: int, network: float = 1.0, embedding: float = 1.0) -> Listed:
-    """Shortlists of 12: of each pair what it is worth, and what both words say of it with noise of their own."""
+def made_up(
+    queries: int, seed: int, network: float = 1.0, embedding: float = 1.0, joints: int = 13, harder: float = 0.0
+) -> Listed:
+    """Shortlists of 12: of each pair what it is worth, and what both words say of it with noise of their own.
+
+    Args:
+        joints: that everybody shares.
+        harder: how much less pairs are worth than both words know.
+    """
     rng = np.random.default_rng(seed)
     worth = rng.normal(-1, 2, (queries, 12))
-    match = rng.random(worth.shape) < 1 / (1 + np.exp(-worth))
+    match = rng.random(worth.shape) < 1 / (1 + np.exp(harder - worth))
     said = [worth + rng.normal(0, 1.5, worth.shape) if sure else rng.normal(0, 2, worth.shape)
             for sure in (network, embedding)]
-    return Listed(said[0].astype(np.float32), (1 / (1 + np.exp(-said[1]))).astype(np.float32), match)
+    return Listed(said[0].astype(np.float32), (1 / (1 + np.exp(-said[1]))).astype(np.float32),
+                  np.full(worth.shape, joints), match)
+
+
+def scene(*lists: Listed) -> dict[tuple[str, str], Listed]:
+    return {(str(n), "noisy"): one for n, one in enumerate(lists)}
 
 
 def test_what_is_shown_is_right_as_often_as_its_score_says() -> None:
-    matching = fitted([made_up(2000, 0), made_up(2000, 1)])
+    matching = fitted(scene(made_up(2000, 0), made_up(2000, 1)))
     p, hit = made_up(3000, 2).best(matching)
     assert len(p) == 5 * 3000 and expected_calibration_error(p, hit) < 0.02
     assert matching.network == pytest.approx(matching.embedding, rel=0.3)
@@ -30,14 +42,33 @@ def test_what_is_shown_is_right_as_often_as_its_score_says() -> None:
     assert hit.mean() > right.mean() + 0.02 and len(embedded) == len(p)
 
 
+def test_who_is_seen_badly_is_believed_less() -> None:
+    matching = fitted({("a", "perfect"): made_up(2000, 0), ("b", "detector"): made_up(2000, 1, joints=8, harder=2)})
+    blind = fitted({("a", "perfect"): made_up(2000, 0), ("b", "detector"): made_up(2000, 1, harder=2)})
+    for joints, harder in ((13, 0), (8, 2)):
+        unseen = made_up(3000, 2, joints=joints, harder=harder)
+        assert expected_calibration_error(*unseen.best(matching)) < 0.03
+        assert expected_calibration_error(*unseen.best(blind)) > 0.08
+    assert matching.best_joints > 0
+
+
+def test_every_kind_of_keypoints_counts_the_same() -> None:
+    many = {("a", "perfect"): made_up(4000, 0), ("b", "perfect"): made_up(4000, 1)}
+    few = {("c", "detector"): made_up(200, 3, harder=2)}
+    alone, both = fitted({**many}), fitted({**many, **few})
+    twice = fitted({**many, **few, ("d", "detector"): few["c", "detector"]})
+    assert both.offset < alone.offset - 0.5
+    assert vars(twice) == pytest.approx(vars(both), rel=0.02, abs=0.02)
+
+
 def test_a_word_that_says_nothing_has_no_weight() -> None:
-    assert (m := fitted([made_up(2000, 0, embedding=0)])).embedding < 0.05 * m.network
-    assert (m := fitted([made_up(2000, 0, network=0)])).network < 0.05 * m.embedding
+    assert (m := fitted(scene(made_up(2000, 0, embedding=0)))).embedding < 0.05 * m.network
+    assert (m := fitted(scene(made_up(2000, 0, network=0)))).network < 0.05 * m.embedding
 
 
 def test_whom_the_network_knows_nothing_of_keeps_the_embeddings_word() -> None:
     some = made_up(50, 3)
-    silent = Listed(np.full_like(some.logit, np.nan), some.embedded, some.match)
+    silent = some._replace(logit=np.full_like(some.logit, np.nan))
     assert silent.best(PairMatching(1, 1, 0))[0] == pytest.approx(some.best_embedded()[0])
 
 
@@ -45,4 +76,4 @@ def test_nothing_to_fit_is_refused() -> None:
     some = made_up(50, 4)
     for match in (np.zeros_like(some.match), np.ones_like(some.match)):
         with pytest.raises(UsageError, match="pairs that match and pairs that do not"):
-            fitted([Listed(some.logit, some.embedded, match)])
+            fitted(scene(some._replace(match=match)))

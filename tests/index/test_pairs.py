@@ -67,8 +67,8 @@ def test_the_best_are_ranked_by_pairs_and_their_score_is_the_calibrated_one(tmp_
     poses = people(30)
     for hit in hits:
         x = poses.to(BODY13).points[int(hit.path[1:3]), BODY13.index("left_wrist"), 0] / 50
-        told = MATCHING.probability(np.array([x]), np.array([plain[hit.path]]))
-        assert hit.score == pytest.approx(float(told[0]), abs=1e-4)
+        told = MATCHING.probability(np.array([[x]]), np.array([[plain[hit.path]]]), np.array([[13]]))
+        assert hit.score == pytest.approx(float(told[0, 0]), abs=1e-4)
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
     assert len(hits) == 30 and [h.path for h in hits] != sorted(plain, key=plain.__getitem__, reverse=True)
 

@@ -14,10 +14,12 @@ from PIL import Image
 from samepose.cli.app import main
 from samepose.errors import FormatError, MediaError, SameposeError, UsageError
 from samepose.formats.keypointset import read_keypoint_set
+from samepose.formats.multiview import read_views
 from samepose.formats.poseset import PoseSet, save_poseset
 from samepose.formats.rendered import RenderedPeople, read_shards, shards_of
 from samepose.geometry.camera import to_camera
-from samepose.skeleton import COCO17, H36M17, LSP14, SYNTH22
+from samepose.poses import Poses
+from samepose.skeleton import BODY13, COCO17, H36M17, LSP14, SYNTH22
 from samepose.synth import SynthConfig, write_shards
 from samepose.synth import body as body_module
 from samepose.synth.background import SIDE, photos_in, procedural, random_pictures
@@ -28,6 +30,7 @@ from samepose.synth.look import random_look
 from samepose.synth.pose import posed_joints, retarget, rotation, skin
 from samepose.synth.rasteriser import rasterise, vertex_normals
 from samepose.synth.scene import Layer, dressed, random_light, render_person, visibility
+from samepose.synth.seen import seen_views
 from samepose.synth.sheet import contact_sheet
 from samepose.synth.variety import Variety, varied
 
@@ -451,6 +454,62 @@ def test_command(body: Body, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {s.subject for s in read_shards(tmp_path / "held")} == {"cmu-02"}
     assert main([*words, "--out", str(tmp_path / "set")]) == 2
     assert "already" in capsys.readouterr().err
+
+
+class _Sees:
+    """A detector that finds two people in each image of a set, in order: a far one, and the rendered one 3 pixels off.
+
+    Its score of the left wrist is 0.1; in the second image it finds only the far one, in the third nobody.
+    """
+
+    name = "sees"
+
+    def __init__(self, folder: Path) -> None:
+        self._truth = (sample.joints_2d for sample in read_shards(folder, COCO17))
+        self._image = 0
+
+    def detect(self, image: np.ndarray) -> Poses:
+        points = next(self._truth) - 0.5 + np.array([3, 0])
+        scores = np.full((2, 17), 0.8, np.float32)
+        scores[:, COCO17.index("left_wrist")] = 0.1
+        both = Poses.of(np.stack([points + 500, points]), COCO17, scores=scores)
+        self._image += 1
+        return both[[0]] if self._image == 2 else both[[]] if self._image == 3 else both
+
+
+def test_what_a_detector_sees_of_each_instant(made: Path) -> None:
+    told = []
+    views = seen_views(made, _Sees(made), 10, lambda done, total, what: told.append((done, total)))
+    samples = list(read_shards(made))
+    assert views.keypoints.shape == (2, 5, 13, 2) and told[-1] == (10, 10)
+    wrist = BODY13.index("left_wrist")
+    assert np.isnan(views.keypoints[1, 0]).all() and np.isnan(views.scores[1, 0]).all()  # image 2
+    assert np.isnan(views.keypoints[0, 1]).all()  # image 3
+    for camera, instant, sample in ((0, 0, samples[0]), (1, 1, samples[3]), (0, 4, samples[8])):
+        seen = views.keypoints[camera, instant]
+        assert np.isnan(seen[wrist]).all() and views.scores[camera, instant, wrist] == pytest.approx(0.1)
+        knee = BODY13.index("right_knee")
+        assert seen[knee] == pytest.approx(_at(sample.joints_2d, "right_knee") + np.array([2.5, -0.5]), abs=1e-3)
+        assert views.scores[camera, instant, knee] == pytest.approx(0.8)
+    head, pelvis = H36M17.index("head_top"), H36M17.index("pelvis")
+    first = samples[2].joints_3d
+    expected = (_at(first, "head_top") - _at(first, "pelvis")) * [1, -1, -1]
+    assert views.points[1, head] - views.points[1, pelvis] == pytest.approx(expected, abs=1e-5)
+    assert views.subjects == tuple(dict.fromkeys(s.subject for s in samples))
+
+
+def test_views_need_several_cameras(body: Body, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_poseset(tmp_path / "poses.npz", _poses())
+    words = ["synth", str(tmp_path / "poses.npz"), "--size", "48", "--threads", "1", "--views", str(tmp_path / "v.npz")]
+    assert main([*words, "--count", "2", "--out", str(tmp_path / "set")]) == 2
+    assert "--cameras-per-instant 4" in capsys.readouterr().err
+    words += ["--cameras-per-instant", "2", "--count", "4", "--json"]
+    assert main([*words, "--out", str(tmp_path / "set")]) == 0
+    assert json.loads(capsys.readouterr().out)["views"] == str(tmp_path / "v.npz")
+    assert read_views(tmp_path / "v.npz").keypoints.shape == (2, 2, 13, 2)
+    write_shards(tmp_path / "single", _poses(), replace(_CONFIG, count=2, cameras_per_instant=1))
+    with pytest.raises(UsageError, match="`cameras_per_instant` 2"):
+        seen_views(tmp_path / "single", _Sees(tmp_path / "single"))
 
 
 def _installed() -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from samepose.evaluation.retrieval import RetrievalResult, Scorer
     from samepose.evaluation.table1 import Column
     from samepose.evaluation.views import Camera
+    from samepose.formats.multiview import MultiView
 
 
 def retrieval(
@@ -28,6 +29,7 @@ def retrieval(
     data: Data | None = None,
     h36m: Path | None = None,
     mpi_inf_3dhp: Annotated[Path | None, Parameter(name="--mpi-inf-3dhp")] = None,
+    views: Path | None = None,
     detections: Path | None = None,
     frame_list: Path | None = None,
     cameras: str | None = None,
@@ -52,11 +54,15 @@ def retrieval(
     With --h36m or --mpi-inf-3dhp it is a column of the paper's table 1: real cameras, keypoints of a detector or
     projected, the published frames or those that the paper's rule leaves.
 
+    With --views it is what a detector saw of people whose 3D pose is known: of each instant the first four cameras that
+    see six joints.
+
     Args:
         data: Motion capture that the model never saw: BVH, AMC, C3D or .npz files, or folders of them.
         h36m: Human3.6M: the folder of data_3d_h36m.npz, or of S9/MyPoses/3D_positions/*.h5, with data_2d_h36m_gt.npz or
             cameras.h5. Subjects 9 and 11.
         mpi_inf_3dhp: MPI-INF-3DHP: the folder of S1/Seq1/annot.mat and so on.
+        views: A file that `samepose synth --views` made (.npz), of people that the model never saw.
         detections: What a detector saw in those videos: .npz with positions_2d and metadata; projected without it.
         frame_list: The frames to measure: the folder of the published .txt files, or a .csv of clip,frame.
         cameras: Of --data: chest4, all11 (the default), or a .json or .csv file of azimuth, elevation, roll in degrees;
@@ -81,18 +87,21 @@ def retrieval(
     if markdown is not None:
         options.output(markdown, (".md",))
     hidden = _joints(hide)
-    if [bool(data), h36m is not None, mpi_inf_3dhp is not None].count(True) != 1:
-        raise UsageError("name one thing to measure on: --data, --h36m or --mpi-inf-3dhp")
+    if [bool(data), h36m is not None, mpi_inf_3dhp is not None, views is not None].count(True) != 1:
+        raise UsageError("name one thing to measure on: --data, --h36m, --mpi-inf-3dhp or --views")
+    if (data or views) and (detections or frame_list):
+        raise UsageError("--detections and --frame-list belong to --h36m and --mpi-inf-3dhp")
     if data:
-        if detections or frame_list:
-            raise UsageError("--detections and --frame-list belong to --h36m and --mpi-inf-3dhp")
-        views = _views(cameras or "all11", keypoints or "perfect", hidden, hidden_pairs)
+        seen_as = _views(cameras or "all11", keypoints or "perfect", hidden, hidden_pairs)
     elif keypoints or held_out or joint_map or hidden_pairs:
         raise UsageError("--keypoints, --held-out, --joint-map and --hidden-pairs belong to --data")
+    elif views and cameras:
+        raise UsageError("--cameras belongs to --data and --mpi-inf-3dhp")
     models = contestants(model or [], pairs=pairs, second_look=not hidden_pairs, baselines=baselines,
                          threads=options.limit_threads())
     ground = (
-        _Motion.read(data, joint_map, held_out, frames or 1500, views, options) if data else
+        _Motion.read(data, joint_map, held_out, frames or 1500, seen_as, options) if data else
+        _Seen.read(views, frames or 1500, hidden, options) if views else
         _Videos.read(h36m, mpi_inf_3dhp, cameras, detections, frame_list, frames, hidden, options)
     )
     results, known = [], dict[str, list[str]]()
@@ -205,6 +214,42 @@ class _Videos:
 
     def measure(self, scorers: Mapping[str, Scorer]) -> list[RetrievalResult]:
         return self.column.measure(scorers, self.hide)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Instants of people with a known pose, as a detector saw them in some cameras."""
+
+    views: MultiView
+    hide: tuple[str, ...]
+    failed: bool = False
+
+    @classmethod
+    def read(cls, path: Path, frames: int, hide: tuple[str, ...], options: Options) -> _Seen:
+        from samepose.evaluation.retrieval import select_frames
+        from samepose.formats.multiview import read_views
+
+        options.note(f"reading {path}")
+        found = read_views(path).seen_in()
+        chosen = found.take(select_frames(found.points, frames))
+        if len(chosen) < 2:
+            raise UsageError(f"{path}: {len(chosen)} instants that differ and that four cameras see; render more "
+                             "people, with --cameras-per-instant 6 or more")
+        return cls(chosen, hide)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return self.views.subjects
+
+    @property
+    def cameras(self) -> int:
+        return len(self.views.cameras)
+
+    def measure(self, scorers: Mapping[str, Scorer]) -> list[RetrievalResult]:
+        from samepose.evaluation.retrieval import evaluate_views
+
+        return evaluate_views(self.views.points, self.views.keypoints, scorers, cameras_name="any",
+                              keypoints="detector", hide=self.hide)
 
 
 def _joints(hide: str) -> tuple[str, ...]:

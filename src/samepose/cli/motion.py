@@ -14,6 +14,7 @@ from samepose.errors import FormatError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from samepose.formats.multiview import MultiView
     from samepose.formats.poseset import PoseSet
 
 Frames = Annotated[int, Parameter(validator=Number(gte=2))]
@@ -70,6 +71,22 @@ def train_and_validation(
         raise UsageError("--everything trains on all subjects; leave out --held-out, or --everything")
     poses = load_motion(data, joint_map, options)
     return (poses, None) if everything else split(poses, subjects_of(held_out, poses, options))
+
+
+def read_seen(path: Path, validation: PoseSet | None) -> MultiView:
+    """The file of --views.
+
+    Raises:
+        UsageError: somebody in it is validated on.
+    """
+    from samepose.formats.multiview import read_views
+    from samepose.formats.subjects import present
+
+    views = read_views(path)
+    if validation and (known := [who for who in views.subjects if who in present(validation)]):
+        raise UsageError(f"{path}: shows {', '.join(known)}, who are validated on; render others, by `samepose synth`, "
+                         "or name others with --held-out")
+    return views
 
 
 def drawn_frames(

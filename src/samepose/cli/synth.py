@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 from samepose.cli.motion import load_motion, subjects_of
 from samepose.cli.options import DEFAULTS, Options, counted
+from samepose.errors import UsageError
 from samepose.files import written
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def synth(
     held_out: Path | None = None,
     joint_map: Path | None = None,
     sheet: Path | None = None,
+    views: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Render people from motion capture, with exact joints, to train and test detectors on.
@@ -51,7 +53,13 @@ def synth(
         held_out: Text file of subjects to hold out, one a line; those we never train on by default.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
         sheet: Write one picture of 24 images with their joints drawn (.png).
+        views: Also write what MoveNet sees in the images (.npz), for `train --views` and `eval retrieval --views`; with
+            --cameras-per-instant 2 or more.
     """
+    if views is not None:
+        options.output(views, (".npz",), *mocap)
+        if cameras_per_instant < 2:
+            raise UsageError("--views are of several cameras; add --cameras-per-instant 4")
     if sheet is not None:
         options.output(sheet, (".png",), *mocap, *filter(None, (backgrounds, held_out, joint_map)))
     options.limit_threads()
@@ -64,7 +72,10 @@ def synth(
         paths = write_shards(out, chosen, config, options.threads or os.cpu_count() or 1, progress)
     if sheet is not None:
         _draw(paths[0], sheet)
-    options.done({"out": str(out), "images": count, "shards": [p.name for p in paths]},
+    if views is not None:
+        _look(out, views, count, options)
+    options.done({"out": str(out), "images": count, "shards": [p.name for p in paths],
+                  **({"views": str(views)} if views else {})},
                  f"{counted(count, 'image')} in {out}")
     return 1 if poses.failed else 0
 
@@ -78,6 +89,15 @@ def _of_subjects(poses: PoseSet, which: str, held_out: Path | None, options: Opt
     if which == "held-out":
         return only(poses, names)
     return split(poses, names)[0] if set(names) & set(present(poses)) else poses
+
+
+def _look(folder: Path, views: Path, count: int, options: Options) -> None:
+    from samepose.detection.movenet import MoveNet
+    from samepose.formats.multiview import write_views
+    from samepose.synth.seen import seen_views
+
+    with options.progress("image") as progress:
+        write_views(views, seen_views(folder, MoveNet(threads=options.threads), count, progress))
 
 
 def _draw(shard: Path, sheet: Path) -> None:

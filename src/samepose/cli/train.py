@@ -54,6 +54,7 @@ def export(
     calibration: Path | None = None,
     candidates: Data | None = None,
     embedder: Path | None = None,
+    views: Path | None = None,
     options: Options = DEFAULTS,
 ) -> int:
     """Write the model of a training run as ONNX, for --model of other verbs and `PrVipeEmbedder.load`.
@@ -75,13 +76,15 @@ def export(
             those that it was trained on.
         embedder: Of a pair network: exported Pr-VIPE (.onnx) to calibrate it with, which has not seen those people;
             the shipped one by default.
+        views: Of a pair network: what a detector saw of the people of --calibrate, to calibrate it with too: a file
+            that `samepose synth --views` made (.npz).
     """
     from samepose.embed.prvipe import PrVipeEmbedder
 
     if calibrate and calibration:
         raise UsageError("--calibrate fits a calibration, --calibration takes another model's; give one of them")
     options.output(out, (".onnx",), run, *calibrate or (), *candidates or (),
-                   *filter(None, (calibration, held_out, joint_map, embedder)))
+                   *filter(None, (calibration, held_out, joint_map, embedder, views)))
     with needs("train"):
         from samepose.training.cpm.recipe import holds_cpm
         from samepose.training.image.train import holds_image
@@ -90,16 +93,18 @@ def export(
         from samepose.training.structnet.train import holds_structnet
     if candidates and not holds_structnet(run):
         raise UsageError(f"--candidates is of StructNet, and {run} holds no run of `samepose train structnet`")
-    if embedder and not holds_pairs(run):
-        raise UsageError(f"--embedder is of a pair network, and {run} holds no run of `samepose train pairs`")
+    if (embedder or views) and not holds_pairs(run):
+        raise UsageError(f"--embedder and --views are of a pair network, and {run} holds no run of `samepose train "
+                         "pairs`")
+    if views and not calibrate:
+        raise UsageError("--views are to calibrate with; name the motion of the same people with --calibrate")
     if holds_pairs(run):
         from samepose.cli.train_pairs import export_run as export_pairs_run
 
         if calibration:
             raise UsageError("--calibration takes over that of an embedding; a pair network is calibrated anew: use "
                              "--calibrate")
-        return export_pairs_run(run, out, name or f"pairs-{run.resolve().name}", calibrate, embedder, held_out,
-                                joint_map, options)
+        return export_pairs_run(run, out, name, calibrate, embedder, held_out, joint_map, views, options)
     if holds_cpm(run):
         from samepose.cli.train_cpm import export_run
 

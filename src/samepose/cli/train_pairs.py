@@ -70,24 +70,30 @@ def pairs(
 
 
 def export_run(
-    run: Path, out: Path, name: str, calibrate: Data | None, embedder: Path | None, held_out: Path | None,
-    joint_map: Path | None, options: Options,
+    run: Path, out: Path, name: str | None, calibrate: Data | None, embedder: Path | None, held_out: Path | None,
+    joint_map: Path | None, views: Path | None, options: Options,
 ) -> int:
-    """`samepose export` of a run of `train pairs`."""
+    """`samepose export` of a run of `train pairs`, or of a pair network exported before."""
     from samepose.embed.pairs import PairModel, PairsInfo
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.pair_calibrator import calibrate_pairs
+    from samepose.formats.multiview import read_views
     from samepose.formats.subjects import only, present
     from samepose.training.loop import subjects_of_run
     from samepose.training.pairs.export import export, rewrite
     from samepose.training.pairs.recipe import UNFITTED
     from samepose.training.pairs.train import load_model
 
-    threads, subjects = options.limit_threads(), subjects_of_run(run)
-    info = PairsInfo(name, UNFITTED, subjects)
+    threads, again = options.limit_threads(), run.is_file()
+    info = PairModel.load(run).info if again else PairsInfo("", UNFITTED, subjects_of_run(run))
+    info = replace(info, name=name or info.name or f"pairs-{run.resolve().name}")
+    subjects = info.subjects
     facts, told, failed = {}, "", False
     with written(out) as part:
-        export(load_model(run), info, part)
+        if again:
+            rewrite(run, info, part)
+        else:
+            export(load_model(run), info, part)
         if calibrate:
             model = PrVipeEmbedder.load(embedder, threads)
             poses = load_motion(calibrate, joint_map, options)
@@ -96,12 +102,13 @@ def export_run(
             if known:
                 raise UsageError(f"{model.name} or the run was trained on {', '.join(known)}; name people whom neither "
                                  "saw with --held-out FILE, and with --embedder an embedding that did not")
+            seen = read_views(views) if views else None
             with options.progress("gallery") as progress:
                 found = calibrate_pairs(model, PairModel.load(part, threads), people.points, people.subject,
-                                        people.subject_names, progress=progress)
+                                        people.subject_names, views=seen, progress=progress)
             rewrite(part, replace(info, matching=found.matching), part)
             facts, told, failed = {"calibration": found.to_json()}, found.to_markdown() + "\n", bool(poses.failed)
-    exported(out, name, options, facts, told)
+    exported(out, info.name, options, facts, told)
     return 1 if failed else 0
 
 

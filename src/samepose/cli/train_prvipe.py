@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from samepose.cli.motion import Data, train_and_validation
+from samepose.cli.motion import Data, read_seen, train_and_validation
 from samepose.cli.options import DEFAULTS, Flag, Options, needs
 from samepose.cli.runs import reporter
 from samepose.errors import UsageError
@@ -33,6 +33,7 @@ def prvipe(
     everything: Flag = False,
     init: Path | None = None,
     joint_map: Path | None = None,
+    views: Path | None = None,
     recipe: Annotated[PrVipeRecipeConfig, Parameter(name="*", negative="")] = _RECIPE,
     loop: Annotated[LoopConfig, Parameter(name="*", negative="")] = _LOOP,
     options: Options = DEFAULTS,
@@ -57,6 +58,8 @@ def prvipe(
         everything: Train on all subjects; no validation.
         init: Run whose weights to start from.
         joint_map: TOML file that says which joints are which, as ours = "theirs".
+        views: What a detector saw of people in several cameras, to learn from beside --data: a file that
+            `samepose synth --views` made (.npz).
     """
     from samepose.training.loop import may_begin
     from samepose.training.prvipe.train import train_prvipe
@@ -65,15 +68,16 @@ def prvipe(
         raise UsageError("name what to learn from: --data, or --h36m and --detections")
     may_begin(out, resume)
     if h36m and detections:
-        if everything or held_out or joint_map:
-            raise UsageError("--everything, --held-out and --joint-map belong to --data")
+        if everything or held_out or joint_map or views:
+            raise UsageError("--everything, --held-out, --joint-map and --views belong to --data")
         return _on_detections(h36m, detections, detected, out, resume, init, recipe, loop, options)
     assert data
     train, validation = train_and_validation(data, joint_map, held_out, everything, options)
+    seen = read_seen(views, validation) if views else None
     with options.progress("step") as bar:
         figures = train_prvipe(
-            train, validation, out, recipe, replace(loop, threads=options.threads or 0), init=init, resume=resume,
-            log=reporter(bar, options, _text),
+            train, validation, out, recipe, replace(loop, threads=options.threads or 0), views=seen, init=init,
+            resume=resume, log=reporter(bar, options, _text),
         )
     options.done({"run": str(out), "steps": loop.steps, "validation": figures},
                  f"trained {out}" + (f": {_text(figures)}" if figures else ""))

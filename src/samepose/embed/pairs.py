@@ -9,30 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, Num
 
 from samepose.geometry.two_views import FEATURES, FEWEST, two_view_features
 from samepose.weights import Network, weight_file
 
 SHORTLIST = 50  # people of a search whom the network looks at; among 100 it found no more
+BEST = 5  # of a shortlist, who tell how well the query is seen
 _BATCH = 2048
 _SUREST = 1e-6  # an embedding's probability is taken to be no nearer to 0 or 1, where its logit has no end
 
 
 @dataclass(frozen=True)
 class PairMatching:
-    """From the network's logit and the embedding's probability to a calibrated probability.
+    """From the network's logits and the embedding's probabilities of a shortlist to calibrated probabilities.
 
     The network knows two pictures and nothing of the embedding; the embedding knows what each picture is likely to
-    show. P = sigmoid(network x logit + embedding x log-odds of the embedding's P + offset).
+    show. Those two rank a query's shortlist: network x logit + embedding x log-odds of the embedding's P. How far that
+    can be taken at its word depends on how well the query is seen, which its own best five tell: that sum, best_logit x
+    the mean of their logits, best_joints x the mean number of joints they share with the query, and offset together are
+    the logit of P. The last three move a whole list and change no order.
 
     Attributes:
         network, embedding: weights, 0 or more, one of them above.
+        best_logit, best_joints: weights of what the best five say.
     """
 
     network: float
     embedding: float
     offset: float
+    best_logit: float = 0.0
+    best_joints: float = 0.0
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> PairMatching:
@@ -43,12 +50,37 @@ class PairMatching:
             raise ValueError(f"{found} is no matching probability")
         return found
 
-    def probability(
+    def order(
         self, logit: Float[np.ndarray, "*pair"], embedded: Float[np.ndarray, "*pair"]
     ) -> Float[np.ndarray, "*pair"]:
-        """Of pairs with the network's logit and the embedding's matching probability."""
-        p: np.ndarray = 1 / (1 + np.exp(-(self.network * logit + self.embedding * log_odds(embedded) + self.offset)))
-        return p.astype(np.float32)
+        """What ranks a shortlist; NaN where the network says nothing."""
+        summed: np.ndarray = self.network * logit + self.embedding * log_odds(embedded)
+        return summed
+
+    def probability(
+        self, logit: Float[np.ndarray, "query k"], embedded: Float[np.ndarray, "query k"],
+        joints: Int[np.ndarray, "query k"],
+    ) -> Float[np.ndarray, "query k"]:
+        """Of the shortlists of some queries.
+
+        Args:
+            logit: the network's, NaN where it says nothing: there the embedding's word stays.
+            embedded: the embedding's matching probability.
+            joints: how many each shares with the query.
+        """
+        summed = self.order(logit, embedded)
+        level = self.offset + self.best_logit * of_best(summed, logit) + self.best_joints * of_best(summed, joints)
+        told: np.ndarray = np.where(np.isnan(logit), embedded, 1 / (1 + np.exp(-(summed + level[:, None]))))
+        return told.astype(np.float32)
+
+
+def of_best(order: Float[np.ndarray, "query k"], of: Num[np.ndarray, "query k"]) -> Float[np.ndarray, " query"]:
+    """The mean of something over the best five of each list, of those who are ranked; 0 where nobody is."""
+    first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :BEST]
+    ranked = ~np.isnan(np.take_along_axis(order, first, axis=1))
+    values = np.where(ranked, np.take_along_axis(of, first, axis=1), 0)
+    mean: np.ndarray = values.sum(axis=1) / np.maximum(ranked.sum(axis=1), 1)
+    return mean
 
 
 def log_odds(probability: Float[np.ndarray, "*pair"]) -> Float[np.ndarray, "*pair"]:
@@ -141,15 +173,23 @@ class PairModel:
         return logits
 
     def probability(
-        self, first: Float[np.ndarray, "n 13 2"], second: Float[np.ndarray, "n 13 2"],
-        embedded: Float[np.ndarray, " n"],
-    ) -> Float[np.ndarray, " n"]:
-        """Calibrated probability that pose i of `first` matches pose i of `second`.
+        self, query: Float[np.ndarray, "query 13 2"], others: Float[np.ndarray, "query k 13 2"],
+        embedded: Float[np.ndarray, "query k"],
+    ) -> Float[np.ndarray, "query k"]:
+        """Calibrated probabilities that queries match those on their shortlists.
 
         Args:
-            first, second: see `logits`.
+            query, others: keypoints as of `logits`.
             embedded: the embedding's matching probability, which stays where the network says nothing.
         """
-        logits = self.logits(first, second)
-        told = self.info.matching.probability(np.nan_to_num(logits), embedded)
-        return np.where(np.isnan(logits), embedded, told).astype(np.float32)
+        n, k = embedded.shape
+        logit = self.logits(np.repeat(query, k, axis=0), others.reshape(n * k, *others.shape[2:])).reshape(n, k)
+        return self.info.matching.probability(logit, embedded, shared_joints(query[:, None], others))
+
+
+def shared_joints(
+    first: Float[np.ndarray, "*#pair 13 2"], second: Float[np.ndarray, "*#pair 13 2"]
+) -> Int[np.ndarray, "*pair"]:
+    """How many joints both views show."""
+    both = ~(np.isnan(first).any(axis=-1) | np.isnan(second).any(axis=-1))
+    return np.asarray(both.sum(axis=-1))

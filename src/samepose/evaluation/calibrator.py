@@ -74,7 +74,9 @@ def honesty_table(tests: Sequence[Honesty]) -> str:
     """Tests as a Markdown table."""
     rows = ["| cameras | keypoints | tested on | base rate | ECE | Brier score | pairs | N |",
             "|---|---|---|---|---|---|---|---|"]
-    for t in sorted(tests, key=lambda t: (t.cameras != "chest4", KEYPOINTS.index(t.keypoints))):
+    kinds = [*KEYPOINTS, *dict.fromkeys(t.keypoints for t in tests if t.keypoints not in KEYPOINTS)]
+    cameras = list(dict.fromkeys(["chest4", *(t.cameras for t in tests)]))
+    for t in sorted(tests, key=lambda t: (cameras.index(t.cameras), kinds.index(t.keypoints))):
         rows.append(f"| {t.cameras} | {t.keypoints} | {t.people} | {t.base_rate:.3f} | {t.ece[0]:.3f} → "
                     f"{t.ece[1]:.3f} | {t.brier[0]:.3f} → {t.brier[1]:.3f} | {t.pairs:,} | {t.frames:,} |")
     return "\n".join(rows)

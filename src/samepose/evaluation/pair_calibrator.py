@@ -1,30 +1,34 @@
 """The pair network's probability made honest: fitted and tested on people that it has not learned from.
 
-Two fits, on held-out people in one gallery, keypoints noisy and as detected, all cameras. How much the network's logit
-counts against the log-odds of the embedding is what puts those who match first in their shortlists; then Platt's two
-numbers over the best few make of that sum a probability of what is shown, as `calibrator` does for the embedding.
-Together that is three numbers. Tested is each half of the people with the numbers of the other half.
+Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections, a
+real detector's where there are views of one) counts the same. How much the network's logit counts against the log-odds
+of the embedding is what puts those who match first in their shortlists; then a logistic regression over the best few
+makes of that sum, and of what they tell of how well the query is seen, a probability of what is shown. Together that is
+five numbers. Tested is each half of the people with the numbers of the other half.
+
+One map from the sum alone cannot be right for all kinds of keypoints: of the same sum perfect keypoints that do not
+quite fit are another pose, and a detector's are perhaps the same.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds
+from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds, of_best, shared_joints
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
-from samepose.evaluation.calibration import brier_score, calibrated, expected_calibration_error
-from samepose.evaluation.calibrator import FITTED, FRAMES, KAPPA, KEYPOINTS, Honesty, alike_halves, honesty_table
+from samepose.evaluation.calibration import brier_score, expected_calibration_error
+from samepose.evaluation.calibrator import FRAMES, KAPPA, KEYPOINTS, Honesty, alike_halves, honesty_table
 from samepose.evaluation.retrieval import select_frames
-from samepose.evaluation.views import CAMERAS, Keypoints, keypoint_views
+from samepose.evaluation.views import CAMERAS, keypoint_views
+from samepose.formats.multiview import MultiView
 from samepose.geometry.procrustes import np_mpjpe_matrix
-from samepose.matching.embeddings import Matching
 from samepose.progress import Progress, silent
 
 _QUERIES, _TOP = 100, 5  # of each pair of cameras, and what each retrieves: those of `calibration.top_pairs`
@@ -56,17 +60,16 @@ class PairCalibration:
 
 
 class Listed(NamedTuple):
-    """Shortlists of queries: what both say of everybody on them, and who matches."""
+    """Shortlists of queries: what both say of everybody on them, joints in both views, and who matches."""
 
     logit: Float[np.ndarray, "query k"]
     embedded: Float[np.ndarray, "query k"]
+    joints: Int[np.ndarray, "query k"]
     match: Bool[np.ndarray, "query k"]
 
     def best(self, matching: PairMatching) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """Probability of the best few of each, and whether they match."""
-        p = np.where(np.isnan(self.logit), self.embedded,
-                     matching.probability(np.nan_to_num(self.logit), self.embedded))
-        return self._best(p)
+        return self._best(matching.probability(self.logit, self.embedded, self.joints))
 
     def best_embedded(self) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """The same of the embedding's own best."""
@@ -79,31 +82,37 @@ class Listed(NamedTuple):
         return np.take_along_axis(p, first, axis=1).ravel(), np.take_along_axis(self.match, first, axis=1).ravel()
 
 
-_Scene = dict[tuple[str, Keypoints], Listed]
+_Scene = dict[tuple[str, str], Listed]  # cameras and keypoints
+SEEN = ("any", "detector")  # those of views
 
 
 def calibrate_pairs(
     embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray, "n 17 3"], subject: Int[np.ndarray, " n"],
-    names: tuple[str, ...], *, frames: int = FRAMES, progress: Progress = silent,
+    names: tuple[str, ...], *, views: MultiView | None = None, frames: int = FRAMES, progress: Progress = silent,
 ) -> PairCalibration:
     """Fit to people, and test on each half of them what was fitted to the other.
 
     Args:
         points: H36M17 poses, y up, of people that neither network has learned from.
         subject: whose pose it is, an index into `names`.
+        views: what a detector saw of the same people, a kind of keypoints more.
         frames: poses in a gallery, drawn without near duplicates.
 
     Raises:
-        UsageError: fewer than two people, or retrievals that all match or all fail.
+        UsageError: fewer than two people, a half of them without views, or retrievals that all match or all fail.
     """
     halves, scenes, sizes = alike_halves(points, subject), [], []
     for k, people in enumerate((*halves, np.concatenate(halves))):
         progress(k, 3, ("half A", "half B", "everybody")[k])
         theirs = points[np.isin(subject, people)]
         theirs = theirs[select_frames(theirs, frames)]
-        sizes.append(len(theirs))
         scenes.append(_scene(embedder, pairs, theirs))
-    maps = [fitted([scene["all11", keypoints] for keypoints in FITTED]) for scene in scenes]
+        sizes.append(dict.fromkeys(scenes[-1], len(theirs)))
+        if views:
+            seen = _of(views, tuple(names[i] for i in people), frames)
+            scenes[-1][SEEN] = listed(embedder, pairs, seen.keypoints, np_mpjpe_matrix(seen.points, seen.points))
+            sizes[-1][SEEN] = len(seen)
+    maps = [fitted(scene) for scene in scenes]
     tests = []
     for condition in scenes[0]:
         before = [scene[condition].best_embedded() for scene in scenes[:2]]
@@ -111,7 +120,8 @@ def calibrate_pairs(
         for name, chosen in (("A", [0]), ("B", [1]), ("both", [0, 1])):
             p, hit, shown, right = (np.concatenate([of[k][i] for k in chosen])
                                     for of, i in ((before, 0), (before, 1), (after, 0), (after, 1)))
-            tests.append(Honesty(*condition, name, sum(sizes[k] for k in chosen), len(right), float(right.mean()),
+            tests.append(Honesty(*condition, name, sum(sizes[k][condition] for k in chosen), len(right),
+                                 float(right.mean()),
                                  (expected_calibration_error(p, hit), expected_calibration_error(shown, right)),
                                  (brier_score(p, hit), brier_score(shown, right))))
     a, b = (tuple(names[i] for i in people) for people in halves)
@@ -122,6 +132,17 @@ def _scene(embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray,
     errors = np_mpjpe_matrix(points, points)
     return {(name, keypoints): listed(embedder, pairs, keypoint_views(points, cameras, keypoints), errors)
             for keypoints in KEYPOINTS for name, cameras in CAMERAS.items()}
+
+
+def _of(views: MultiView, people: tuple[str, ...], frames: int) -> MultiView:
+    """Instants of some people that four cameras see, without near duplicates."""
+    whose = np.array([name.split("/")[0] in people for name in views.clip_names])[views.clip]
+    theirs = views.take(np.flatnonzero(whose)).seen_in()
+    theirs = theirs.take(select_frames(theirs.points, frames))
+    if len(theirs) < 2:
+        raise UsageError(f"views: {len(theirs)} instants of {', '.join(people)} that four cameras see; render more "
+                         "of the people that are held out")
+    return theirs
 
 
 def listed(
@@ -143,25 +164,58 @@ def listed(
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
         logit = pairs.logits(np.repeat(views[q][rows], k, axis=0), views[e][best.ravel()])
         lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1),
+                            shared_joints(views[q][rows][:, None], views[e][best]),
                             errors[rows[:, None], best] <= KAPPA))
     return Listed(*(np.concatenate(parts) for parts in zip(*lists)))
 
 
-def fitted(lists: Sequence[Listed]) -> PairMatching:
-    """The three numbers of largest likelihood, see the module.
+def fitted(scene: Mapping[tuple[str, str], Listed]) -> PairMatching:
+    """The five numbers of largest likelihood, see the module.
 
     Raises:
         UsageError: retrievals that all match or all fail, or matches that the network finds no likelier.
     """
-    network, embedding = _weights([np.concatenate(parts) for parts in zip(*lists)])
+    kinds = [keypoints for _, keypoints in scene]
+    lists, shares = list(scene.values()), [1 / kinds.count(kind) for kind in kinds]
+    network, embedding = _weights(lists, shares)
     summed = PairMatching(network, embedding, 0.0)
-    best = [one.best(summed) for one in lists]
-    p, hit = (np.concatenate([pairs[i] for pairs in best]) for i in range(2))
-    shown = calibrated(Matching(1.0, 0.0), p, hit)  # of any embedding: only the logit's slope and offset are taken
-    return PairMatching(shown.slope * network, shown.slope * embedding, shown.offset)
+    rows, hits, weights = [], [], []
+    for one, share in zip(lists, shares):
+        order = summed.order(one.logit, one.embedded)
+        first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :_TOP]
+        told = ~np.isnan(np.take_along_axis(order, first, axis=1))
+        level = [np.broadcast_to(of_best(order, of)[:, None], told.shape)[told] for of in (one.logit, one.joints)]
+        rows.append(np.stack([np.take_along_axis(order, first, axis=1)[told], *level], axis=1))
+        hits.append(np.take_along_axis(one.match, first, axis=1)[told])
+        weights.append(np.full(told.sum(), share / told.sum()))
+    (slope, best_logit, best_joints), offset = _logistic(*map(np.concatenate, (rows, hits, weights)))
+    if slope <= 0:
+        raise UsageError("matches are no likelier than others by this network and embedding; it cannot be calibrated")
+    return PairMatching(slope * network, slope * embedding, offset, best_logit, best_joints)
 
 
-def _weights(lists: Sequence[Any]) -> tuple[float, float]:
+def _logistic(
+    x: Float[np.ndarray, "pair column"], hit: Bool[np.ndarray, " pair"], weight: Float[np.ndarray, " pair"]
+) -> tuple[tuple[float, ...], float]:
+    """Slopes of columns, and the offset, of largest likelihood."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    if hit.all() or not hit.any():
+        raise UsageError("calibration needs pairs that match and pairs that do not")
+    middle, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+    unit = np.concatenate([(x - middle) / spread, np.ones((len(x), 1))], axis=1)
+
+    def cost(w: np.ndarray) -> tuple[float, np.ndarray]:
+        t = unit @ w
+        return float(weight @ np.logaddexp(0, np.where(hit, -t, t))), unit.T @ (weight * (expit(t) - hit))
+
+    found = minimize(cost, np.zeros(unit.shape[1]), jac=True).x
+    slopes = found[:-1] / spread
+    return tuple(map(float, slopes)), float(found[-1] - slopes @ middle)
+
+
+def _weights(lists: Sequence[Listed], shares: Sequence[float]) -> tuple[float, float]:
     """Of the network's logit and of the embedding's log-odds: the conditional logit (McFadden 1974) over shortlists.
 
     A regression over single pairs would ask how likely each is to match, though most of them nobody will see, and gave
@@ -170,7 +224,8 @@ def _weights(lists: Sequence[Any]) -> tuple[float, float]:
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
 
-    logit, embedded, match = lists
+    logit, embedded, _, match = (np.concatenate(parts) for parts in zip(*lists))
+    weight = np.concatenate([np.full(len(one.match), share / len(one.match)) for one, share in zip(lists, shares)])
     told = ~np.isnan(logit)
     some = (match & told).any(axis=1)
     if not some.any():
@@ -178,12 +233,13 @@ def _weights(lists: Sequence[Any]) -> tuple[float, float]:
     x = np.stack([np.nan_to_num(logit[some]), log_odds(embedded[some])], axis=-1).astype(np.float64)
     everybody = np.where(told[some], 0.0, -np.inf)
     right = np.where(match[some] & told[some], 0.0, -np.inf)
+    counts = weight[some] / weight[some].sum()
 
     def cost(w: np.ndarray) -> tuple[float, np.ndarray]:
         score = x @ w
         loss = logsumexp(score + everybody, axis=1) - logsumexp(score + right, axis=1)
         pull = softmax(score + everybody, axis=1) - softmax(score + right, axis=1)
-        return float(loss.mean()), np.einsum("qk,qkw->w", pull, x) / len(x)
+        return float(counts @ loss), np.einsum("q,qk,qkw->w", counts, pull, x)
 
     network, embedding = minimize(cost, np.ones(2), jac=True, bounds=[(0, None)] * 2).x
     return float(network), float(embedding)

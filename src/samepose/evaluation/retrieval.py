@@ -82,10 +82,9 @@ class Reranked:
         p = np.array(self.embedding.scores(asked, embedded))
         k = min(self.shortlist, len(others))
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
-        listed = np.take_along_axis(p, best, axis=1)
-        again = self.pairs.probability(np.repeat(seen, k, axis=0), others[best.ravel()], listed.ravel())
+        again = self.pairs.probability(seen, others[best], np.take_along_axis(p, best, axis=1))
         scores = p - 1  # below any probability
-        np.put_along_axis(scores, best, again.reshape(listed.shape), axis=1)
+        np.put_along_axis(scores, best, again, axis=1)
         return scores
 
 

@@ -61,7 +61,7 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
         seen = _keypoints(store, question.pairs.embedder, chosen[frames], reader)
         for number, query in enumerate(question.pairs.queries):
             by_route[0, number, frames] = question.pairs.model.probability(
-                np.broadcast_to(query, seen.shape), seen, by_route[0, number, frames])
+                query[None], seen[None], by_route[0, number, frames][None])[0]
     scored = chosen.scored(question, by_route)
     return scored[np.flatnonzero(scored.score >= question.min_score)]
 

@@ -12,7 +12,9 @@ import torch
 from drawn_people import Shell
 from made_up_motion import made_up, some_people
 from samepose.embed.pairs import PairMatching, PairModel, PairsInfo
-from samepose.evaluation.views import CHEST4, project_views
+from samepose.evaluation.views import CHEST4, keypoint_views, project_views
+from samepose.formats.multiview import MultiView, read_views, write_views
+from samepose.formats.subjects import load_many
 from samepose.geometry.two_views import two_view_features
 from samepose.models.pairs import PairNetwork, PairsConfig
 from samepose.training.pairs.export import export
@@ -53,6 +55,32 @@ def test_a_run_is_trained_resumed_exported_and_calibrated(run: Shell) -> None:
     document = run.json("eval", "retrieval", "--data", "mocap.npz", "--frames", 20, "--pairs", "x.onnx", "--quiet",
                         "--held-out", "held.txt", "--cameras", "chest4", "--model", "prvipe")
     assert list(document["models"]) == ["prvipe", "prvipe+pairs-run"]
+
+
+def test_an_exported_network_is_calibrated_anew_and_with_views(run: Shell) -> None:
+    made_up(Path("mocap.npz"), ("ann", "bob", "eve", "sam"), each=12)
+    Path("held.txt").write_text("eve\nsam\n")
+    run.json("train", "pairs", "--data", "mocap.npz", "--held-out", "held.txt", "--out", "run", *TINY)
+    run.json("export", "run", "--out", "plain.onnx", "--name", "mine", "--quiet")
+    poses = load_many([Path("mocap.npz")], None)
+    names = tuple(f"{name}/walk" for name in poses.subject_names)
+    write_views(Path("views.npz"), MultiView(
+        keypoint_views(poses.points, CHEST4, "noisy"), poses.points.astype(np.float32), tuple("abcd"),
+        poses.subject.astype(np.int64), names, np.arange(len(poses))))
+    words = ["export", "plain.onnx", "--calibrate", "mocap.npz", "--held-out", "held.txt", "--quiet"]
+    without = run.json(*words, "--out", "x.onnx")["calibration"]
+    told = run.json(*words, "--out", "y.onnx", "--views", "views.npz")["calibration"]
+    assert len(told["tests"]) == len(without["tests"]) + 3 and told["matching"] != without["matching"]
+    seen = [t for t in told["tests"] if t["cameras"] == "any"]
+    assert [(t["keypoints"], t["people"]) for t in seen] == [("detector", half) for half in ("A", "B", "both")]
+    assert seen[2]["pairs"] == seen[0]["pairs"] + seen[1]["pairs"]
+    again, plain = PairModel.load("y.onnx"), PairModel.load("plain.onnx")
+    assert again.info == PairsInfo("mine", PairMatching(**told["matching"]), ("ann", "bob"))
+    first, second = project_views(some_people(5), CHEST4[:2])
+    assert (again.logits(first, second) == plain.logits(first, second)).all()
+    run.fails("export", "plain.onnx", "--out", "z.onnx", "--views", "views.npz", code=2, says=["--calibrate"])
+    write_views(Path("ann.npz"), read_views(Path("views.npz")).take(np.flatnonzero(poses.subject == 0)))
+    run.fails(*words, "--out", "z.onnx", "--views", "ann.npz", code=2, says=["0 instants of", "held out"])
 
 
 def written(names: str) -> Path:

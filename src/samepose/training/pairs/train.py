@@ -16,6 +16,7 @@ from samepose.models.pairs import PairNetwork, PairsConfig
 from samepose.training.loop import Log, LoopConfig, averaged_weights, fit, last_validation
 from samepose.training.pairs.recipe import PairsRecipe, PairsRecipeConfig
 from samepose.training.prvipe.recipe import MotionPool
+from samepose.weights import Network
 
 
 def train_pairs(
@@ -45,7 +46,12 @@ def train_pairs(
 
 
 def holds_pairs(run: Path) -> bool:
-    """Is it the folder of a run of the pair network?"""
+    """Is it the folder of a run of the pair network, or an exported one?"""
+    if run.is_file():
+        try:
+            return "samepose_pairs" in Network(run, 1, "pair network").facts
+        except FormatError:
+            return False
     try:
         return "shortlist" in json.loads((run / "config.json").read_text())["recipe"]
     except (OSError, ValueError, KeyError, TypeError):

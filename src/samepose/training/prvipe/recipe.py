@@ -30,6 +30,7 @@ from samepose.losses.matching import (
 )
 from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.training.prvipe.augment import AugmentConfig, Views, random_bodies, random_view_pairs, torso_frame
+from samepose.training.prvipe.seen import SeenPairs
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,10 @@ class PrVipeRecipeConfig:
             the batch, which keeps P near the truth.
         lift: weight of our auxiliary task: the 3D pose in the torso's own frame, from the backbone; 0 = none.
         neighbours: share of the batch taken a moment later from the same clip as another pose: hard negatives.
+        seen: share of the batch that is of views which a real detector saw, where there are any (see `SeenPairs`).
 
     Raises:
-        UsageError: a batch that has no negatives.
+        UsageError: a batch that has no negatives, or a share that is none.
     """
 
     model: PrVipeConfig = field(default_factory=PrVipeConfig)
@@ -74,8 +76,11 @@ class PrVipeRecipeConfig:
     contrast: float = 3.0
     lift: float = 0.0
     neighbours: float = 0.3
+    seen: float = 0.35
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seen < 1:
+            raise UsageError(f"seen is {self.seen}; it is a share of the batch, 0 or more and less than 1")
         if self.batch < 2:
             raise UsageError(f"batch is {self.batch}; a pose needs others to be told from, so at least 2")
 
@@ -101,8 +106,12 @@ class MotionPool:
 class PrVipeRecipe:
     """Batches of two views of the same body, the paper's losses and ours (see `PrVipeRecipeConfig`)."""
 
-    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool, validation: Any = None) -> None:
-        self.settings = config
+    def __init__(
+        self, config: PrVipeRecipeConfig, pool: MotionPool, validation: Any = None, seen: SeenPairs | None = None
+    ) -> None:
+        if seen and config.model.kind == "lifting":
+            raise UsageError("lifting learns poses in camera axes, which views do not tell; train it without `views`")
+        self.settings, self._beside = config, seen
         self.model = _WithLifter(config.model) if config.lift else PrVipe(config.model)
         self.points = torch.from_numpy(pool.points)
         self.clip = torch.from_numpy(np.asarray(pool.clip))
@@ -119,9 +128,12 @@ class PrVipeRecipe:
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
         """One batch: bodies, two views each, losses."""
         cfg = self.settings
-        index = draw_poses(self.clip, cfg.batch, cfg.neighbours, rng)
+        count = round(cfg.batch * cfg.seen) if self._beside else 0
+        index = draw_poses(self.clip, cfg.batch - count, cfg.neighbours, rng)
         bodies = random_bodies(self.points[index], cfg.augment, rng)
         views = self._views(bodies, index, rng)
+        if self._beside:
+            bodies, views = self._beside.after(bodies, views, count, cfg.augment, rng)
         points = torch.cat([v.points for v in views]).to(device)
         mean, var = model(points, torch.cat([v.visible for v in views]).to(device))
         if cfg.model.kind == "lifting":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.training.loop import Log, LoopConfig, averaged_weights, fit, last_validation
 from samepose.training.prvipe.detected import DetectedRecipe, pool_of
 from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.prvipe.seen import SeenPairs
 from samepose.training.prvipe.validate import FRAMES, CrossViewHits
 
 _HEADS = ("mean", "deviation", "lifter")  # what they put out is no unit that could be there twice
@@ -25,11 +27,13 @@ _LIFTER = "lifter."  # the auxiliary task's read-out: for training only
 
 def train_prvipe(
     train: PoseSet, validation: PoseSet | None, run: Path, recipe: PrVipeRecipeConfig, loop: LoopConfig, *,
-    init: Path | None = None, resume: bool = False, log: Log | None = None, frames: int = FRAMES,
+    views: MultiView | None = None, init: Path | None = None, resume: bool = False, log: Log | None = None,
+    frames: int = FRAMES,
 ) -> dict[str, float]:
     """Train on a pose set, begun anew, from another run's weights (`init`), or where `run` stopped (`resume`).
 
     Args:
+        views: of people that a detector saw in several cameras, to learn from beside it (see `training.prvipe.seen`).
         frames: of the validation poses.
 
     Returns:
@@ -43,8 +47,10 @@ def train_prvipe(
     pool = MotionPool.of(train.points, train.clip)
     if len(pool.points) < 2:
         raise FormatError(f"{', '.join(present(train))}: only one pose, or copies of one; give motion to learn from")
-    started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points, frames) if validation else None)
-    return _train(started, pool, present(train), run, loop, init, resume, log)
+    started = PrVipeRecipe(recipe, pool, CrossViewHits(validation.points, frames) if validation else None,
+                           SeenPairs(views) if views else None)
+    subjects = tuple(dict.fromkeys([*present(train), *(views.subjects if views else ())]))
+    return _train(started, pool, subjects, run, loop, init, resume, log, views)
 
 
 def train_on_detections(
@@ -67,14 +73,16 @@ def train_on_detections(
 
 def _train(
     started: PrVipeRecipe, pool: MotionPool, subjects: tuple[str, ...], run: Path, loop: LoopConfig, init: Path | None,
-    resume: bool, log: Log | None,
+    resume: bool, log: Log | None, views: MultiView | None = None,
 ) -> dict[str, float]:
     if init and not (run / "checkpoint.safetensors").exists():
         initialise(started.model, init)
-    origin = {
+    origin: dict[str, Any] = {
         "init": str(init) if init else None, "poses": len(pool.points), "subjects": subjects,
         "sha256": hashlib.sha256(pool.points.tobytes()).hexdigest(),
     }
+    if views:
+        origin["views"] = hashlib.sha256(views.keypoints.tobytes()).hexdigest()
     fit(started, loop, run, resume=resume, log=log, origin=origin)
     return last_validation(run)
 
