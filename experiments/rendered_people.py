@@ -3,10 +3,11 @@
     python -m experiments.rendered_people MOCAP [MOCAP ...] --out DIR --model HELD_OUT.onnx [--json]
 
 Renders held-out people as they moved (mirrored or not, but neither recombined nor turned over), alone and with nothing
-in front of them, six random cameras an instant, has MoveNet `balanced` look at each picture, and keeps both in DIR. Then three things are put side by side:
-the detector's faults and those that `detection.noise` simulates for the same bodies in the same cameras, joint by
-joint; and Hit@1 of finding an instant in another camera with the detector's keypoints, with simulated ones, and with
-one kind of fault mended at a time. A fault is gross beyond 0.15, where the largest shoulder-hip distance is 0.5.
+in front of them, six random cameras an instant, has MoveNet `balanced` look at each picture, and keeps both in DIR.
+Then put side by side: the detector's faults and those that `detection.noise` simulates for the same bodies in the same
+cameras, joint by joint; and Hit@1 of finding an instant in another camera with the detector's keypoints, with simulated
+ones, and with one kind of fault mended at a time. A fault is gross beyond 0.15, where the largest shoulder-hip distance
+is 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from samepose.formats.npz import read_npz
 from samepose.formats.rendered import shards_of
 from samepose.formats.subjects import load_many, only, read_subjects
 from samepose.geometry.normalise import torso_scale_2d
-from samepose.skeleton import BODY13, SYNTH22
+from samepose.skeleton import BODY13, H36M17, SYNTH22
 from samepose.synth import SynthConfig, write_shards
 from samepose.synth.seen import seen_views
 from samepose.synth.variety import Variety
@@ -41,6 +42,7 @@ CAMERAS, INSTANTS = 6, 800
 KINDS = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _KIND = np.array([KINDS.index(joint.split("_")[-1]) for joint in BODY13.joints])
 _BODY = [SYNTH22.index(joint) for joint in BODY13.joints]
+_MOCAP = [SYNTH22.index(joint) for joint in H36M17.joints]
 
 
 def made(mocap: list[Path], folder: Path) -> MultiView:
@@ -77,8 +79,9 @@ class Truth:
             data = read_npz(path)
             flat, hidden, inside = (data[name][:, _BODY] for name in ("joints_2d", "visible", "inside"))
             turn, shift, lens = (data[name].astype(np.float64) for name in ("turn", "shift", "intrinsics"))
-            world = np.einsum("nji,nkj->nki", turn, data["joints_3d"][:, _BODY] - shift[:, None])
-            again = np.repeat(noise.redefine(world[::CAMERAS], rng), CAMERAS, axis=0)
+            world = np.einsum("nji,nkj->nki", turn, data["joints_3d"][:, _MOCAP] - shift[:, None])
+            body = H36M17.convert(world[::CAMERAS], BODY13)  # as `detection.noise` gets it: motion capture has no nose
+            again = np.repeat(noise.redefine(body, rng), CAMERAS, axis=0)
             deep = np.einsum("nij,nkj->nki", turn, again) + shift[:, None]
             seen = np.einsum("nij,nkj->nki", lens, deep)
             true = seen[..., :2] / seen[..., 2:] - 0.5

@@ -25,7 +25,7 @@ def model() -> PairModel:
 def test_the_shipped_embedder_has_the_shipped_network(model: PairModel) -> None:
     shipped = PrVipeEmbedder.load()
     assert shipped.pairs is not None and shipped.pairs.info == model.info
-    assert model.info.name == "pairs-1" and "cmu-02" not in model.info.subjects
+    assert model.info.name == "pairs-2" and "cmu-02" not in model.info.subjects
     assert shipped.accepting(5).pairs is not None
     assert PrVipeEmbedder.load(weight_file("prvipe")).pairs is None
     assert PrVipeEmbedder.load(weight_file("prvipe"), pairs=model).pairs is model

@@ -76,7 +76,7 @@ def export(
             those that it was trained on.
         embedder: Of a pair network: exported Pr-VIPE (.onnx) to calibrate it with, which has not seen those people;
             the shipped one by default.
-        views: Of a pair network: what a detector saw of the people of --calibrate, to calibrate it with too: a file
+        views: Of a pair network: what a detector saw of the people of --calibrate, to test the calibration on: a file
             that `samepose synth --views` made (.npz).
     """
     from samepose.embed.prvipe import PrVipeEmbedder
@@ -97,7 +97,7 @@ def export(
         raise UsageError(f"--embedder and --views are of a pair network, and {run} holds no run of `samepose train "
                          "pairs`")
     if views and not calibrate:
-        raise UsageError("--views are to calibrate with; name the motion of the same people with --calibrate")
+        raise UsageError("--views are to test a calibration on; fit one to the same people with --calibrate MOTION")
     if holds_pairs(run):
         from samepose.cli.train_pairs import export_run as export_pairs_run
 

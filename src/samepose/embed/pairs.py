@@ -95,7 +95,7 @@ class PairsInfo:
     """What an exported pair network carries besides its weights.
 
     Attributes:
-        name: model and version, e.g. "pairs-1".
+        name: model and version, e.g. "pairs-2".
         matching: how the two probabilities become one.
         subjects: people of the motion capture it was trained on; none where the file does not tell.
     """

@@ -1,10 +1,11 @@
 """The pair network's probability made honest: fitted and tested on people that it has not learned from.
 
-Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections, a
-real detector's where there are views of one) counts the same. How much the network's logit counts against the log-odds
+Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections) and
+both sets of cameras count the same. How much the network's logit counts against the log-odds
 of the embedding is what puts those who match first in their shortlists; then a logistic regression over the best few
 makes of that sum, and of what they tell of how well the query is seen, a probability of what is shown. Together that is
-five numbers. Tested is each half of the people with the numbers of the other half.
+five numbers. Tested is each half of the people with the numbers of the other half, and where there are views of them by
+a real detector, with these too, to which nothing was fitted.
 
 One map from the sum alone cannot be right for all kinds of keypoints: of the same sum perfect keypoints that do not
 quite fit are another pose, and a detector's are perhaps the same.
@@ -13,7 +14,7 @@ quite fit are another pose, and a detector's are perhaps the same.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ class Listed(NamedTuple):
 
 
 _Scene = dict[tuple[str, str], Listed]  # cameras and keypoints
-SEEN = ("any", "detector")  # those of views
+SEEN = ("any", "detector")  # of views
 
 
 def calibrate_pairs(
@@ -95,24 +96,24 @@ def calibrate_pairs(
     Args:
         points: H36M17 poses, y up, of people that neither network has learned from.
         subject: whose pose it is, an index into `names`.
-        views: what a detector saw of the same people, a kind of keypoints more.
+        views: what a detector saw of the same people, to be tested on alone.
         frames: poses in a gallery, drawn without near duplicates.
 
     Raises:
         UsageError: fewer than two people, a half of them without views, or retrievals that all match or all fail.
     """
-    halves, scenes, sizes = alike_halves(points, subject), [], []
+    halves, scenes, sizes, maps = alike_halves(points, subject), [], [], []
     for k, people in enumerate((*halves, np.concatenate(halves))):
         progress(k, 3, ("half A", "half B", "everybody")[k])
         theirs = points[np.isin(subject, people)]
         theirs = theirs[select_frames(theirs, frames)]
         scenes.append(_scene(embedder, pairs, theirs))
+        maps.append(fitted(list(scenes[-1].values())))
         sizes.append(dict.fromkeys(scenes[-1], len(theirs)))
-        if views:
+        if views and k < 2:
             seen = _of(views, tuple(names[i] for i in people), frames)
             scenes[-1][SEEN] = listed(embedder, pairs, seen.keypoints, np_mpjpe_matrix(seen.points, seen.points))
             sizes[-1][SEEN] = len(seen)
-    maps = [fitted(scene) for scene in scenes]
     tests = []
     for condition in scenes[0]:
         before = [scene[condition].best_embedded() for scene in scenes[:2]]
@@ -169,25 +170,23 @@ def listed(
     return Listed(*(np.concatenate(parts) for parts in zip(*lists)))
 
 
-def fitted(scene: Mapping[tuple[str, str], Listed]) -> PairMatching:
-    """The five numbers of largest likelihood, see the module.
+def fitted(lists: Sequence[Listed]) -> PairMatching:
+    """The five numbers of largest likelihood, see the module; each of some conditions counts the same.
 
     Raises:
         UsageError: retrievals that all match or all fail, or matches that the network finds no likelier.
     """
-    kinds = [keypoints for _, keypoints in scene]
-    lists, shares = list(scene.values()), [1 / kinds.count(kind) for kind in kinds]
-    network, embedding = _weights(lists, shares)
+    network, embedding = _weights(lists)
     summed = PairMatching(network, embedding, 0.0)
     rows, hits, weights = [], [], []
-    for one, share in zip(lists, shares):
+    for one in lists:
         order = summed.order(one.logit, one.embedded)
         first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :_TOP]
         told = ~np.isnan(np.take_along_axis(order, first, axis=1))
         level = [np.broadcast_to(of_best(order, of)[:, None], told.shape)[told] for of in (one.logit, one.joints)]
         rows.append(np.stack([np.take_along_axis(order, first, axis=1)[told], *level], axis=1))
         hits.append(np.take_along_axis(one.match, first, axis=1)[told])
-        weights.append(np.full(told.sum(), share / told.sum()))
+        weights.append(np.full(told.sum(), 1 / told.sum()))
     (slope, best_logit, best_joints), offset = _logistic(*map(np.concatenate, (rows, hits, weights)))
     if slope <= 0:
         raise UsageError("matches are no likelier than others by this network and embedding; it cannot be calibrated")
@@ -215,7 +214,7 @@ def _logistic(
     return tuple(map(float, slopes)), float(found[-1] - slopes @ middle)
 
 
-def _weights(lists: Sequence[Listed], shares: Sequence[float]) -> tuple[float, float]:
+def _weights(lists: Sequence[Listed]) -> tuple[float, float]:
     """Of the network's logit and of the embedding's log-odds: the conditional logit (McFadden 1974) over shortlists.
 
     A regression over single pairs would ask how likely each is to match, though most of them nobody will see, and gave
@@ -225,7 +224,7 @@ def _weights(lists: Sequence[Listed], shares: Sequence[float]) -> tuple[float, f
     from scipy.special import logsumexp, softmax
 
     logit, embedded, _, match = (np.concatenate(parts) for parts in zip(*lists))
-    weight = np.concatenate([np.full(len(one.match), share / len(one.match)) for one, share in zip(lists, shares)])
+    weight = np.concatenate([np.full(len(one.match), 1 / len(one.match)) for one in lists])
     told = ~np.isnan(logit)
     some = (match & told).any(axis=1)
     if not some.any():
