@@ -26,7 +26,7 @@ def made_up(
     said = [worth + rng.normal(0, 1.5, worth.shape) if sure else rng.normal(0, 2, worth.shape)
             for sure in (network, embedding)]
     return Listed(said[0].astype(np.float32), (1 / (1 + np.exp(-said[1]))).astype(np.float32),
-                  np.full(worth.shape, joints), match)
+                  np.full(worth.shape, joints), match, queries)
 
 
 def test_what_is_shown_is_right_as_often_as_its_score_says() -> None:

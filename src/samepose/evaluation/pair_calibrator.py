@@ -61,12 +61,13 @@ class PairCalibration:
 
 
 class Listed(NamedTuple):
-    """Shortlists of queries: what both say of everybody on them, joints in both views, and who matches."""
+    """Shortlists of queries: what both say of everybody on them, joints in both views, who matches, of how many."""
 
     logit: Float[np.ndarray, "query k"]
     embedded: Float[np.ndarray, "query k"]
     joints: Int[np.ndarray, "query k"]
     match: Bool[np.ndarray, "query k"]
+    frames: int
 
     def best(self, matching: PairMatching) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """Probability of the best few of each, and whether they match."""
@@ -83,7 +84,7 @@ class Listed(NamedTuple):
         return np.take_along_axis(p, first, axis=1).ravel(), np.take_along_axis(self.match, first, axis=1).ravel()
 
 
-_Scene = dict[tuple[str, str], Listed]  # cameras and keypoints
+Scene = dict[tuple[str, str], Listed]  # cameras and keypoints
 SEEN = ("any", "detector")  # of views
 
 
@@ -102,26 +103,24 @@ def calibrate_pairs(
     Raises:
         UsageError: fewer than two people, a half of them without views, or retrievals that all match or all fail.
     """
-    halves, scenes, sizes, maps = alike_halves(points, subject), [], [], []
+    halves, scenes, maps = alike_halves(points, subject), [], []
     for k, people in enumerate((*halves, np.concatenate(halves))):
         progress(k, 3, ("half A", "half B", "everybody")[k])
         theirs = points[np.isin(subject, people)]
         theirs = theirs[select_frames(theirs, frames)]
-        scenes.append(_scene(embedder, pairs, theirs))
+        scenes.append(scene(embedder, pairs, theirs))
         maps.append(fitted(list(scenes[-1].values())))
-        sizes.append(dict.fromkeys(scenes[-1], len(theirs)))
         if views and k < 2:
-            seen = _of(views, tuple(names[i] for i in people), frames)
-            scenes[-1][SEEN] = listed(embedder, pairs, seen.keypoints, np_mpjpe_matrix(seen.points, seen.points))
-            sizes[-1][SEEN] = len(seen)
+            scenes[-1][SEEN] = seen_people(embedder, pairs, views, tuple(names[i] for i in people), frames)
     tests = []
     for condition in scenes[0]:
-        before = [scene[condition].best_embedded() for scene in scenes[:2]]
-        after = [scenes[k][condition].best(maps[1 - k]) for k in range(2)]
+        lists = [scenes[k][condition] for k in range(2)]
+        before = [one.best_embedded() for one in lists]
+        after = [one.best(other) for one, other in zip(lists, (maps[1], maps[0]))]
         for name, chosen in (("A", [0]), ("B", [1]), ("both", [0, 1])):
             p, hit, shown, right = (np.concatenate([of[k][i] for k in chosen])
                                     for of, i in ((before, 0), (before, 1), (after, 0), (after, 1)))
-            tests.append(Honesty(*condition, name, sum(sizes[k][condition] for k in chosen), len(right),
+            tests.append(Honesty(*condition, name, sum(lists[k].frames for k in chosen), len(right),
                                  float(right.mean()),
                                  (expected_calibration_error(p, hit), expected_calibration_error(shown, right)),
                                  (brier_score(p, hit), brier_score(shown, right))))
@@ -129,21 +128,24 @@ def calibrate_pairs(
     return PairCalibration(maps[2], (a, b), tuple(tests))
 
 
-def _scene(embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray, "n 17 3"]) -> _Scene:
+def scene(embedder: PrVipeEmbedder, pairs: PairModel, points: Float[np.ndarray, "n 17 3"]) -> Scene:
+    """Shortlists of some poses in every condition."""
     errors = np_mpjpe_matrix(points, points)
     return {(name, keypoints): listed(embedder, pairs, keypoint_views(points, cameras, keypoints), errors)
             for keypoints in KEYPOINTS for name, cameras in CAMERAS.items()}
 
 
-def _of(views: MultiView, people: tuple[str, ...], frames: int) -> MultiView:
-    """Instants of some people that four cameras see, without near duplicates."""
+def seen_people(
+    embedder: PrVipeEmbedder, pairs: PairModel, views: MultiView, people: tuple[str, ...], frames: int
+) -> Listed:
+    """Shortlists of instants of some people that four cameras see, without near duplicates."""
     whose = np.array([name.split("/")[0] in people for name in views.clip_names])[views.clip]
     theirs = views.take(np.flatnonzero(whose)).seen_in()
     theirs = theirs.take(select_frames(theirs.points, frames))
     if len(theirs) < 2:
         raise UsageError(f"views: {len(theirs)} instants of {', '.join(people)} that four cameras see; render more "
                          "of the people that are held out")
-    return theirs
+    return listed(embedder, pairs, theirs.keypoints, np_mpjpe_matrix(theirs.points, theirs.points))
 
 
 def listed(
@@ -166,8 +168,9 @@ def listed(
         logit = pairs.logits(np.repeat(views[q][rows], k, axis=0), views[e][best.ravel()])
         lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1),
                             shared_joints(views[q][rows][:, None], views[e][best]),
-                            errors[rows[:, None], best] <= KAPPA))
-    return Listed(*(np.concatenate(parts) for parts in zip(*lists)))
+                            errors[rows[:, None], best] <= KAPPA, len(errors)))
+    together = {of: np.concatenate([getattr(one, of) for one in lists]) for of in Listed._fields[:-1]}
+    return Listed(**together, frames=len(errors))
 
 
 def fitted(lists: Sequence[Listed]) -> PairMatching:
@@ -223,7 +226,8 @@ def _weights(lists: Sequence[Listed]) -> tuple[float, float]:
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
 
-    logit, embedded, _, match = (np.concatenate(parts) for parts in zip(*lists))
+    logit, embedded, match = (np.concatenate([getattr(one, of) for one in lists])
+                              for of in ("logit", "embedded", "match"))
     weight = np.concatenate([np.full(len(one.match), 1 / len(one.match)) for one in lists])
     told = ~np.isnan(logit)
     some = (match & told).any(axis=1)
