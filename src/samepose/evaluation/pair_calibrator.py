@@ -1,11 +1,11 @@
 """The pair network's probability made honest: fitted and tested on people that it has not learned from.
 
 Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections) and
-both sets of cameras count the same. How much the network's logit counts against the log-odds
-of the embedding is what puts those who match first in their shortlists; then a logistic regression over the best few
-makes of that sum, and of what they tell of how well the query is seen, a probability of what is shown. Together that is
-five numbers. Tested is each half of the people with the numbers of the other half, and where there are views of them by
-a real detector, with these too, to which nothing was fitted.
+both sets of cameras count the same. How much the network's logit counts against the log-odds of the embedding is what
+puts those who match first in their shortlists; then a logistic regression over the best few makes of that sum, and of
+what they tell of how well the query is seen, a probability of what is shown. Together that is five numbers. Tested is
+each half of the people with the numbers of the other half, and where there are views of them by a real detector, with
+these too, to which nothing was fitted.
 
 One map from the sum alone cannot be right for all kinds of keypoints: of the same sum perfect keypoints that do not
 quite fit are another pose, and a detector's are perhaps the same.
