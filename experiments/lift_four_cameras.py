@@ -1,16 +1,18 @@
 """Lifting on real videos: four synchronised cameras, each lifted alone, against what all four see together.
 
-    python -m experiments.lift_four_cameras [--detections DIR] [--json]
+    python -m experiments.lift_four_cameras [--detections DIR] [--tracks FILE] [--json]
 
 Truth: MoveNet's keypoints of every second frame (30 a second), triangulated by the cameras' calibration
 (scripts/triangulate.py), less the shift of each image that the calibration leaves (as in scripts/measure_detector.py).
 It has shoulders, elbows, wrists, hips, knees and ankles: these 12 joints are compared, in mm, after moving the lifted
 pose onto the truth of its frame by Procrustes (rotation, scale, translation). A body's joints lie elsewhere than a
-detector sees them, so part of every figure is a difference of definition; `as_detected` is the temporal figure with the
-mean offsets of detection/noise.json added to the lifted joints. Nothing was trained or chosen on these videos but that
-fault model, which the training simulates.
+detector sees them, so part of every figure is a difference of definition; `as_detected` is the figure of single frames
+with the mean offsets of detection/noise.json added to the lifted joints. `projected` is what single frames are off if
+the 12 keypoints are where the truth is projected to (the nose as detected): what is left without the detector's errors.
+Nothing was trained or chosen on these videos but that fault model, which the training simulates.
 
-`steady` is what `samepose lift` gives of a video. A foot counts as planted where its true ankle moves less than 8 mm a
+`steady` is what `samepose lift` gives of a video; `tracks` is a network of tracks (`--tracks`), agreed with that of
+single frames. A foot counts as planted where its true ankle moves less than 8 mm a
 frame, as a mean over five frames.
 """
 
@@ -34,8 +36,8 @@ from samepose.demo import cache_folder, fetch_videos
 from samepose.detection.movenet import MoveNet
 from samepose.detection.noise import movenet_noise
 from samepose.geometry.procrustes import procrustes_align
-from samepose.lifting.lifting import LiftingModel, load_lifter
-from samepose.lifting.steady import steady
+from samepose.lifting import steadied
+from samepose.lifting.lifting import LiftingModel, LiftingNetwork, load_lifter
 from samepose.media.video import frame_at
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
@@ -124,37 +126,54 @@ def tilt(true: Float[np.ndarray, "n 12 3"], lifted: Float[np.ndarray, "n 12 3"])
     return float(np.median(np.degrees(np.arccos(np.clip(up[:, 2], -1, 1)))))
 
 
-def measure(folder: Path, lifter: LiftingModel) -> dict[str, Any]:
-    """By camera, mm: single frames, tracks, the nearest of all hypotheses; and what it costs."""
+def where_the_truth_is(
+    poses: Poses, true: Float[np.ndarray, "n 12 3"], camera: QualisysCamera
+) -> Float[np.ndarray, "n 13 2"]:
+    """BODY13 keypoints of a camera without the detector's own errors, but for its nose and the picture's shift."""
+    seen = poses.to(BODY13).points.astype(np.float64)
+    there = camera.project(true.reshape(-1, 3)).reshape(*true.shape[:2], 2)
+    shift = np.median((seen[:, _IN_BODY] - there).reshape(-1, 2), axis=0)
+    seen[:, _IN_BODY] = there + shift
+    return seen.astype(np.float32)
+
+
+def measure(folder: Path, lifter: LiftingModel, tracks: LiftingNetwork | None) -> dict[str, Any]:
+    """By camera, mm: single frames, the nearest of all hypotheses, as `lift` gives it; and what it costs."""
     folder.mkdir(parents=True, exist_ok=True)
     videos, detector = fetch_videos(folder), MoveNet("balanced")
     people = common_frames([most_prominent(video, detector, folder) for video in videos])
-    true = truth(people, calibration(folder))
+    cameras = calibration(folder)
+    true = truth(people, cameras)
     rows = []
-    for video, poses in zip(videos, people):
+    for video, poses, camera in zip(videos, people, cameras):
         single, start = lifter.lift(untimed(poses)), time.perf_counter()
-        track = lifter.lift(poses)
-        moving = steady(track.poses).points
+        moving = steadied(lifter.lift(poses), poses).poses.points
         lifted_in = time.perf_counter() - start
         slid = sliding(true, moving)
         options = np.moveaxis(single.alternatives[:, :, _IN_H36M], 1, 0)
         each = [[aligned_error(true[[k]], h[[k]]) for k in range(len(true))] for h in options]
-        rows.append({
+        projected = lifter.lift(Poses.of(where_the_truth_is(poses, true, camera), BODY13))
+        row = {
             "camera": video.stem, "frames": len(poses),
             "single": aligned_error(true, single.poses.points[:, _IN_H36M]),
             "single_best": float(np.min(each, axis=0).mean()),
-            "temporal": aligned_error(true, track.poses.points[:, _IN_H36M]),
+            "projected": aligned_error(true, projected.poses.points[:, _IN_H36M]),
+            "as_detected": aligned_error(true, as_detected(single.poses.points)),
             "steady": aligned_error(true, moving[:, _IN_H36M]),
-            "as_detected": aligned_error(true, as_detected(track.poses.points)),
             "steady_bones_percent": 100 * bone_change(moving), "planted": len(slid),
             "slide_median": float(np.median(slid)) if len(slid) else 0.0,
             "slide_most": float(slid.max()) if len(slid) else 0.0, "slide_over_15": int((slid > 15).sum()),
             "single_tilt": tilt(true, single.poses.points[:, _IN_H36M].astype(np.float64)),
-            "temporal_tilt": tilt(true, track.poses.points[:, _IN_H36M].astype(np.float64)),
+            "steady_tilt": tilt(true, moving[:, _IN_H36M].astype(np.float64)),
             "frames_per_second": len(poses) / lifted_in,
-        })
+        }
+        if tracks:
+            found = LiftingModel(lifter.single, tracks).lift(poses)
+            row["tracks"] = aligned_error(true, found.poses.points[:, _IN_H36M])
+            row["tracks_steady"] = aligned_error(true, steadied(found, poses).poses.points[:, _IN_H36M])
+        rows.append(row)
     means = {f"mean_{k}": float(np.mean([r[k] for r in rows])) for k in
-             ("single", "single_best", "temporal", "steady", "as_detected")}
+             ("single", "single_best", "projected", "as_detected", "steady", "tracks", "tracks_steady") if k in rows[0]}
     return {"cameras": rows, **means, "photo_seconds": photo_seconds(videos[0])}
 
 
@@ -171,9 +190,10 @@ def photo_seconds(video: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detections", type=Path, default=cache_folder() / "four_cameras", help="folder of pose files")
+    parser.add_argument("--tracks", type=Path, help="an exported network of tracks")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    found = measure(args.detections, load_lifter())
+    found = measure(args.detections, load_lifter(), LiftingNetwork(args.tracks) if args.tracks else None)
     if args.json:
         print(json.dumps(found))
         return

@@ -8,8 +8,8 @@ import pytest
 from made_up_motion import standing
 from samepose.errors import UsageError
 from samepose.geometry.kinematics import SEGMENTS, Template, bone_lengths, pose_of
-from samepose.lifting.feet import ANKLES, stands
-from samepose.lifting.smooth import smoothed
+from samepose.lifting.feet import ANKLES, picture_speeds, stands
+from samepose.lifting.smooth import robustly_smoothed, smoothed
 from samepose.lifting.steady import steady
 from samepose.poses import Poses
 from samepose.skeleton import H36M17
@@ -125,6 +125,58 @@ def test_smoothing_equals_a_dense_solution_and_halves_at_its_cutoff() -> None:
     times = np.arange(600) / 100
     wave = np.sin(2 * np.pi * 3.0 * times)[:, None]
     assert np.ptp(smoothed(wave, times, np.ones(600), 3.0)[100:500]) == pytest.approx(1, abs=0.03)
+
+
+def test_what_is_far_off_hardly_draws_the_curve() -> None:
+    times, rng = np.arange(60) / FPS, np.random.default_rng(0)
+    true = np.sin(2 * np.pi * 0.5 * times)[:, None] * [1.0, 0.5, 0.2]
+    noisy, even = true + rng.normal(0, 0.02, true.shape), np.ones(60)
+    plain, robust = smoothed(noisy, times, even, 3.0), robustly_smoothed(noisy, times, even, 3.0, 0.05)
+    assert np.abs(robust - plain).max() < 0.02
+    wrong = noisy.copy()
+    wrong[20:23] += 0.8
+    plain, robust = smoothed(wrong, times, even, 3.0), robustly_smoothed(wrong, times, even, 3.0, 0.05)
+    assert np.linalg.norm(robust - true, axis=1).max() < 0.1 < 0.5 < np.linalg.norm(plain - true, axis=1).max()
+
+
+def test_joints_count_by_how_surely_they_are_known() -> None:
+    points, _ = walker(60)
+    seen = as_seen(points)
+    wrong = seen.points.copy()
+    wrist, spread = AT("left_wrist"), np.full((60, 17), 0.02)
+    unsure = np.arange(60) % 3 != 0
+    wrong[unsure, wrist, 1] += 0.3
+    spread[unsure, wrist] = 0.5
+    moved = Poses.of(wrong, H36M17, times=seen.times, unit="metre")
+    right = steady(seen).points[30, wrist]
+    assert np.linalg.norm(steady(moved, BODY, spread).points[30, wrist] - right) < 0.1
+    assert np.linalg.norm(steady(moved, BODY).points[30, wrist] - right) > 0.15
+
+
+def test_a_foot_that_keeps_its_place_in_the_picture_stands() -> None:
+    """Depth that sways lets feet that stand seem to slide; in the picture of a still camera they do not."""
+    points, stand = walker()
+    around = points - points[:, :1]
+    sway = 0.15 * np.sin(2 * np.pi * 1.2 * np.arange(len(points)) / FPS)
+    around[:, ANKLES, 2] += sway[:, None] * [1, -1]
+    lifted = as_seen(around)
+    pixels = Poses.of(np.array([300, 900]) + points[..., [2, 1]] * [200, -200], H36M17, times=lifted.times)
+    inner = stand & np.roll(stand, 3, axis=0) & np.roll(stand, -3, axis=0)
+    told, alone = (slides(steady(lifted, BODY, seen=seen).points, inner) for seen in (pixels, None))
+    assert (told > 15).mean() < 0.5 * (alone > 15).mean()
+    with pytest.raises(UsageError, match="`seen` has 3 poses and `poses` 120"):
+        steady(lifted, seen=pixels[:3])
+
+
+def test_speeds_in_the_picture_are_metres_at_the_persons_distance() -> None:
+    times = np.arange(40) / FPS
+    around = np.broadcast_to(standing() - standing()[:1], (40, 17, 3))
+    seen = 100 * around[..., :2] * [1, -1] + np.stack([150 * times, 0 * times], 1)[:, None]  # 1.5 m a second
+    seen[5:10, ANKLES[1]] = np.nan
+    speeds = picture_speeds(seen, around, times)
+    assert np.allclose(speeds[:, 0], 1.5, rtol=0.02)
+    assert np.isinf(speeds[5:10, 1]).all() and np.isfinite(speeds[10:, 1]).all()
+    assert np.isinf(picture_speeds(np.full((40, 17, 2), np.nan), around, times)).all()
 
 
 def test_who_stands_is_told_by_both_feet() -> None:

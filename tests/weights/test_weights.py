@@ -28,7 +28,7 @@ def test_what_is_shipped_is_what_was_released() -> None:
 
 @pytest.mark.parametrize("card, names", [("MOVENET", ("movenet-multipose", "movenet-thunder")),
                                          ("CPM", ("cpm", "cpm-synthetic")), ("IMAGE", ("image",)),
-                                         ("LIFTING", ("lifting", "lifting-temporal"))])
+                                         ("LIFTING", ("lifting",))])
 def test_model_cards_name_the_weights(card: str, names: tuple[str, ...]) -> None:
     text = (FOLDER / f"{card}.md").read_text("utf-8")
     assert all(WEIGHTS[name] in text for name in names)

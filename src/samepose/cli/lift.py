@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ONE = (".bvh", ".c3d")  # they hold one person
 _OUT = (*_ONE, ".npz", ".json")
-_FPS = 30.0  # frames per second of videos: what the temporal network has learned, and what is written
+_FPS = 30.0  # frames per second of videos, read and written
 
 
 def lift(

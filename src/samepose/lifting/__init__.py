@@ -72,14 +72,18 @@ def lift(
     with about(source.name):
         poses, picture = meant(source, at, person)
         found = replace(model.lift(poses, height), name=source.name, picture=picture, video=source.video)
-    return steadied(found) if found.moving else found
+    return steadied(found, poses) if found.moving else found
 
 
-def steadied(found: Lifted) -> Lifted:
-    """The moments of one person as a motion, see `lifting.steady`; the alternatives stay those of each moment."""
+def steadied(found: Lifted, seen: Poses) -> Lifted:
+    """The moments of one person as a motion, see `lifting.steady`; the alternatives stay those of each moment.
+
+    Args:
+        seen: what they were lifted from.
+    """
     from samepose.lifting.steady import steady
 
-    return replace(found, poses=steady(found.poses))
+    return replace(found, poses=steady(found.poses, spread=found.spread, seen=seen))
 
 
 def meant(source: Source, at: float | None, person: int | None) -> tuple[Poses, Any]:

@@ -1,7 +1,7 @@
 """Where a person walks who was seen without a place: the feet that stand tell it.
 
 A single camera gives poses about the pelvis. A foot that stands does not move, so while it does the body moves against
-it.
+it. Nor does it move in the picture of a camera that stands too, where no error of depth can hide it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,19 @@ _AFLOAT = 0.5  # seconds without a foot on the ground after which the lowest joi
 
 
 def stands(
-    around: Float[np.ndarray, "time 17 3"], times: Float[np.ndarray, " time"]
+    around: Float[np.ndarray, "time 17 3"], times: Float[np.ndarray, " time"],
+    picture: Float[np.ndarray, "time 2"] | None = None,
 ) -> tuple[Bool[np.ndarray, "time 2"], Float[np.ndarray, "time 3"]]:
     """When the left and the right foot stand, and where the pelvis is meanwhile.
 
     The velocity of the pelvis and the feet that stand tell one another: it begins with the lower foot, and the feet
-    that turn out slow count more in the next round.
+    that turn out slow count more in the next round. A foot is as slow as it is over the ground or in the picture,
+    whichever is less: the camera may move, but a foot that swings hardly ever keeps its place in the picture.
 
     Args:
         around: joints about the pelvis, metres, y up, without noise from frame to frame.
         times: seconds, increasing.
+        picture: how fast the ankles move in the picture (`picture_speeds`); infinite where that is not known.
 
     Returns:
         standing, and the pelvis: metres, at first over (0, 0), ankles that stand at about y = 0.
@@ -45,10 +48,11 @@ def stands(
     calm = smoothed(feet.reshape(len(times), 6), times, even, _FEET).reshape(feet.shape)
     moves = np.gradient(calm, times, axis=0)[..., [0, 2]] if len(times) > 1 else np.zeros((len(times), 2, 2))
     above = calm[..., 1] - calm[..., 1].min(axis=1, keepdims=True)
+    most = np.full((len(times), 2), np.inf) if picture is None else picture
     weights = low = np.exp(-((above / _LOW) ** 2))
     for _ in range(4):
         velocity = _velocity(moves, weights, times, _TRAVEL)
-        speeds = np.linalg.norm(velocity[:, None] + moves, axis=-1)
+        speeds = np.minimum(np.linalg.norm(velocity[:, None] + moves, axis=-1), most)
         weights = low / (1 + (speeds / _SLOW) ** 2)
     cost = (speeds / _SLOW) ** 2 / 2 + (above / _RAISED) ** 2 / 2
     standing = np.stack([_sequence(cost[:, foot]) for foot in range(2)], axis=1)
@@ -60,6 +64,28 @@ def stands(
                 standing[start:end, foot] &= speeds[start:end, foot] < _STEP
     ground = _way(_velocity(moves, standing * weights, times, 2 * _TRAVEL), times)
     return standing, np.stack([ground[:, 0], _height(around, standing, times), ground[:, 1]], axis=-1)
+
+
+def picture_speeds(
+    seen: Float[np.ndarray, "time 17 2"], around: Float[np.ndarray, "time 17 3"], times: Float[np.ndarray, " time"]
+) -> Float[np.ndarray, "time 2"]:
+    """How fast each ankle moves in the picture, metres a second at the person's distance; infinite where not seen.
+
+    Args:
+        seen: pixels, NaN where missing.
+        around: the same joints lifted, metres: what the size of the person in the picture is.
+    """
+    known = ~np.isnan(seen).any(axis=-1)
+    size = [np.sqrt(np.mean([np.var(p[k], axis=0).sum() for p, k in zip(points, known) if k.sum() > 2] or [0.0]))
+            for points in (around[..., :2], seen)]
+    out = np.full((len(times), 2), np.inf)
+    for foot, ankle in enumerate(ANKLES):
+        there = known[:, ankle]
+        if there.sum() < 3 or not size[1]:
+            continue
+        way = smoothed(np.nan_to_num(seen[:, ankle]), times, there.astype(float), _FEET) * size[0] / size[1]
+        out[there, foot] = np.linalg.norm(np.gradient(way, times, axis=0), axis=-1)[there]
+    return out
 
 
 def _velocity(moves: np.ndarray, weights: np.ndarray, times: np.ndarray, cutoff: float) -> Float[np.ndarray, "time 2"]:

@@ -1,4 +1,4 @@
-"""2D poses to 3D by the exported networks: one for single pictures, one for a track. No torch."""
+"""2D poses to 3D by an exported network of single pictures, and if given one of tracks. No torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
 from samepose.weights import Network, weight_file
 
-RATE = 30.0  # frames per second of the motion that the temporal network has learned
+RATE = 30.0  # frames per second of the motion that networks of tracks have learned
 _GAP = 0.25  # seconds between two sightings over which joints are taken to move in a straight line
 _BATCH = 256
 _HEIGHTS = (0.3, 3.0)  # metres
@@ -128,18 +128,24 @@ def _ranked(poses: np.ndarray, weights: np.ndarray, spread: np.ndarray, up: np.n
 
 
 class LiftingModel:
-    """Lifting from 2D keypoints: photos by single frames, a person's track also by the frames around each moment."""
+    """Lifting from 2D keypoints.
 
-    def __init__(self, single: LiftingNetwork, temporal: LiftingNetwork) -> None:
-        self.single, self.temporal = single, temporal
+    Args:
+        single: of single frames, which photos and moments of a track are lifted by.
+        tracks: of the frames around each moment (`train lifting --model.kernel 3`), whose opinion of a track is heard
+            too. None ships: none was as good as what `lifting.steady` makes of single frames.
+    """
+
+    def __init__(self, single: LiftingNetwork, tracks: LiftingNetwork | None = None) -> None:
+        self.single, self.tracks = single, tracks
 
     @property
     def name(self) -> str:
-        """Of both networks."""
-        return f"{self.single.info.name}+{self.temporal.info.name}"
+        """Of the networks."""
+        return "+".join(network.info.name for network in (self.single, self.tracks) if network)
 
     def lift(self, poses: Poses, height: float = 1.7) -> Lifted:
-        """Lift 2D poses; those that carry times are lifted by their tracks.
+        """Lift 2D poses; those that carry times are taken for moments of their tracks: one body, one upright camera.
 
         Args:
             poses: of any skeleton that has BODY13's joints, pixels.
@@ -180,9 +186,11 @@ class LiftingModel:
         clear = liftable(poses)
         if clear.sum() < 2:  # nothing moves, or nothing is known of how
             return _placed(poses, self.single.run(keypoints[:, None]), height, together=True)
-        window = self.temporal.info.window
+        window = self.tracks.info.window if self.tracks else 1
         around = moments_around(keypoints[clear], poses.times[clear], poses.times, window)
-        said = agreed(self.temporal.run(around), self.single.run(around[:, window // 2 : window // 2 + 1]))
+        said = self.single.run(around[:, window // 2 : window // 2 + 1])
+        if self.tracks:
+            said = agreed(said, self.tracks.run(around))
         up = said.up.mean(axis=0)
         level = np.broadcast_to(up / max(float(np.linalg.norm(up)), 1e-6), said.up.shape)
         return _placed(poses, Hypotheses(said.poses, said.weights, said.spread, level), height, together=True)
@@ -190,13 +198,12 @@ class LiftingModel:
 
 @cache
 def load_lifter(threads: int | None = None) -> LiftingModel:
-    """The shipped networks.
+    """The shipped network.
 
     Raises:
-        SameposeError: a file is missing or damaged.
+        SameposeError: the file is missing or damaged.
     """
-    single, temporal = (LiftingNetwork(weight_file(name), threads) for name in ("lifting", "lifting-temporal"))
-    return LiftingModel(single, temporal)
+    return LiftingModel(LiftingNetwork(weight_file("lifting"), threads))
 
 
 def moments_around(

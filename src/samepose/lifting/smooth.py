@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import solveh_banded
 
+_ROUNDS = 4  # of weights for what lies off the curve; more change nothing to speak of
+
 
 def smoothed(
     values: Float[np.ndarray, "time value"], times: Float[np.ndarray, " time"], weights: Float[np.ndarray, " time"],
@@ -42,4 +44,23 @@ def smoothed(
     bands[1, 2:] += b * c
     bands[0, 2:] = a * c
     curve: np.ndarray = solveh_banded(bands, weights[:, None] * values)
+    return curve
+
+
+def robustly_smoothed(
+    values: Float[np.ndarray, "time value"], times: Float[np.ndarray, " time"], weights: Float[np.ndarray, " time"],
+    cutoff: float, error: float,
+) -> Float[np.ndarray, "time value"]:
+    """As `smoothed`, but samples far off the curve hardly draw it: each is weighed anew by 1 / (1 + (e / error)²).
+
+    Iteratively reweighted least squares for errors of a Cauchy distribution (Holland and Welsch 1977): an error of an
+    estimator of poses is either small, or as long as an arm.
+
+    Args:
+        error: what small ones are like, in the values' unit; a sample so far off counts half.
+    """
+    curve = smoothed(values, times, weights, cutoff)
+    for _ in range(_ROUNDS):
+        off = ((values - curve) ** 2).sum(axis=1) / error**2
+        curve = smoothed(values, times, weights / (1 + off), cutoff)
     return curve

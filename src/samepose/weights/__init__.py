@@ -24,7 +24,6 @@ WEIGHTS = {  # sha256 of what this version ships; indexes remember models by it
     "cpm": "7543e7f48771ae2e0672e26b69ef6fd09df2576ae79cb4369b7fd53b52c16595",
     "cpm-synthetic": "ccd3caea1ede2a3c1d24181cd9e3804017ced6c6cbe68a2c0871d343c315b2c2",
     "lifting": "611488a74fe08390d8a60c317a77870801c2579fbb5a4afb84c9f877108f4151",
-    "lifting-temporal": "336cf10af766e00ffff6b341ef83eaa120835c09d5b54a26c954f8669deedc98",
     "structnet": "4e68e80e69594e6ed5c53cca9d6eab43218503661be96be24d9ae803eb5d9fc1",
 }
 

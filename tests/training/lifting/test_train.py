@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+import samepose
 from drawn_people import Shell
 from made_up_motion import made_up
+from moving_people import waving
 from samepose.errors import UsageError
-from samepose.lifting.lifting import LiftingInfo, LiftingNetwork
+from samepose.lifting.lifting import LiftingInfo, LiftingModel, LiftingNetwork, load_lifter
 from samepose.models.lifting import FEATURES, Lifting, LiftingConfig
 from samepose.training.lifting.export import export
 from samepose.training.lifting.train import initialise, load_model
@@ -44,6 +46,11 @@ def test_a_run_is_trained_and_exported(run: Shell, window: tuple[object, ...]) -
     network = LiftingNetwork(Path("x.onnx"))
     assert network.info == LiftingInfo("lifting-run", 27 if window else 1, ("ann", "bob"))
     assert network.sha256 == written["sha256"]
+    shipped = load_lifter().single
+    own = LiftingModel(shipped, network) if window else LiftingModel(network)
+    assert own.name == (f"{shipped.info.name}+lifting-run" if window else "lifting-run")
+    motion = samepose.lift(waving(np.arange(20) / 25), model=own)
+    assert len(motion) == 20 and np.isfinite(motion.poses.points).all()
 
 
 def test_a_network_for_tracks_begins_as_one_of_single_frames(run: Shell) -> None:

@@ -55,11 +55,13 @@ class Seen:
         x: what the network gets, see `lifting.features`.
         poses: H36M17 about the pelvis in axes of the ray to it (x right, y down, z away), torso lengths.
         up: against gravity, in the same axes.
+        keypoints: what `x` is of: BODY13, x right and y down, units of the focal length, NaN where missing.
     """
 
     x: Float[Tensor, "n frame 42"]
     poses: Float[Tensor, "n frame 17 3"]
     up: Float[Tensor, "n frame 3"]
+    keypoints: Float[np.ndarray, "n frame 13 2"]
 
 
 class LastingDraws:
@@ -113,7 +115,8 @@ def seen(clips: Float[Tensor, "n frame 17 3"], config: ViewConfig, rng: torch.Ge
     ray_up = (to_ray @ up[:, None, :, None].expand(n, frames, 3, 1))[..., 0]
     shown = _stopped(n, frames, config.edge, rng)
     rows = torch.arange(n)[:, None]
-    return Seen(torch.from_numpy(features(keypoints[rows, shown])), poses[rows, shown], ray_up[rows, shown])
+    given = keypoints[rows, shown]
+    return Seen(torch.from_numpy(features(given)), poses[rows, shown], ray_up[rows, shown], given)
 
 
 def _stopped(n: int, frames: int, share: float, rng: torch.Generator) -> Int[Tensor, "n frame"]:
