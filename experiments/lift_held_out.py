@@ -16,8 +16,8 @@ frame alone; then joints are smoothed about the pelvis by the same curve (`lifti
 
 Feet, of the same clips as `samepose lift` makes a motion of them (a person 1.7 m tall): how far an ankle moves from
 frame to frame while the true one stands, which is where it moves less than 8 mm a frame, as a mean over five; once by
-the poses alone, and once with the feet that keep their place in the picture. Clips in which no frame shows joints enough
-to be lifted are left out of that.
+the poses alone, and once with the feet that keep their place in the picture. Clips of which no frame shows joints
+enough to be lifted are left out of that.
 """
 
 from __future__ import annotations
