@@ -121,7 +121,7 @@ def test_a_body_of_exact_bones_from_an_average() -> None:
     assert np.isnan(found[1]).all()
     assert longest_difference(found, truth) < 0.01
     assert (found[:, 0][0] == 0).all()
-    assert mpjpe(found[:1], target[:1])[0] < mpjpe(truth[:1], target[:1])[0]  # turning the limbs helps a little
+    assert mpjpe(found[:1], truth[:1])[0] < 15 < mpjpe(target[:1], truth[:1])[0]  # not folded to be as small
 
 
 def test_an_ablation_goes_by_its_own_name(run: Shell, data: Path, model: Path) -> None:

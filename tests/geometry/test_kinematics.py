@@ -8,7 +8,16 @@ from scipy.spatial.transform import Rotation
 
 from made_up_motion import standing
 from samepose.errors import UsageError
-from samepose.geometry.kinematics import SEGMENTS, TREE, Template, angles_of, bone_lengths, pose_of, turns_of
+from samepose.geometry.kinematics import (
+    SEGMENTS,
+    TREE,
+    Template,
+    angles_of,
+    bone_lengths,
+    pose_of,
+    turns_of,
+    with_lengths,
+)
 from samepose.skeleton import H36M17
 
 AT = H36M17.index
@@ -69,6 +78,15 @@ def test_limits_of_the_right_mirror_those_of_the_left() -> None:
         if name.startswith("left_"):
             x, y, z = BODY.limits[NAMES.index(name.replace("left", "right"))]
             np.testing.assert_array_equal(BODY.limits[k], [x, -y[::-1], -z[::-1]])
+
+
+def test_other_lengths_leave_the_directions() -> None:
+    points = pose_of(BODY, random_angles(20, share=1)) + np.arange(3.0)
+    lengths = BODY.lengths * np.linspace(0.5, 2, 17)
+    other = with_lengths(points, lengths)
+    np.testing.assert_allclose(bone_lengths(other), np.broadcast_to(lengths, (20, 17)), atol=1e-9)
+    np.testing.assert_allclose(with_lengths(other, BODY.lengths), points - points[:, :1], atol=1e-9)
+    assert np.isfinite(with_lengths(np.zeros((1, 17, 3)), lengths)).all()
 
 
 def test_every_bone_keeps_its_length() -> None:

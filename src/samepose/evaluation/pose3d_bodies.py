@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.evaluation.pose3d import about_hip
-from samepose.geometry.kinematics import Template, angles_of, bone_lengths
+from samepose.geometry.kinematics import Template, angles_of, bone_lengths, with_lengths
 from samepose.lifting.particles import annealed
 
 _UPRIGHT = np.array([1, -1, -1])  # camera space to y up and z towards the viewer, and back
@@ -17,6 +17,9 @@ def valid_bodies(
     seed: int = 0,
 ) -> Float[np.ndarray, "n 17 3"]:
     """The body nearest to each target, of the bone lengths of the true pose, as the paper's is the test subject's.
+
+    Bones of an average are too short, as poses that point in different directions cancel out, and to come near its
+    joints a body would have to fold. So each bone of a target is first made as long as the body's (ours).
 
     Args:
         targets, starts, truth: mm about the hip, camera space; joint angles begin with those of `starts`, one of the
@@ -29,6 +32,7 @@ def valid_bodies(
     for k in np.flatnonzero(np.isfinite(targets + starts).all(axis=(1, 2))):
         template = Template.measured(truth[k] / 1000)
         target, start = targets[k] / 1000 * _UPRIGHT, starts[k] / 1000 * _UPRIGHT
+        target = with_lengths(target, template.lengths)
         _, points = annealed(template, target, angles_of(template, start), rng)
         out[k] = about_hip(points * _UPRIGHT)
     return out

@@ -174,6 +174,19 @@ def bone_lengths(points: Float[np.ndarray, "*pose 17 3"]) -> Float[np.ndarray, "
     return length
 
 
+def with_lengths(
+    points: Float[np.ndarray, "*pose 17 3"], lengths: Float[np.ndarray, "17"]
+) -> Float[np.ndarray, "*pose 17 3"]:
+    """The same bones, each in its direction, in other lengths; about the pelvis. A bone of no length keeps none."""
+    out = np.zeros(points.shape)
+    own = bone_lengths(points)
+    for joint in range(1, len(H36M17)):  # whoever is above a joint comes before it
+        bone = points[..., joint, :] - points[..., _PARENT[joint], :]
+        share = lengths[joint] / np.maximum(own[..., joint, None], 1e-9)
+        out[..., joint, :] = out[..., _PARENT[joint], :] + share * bone
+    return out
+
+
 def pose_of(template: Template, angles: Float[np.ndarray, "*pose 15 3"]) -> Float[np.ndarray, "*pose 17 3"]:
     """Where the joints are: H36M17, float64 metres, the pelvis at 0, every bone as long as the template's."""
     return _forward(template, angles)[0]
