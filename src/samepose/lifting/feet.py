@@ -1,7 +1,7 @@
 """Where a person walks who was seen without a place: the feet that stand tell it.
 
 A single camera gives poses about the pelvis. A foot that stands does not move, so while it does the body moves against
-it. Nor does it move in the picture of a camera that stands too, where no error of depth can hide it.
+it. Nor does it move in the picture of a camera that stands, where no error of depth can hide it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _CHANGE = 5.0  # what it costs besides to set a foot down or lift it
 _PLACE = 0.08  # metres from the middle of where it stood: beyond, a foot has made a small step
 _STEP = 0.15  # metres a second, of small steps
 _FEET, _TRAVEL, _RISE = 3.0, 1.5, 4.0  # hertz, see `smoothed`: of the feet's and the pelvis' velocity, and its height
+_FOLLOWS = 0.15  # metres a second: if the slower foot mostly moves faster in the picture, so does the camera
 _NOWHERE = 1e-3  # weight of standing still, where no foot tells anything
 _AFLOAT = 0.5  # seconds without a foot on the ground after which the lowest joint lies on it
 
@@ -33,7 +34,7 @@ def stands(
 
     The velocity of the pelvis and the feet that stand tell one another: it begins with the lower foot, and the feet
     that turn out slow count more in the next round. A foot is as slow as it is over the ground or in the picture,
-    whichever is less: the camera may move, but a foot that swings hardly ever keeps its place in the picture.
+    whichever is less.
 
     Args:
         around: joints about the pelvis, metres, y up, without noise from frame to frame.
@@ -69,13 +70,16 @@ def stands(
 def picture_speeds(
     seen: Float[np.ndarray, "time 17 2"], around: Float[np.ndarray, "time 17 3"], times: Float[np.ndarray, " time"]
 ) -> Float[np.ndarray, "time 2"]:
-    """How fast each ankle moves in the picture, metres a second at the person's distance; infinite where not seen.
+    """How fast each ankle moves in the picture, metres a second at the person's distance.
+
+    Infinite where not seen, and everywhere if the camera seems to move. It stands if the slower foot mostly does: who
+    is followed by a camera has feet that move back and forth in the picture, and none that stands.
 
     Args:
         seen: pixels, NaN where missing.
-        around: the same joints lifted, metres: what the size of the person in the picture is.
+        around: the same joints lifted, metres, NaN where missing: they tell how large the person is in the picture.
     """
-    known = ~np.isnan(seen).any(axis=-1)
+    known = ~(np.isnan(seen).any(axis=-1) | np.isnan(around).any(axis=-1))
     size = [np.sqrt(np.mean([np.var(p[k], axis=0).sum() for p, k in zip(points, known) if k.sum() > 2] or [0.0]))
             for points in (around[..., :2], seen)]
     out = np.full((len(times), 2), np.inf)
@@ -85,7 +89,9 @@ def picture_speeds(
             continue
         way = smoothed(np.nan_to_num(seen[:, ankle]), times, there.astype(float), _FEET) * size[0] / size[1]
         out[there, foot] = np.linalg.norm(np.gradient(way, times, axis=0), axis=-1)[there]
-    return out
+    slower = out.min(axis=1)
+    still = np.isfinite(slower)
+    return out if still.any() and np.median(slower[still]) < _FOLLOWS else np.full_like(out, np.inf)
 
 
 def _velocity(moves: np.ndarray, weights: np.ndarray, times: np.ndarray, cutoff: float) -> Float[np.ndarray, "time 2"]:

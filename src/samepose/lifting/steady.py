@@ -69,7 +69,7 @@ def steady(
     if seen is not None:
         if len(seen) != len(poses):
             raise UsageError(f"`seen` has {len(seen)} poses and `poses` {len(poses)}; give those they were lifted from")
-        speeds = picture_speeds(seen.hide(below=JOINT_SCORE).to(H36M17).points, np.nan_to_num(points), times)
+        speeds = picture_speeds(seen.hide(below=JOINT_SCORE).to(H36M17).points, points, times)
     body = template or Template.measured(around[filled]).symmetric()
     out, place = np.full(points.shape, np.nan), np.zeros(3)
     for start, end in _parts(filled, times):
