@@ -39,7 +39,7 @@ from samepose.lifting.feet import ANKLES
 from samepose.lifting.lifted import liftable
 from samepose.lifting.lifting import Hypotheses, LiftingNetwork, agreed, load_lifter
 from samepose.lifting.smooth import robustly_smoothed, smoothed
-from samepose.lifting.steady import CUTOFF, ERROR, LEAST, steady
+from samepose.lifting.steady import CUTOFF, ERROR, steady, weights_of
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
 from samepose.training.lifting.recipe import ClipPool
@@ -58,12 +58,11 @@ def _by_scores(values: np.ndarray, times: np.ndarray, spread: np.ndarray, hertz:
 
 
 def _by_spread(values: np.ndarray, times: np.ndarray, spread: np.ndarray, hertz: float) -> np.ndarray:
-    return smoothed(values, times, np.maximum((ERROR / np.maximum(spread, LEAST)) ** 2, 0.05), hertz)
+    return smoothed(values, times, weights_of(spread), hertz)
 
 
 def _robust(values: np.ndarray, times: np.ndarray, spread: np.ndarray, hertz: float) -> np.ndarray:
-    weights = np.maximum((ERROR / np.maximum(spread, LEAST)) ** 2, 0.05)
-    return robustly_smoothed(values, times, weights, hertz, ERROR)
+    return robustly_smoothed(values, times, weights_of(spread), hertz, ERROR)
 
 
 _CURVES: dict[str, Curve] = {"scores": _by_scores, "spread": _by_spread, "robust": _robust}
@@ -74,8 +73,7 @@ def middles(said: Hypotheses, clips: int, curve: Curve | None) -> Float[np.ndarr
     poses = _TORSO * said.poses[:, 0].reshape(clips, _FRAMES, 17, 3).astype(np.float64)
     if curve is None:
         return poses[:, _FRAMES // 2]
-    away = ((said.poses - said.poses[:, :1]) ** 2).sum(-1) / 3 + said.spread**2
-    spread = _TORSO * np.sqrt((said.weights[..., None] * away).sum(1)).reshape(clips, _FRAMES, 17)
+    spread = _TORSO * said.doubt.reshape(clips, _FRAMES, 17)
     out, times = np.zeros((clips, 17, 3)), np.arange(_FRAMES) / _RATE
     for clip in range(clips):
         for k, joint in enumerate(H36M17.joints[1:], 1):

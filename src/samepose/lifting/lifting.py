@@ -64,6 +64,13 @@ class Hypotheses:
     spread: Float[np.ndarray, "n hypothesis 17"]
     up: Float[np.ndarray, "n 3"]
 
+    @property
+    def doubt(self) -> Float[np.ndarray, "n 17"]:
+        """Standard deviation of each joint along one axis about the likeliest pose, other hypotheses included."""
+        away = ((self.poses - self.poses[:, :1]) ** 2).sum(axis=-1) / 3 + self.spread**2
+        deviation: np.ndarray = np.sqrt((self.weights[..., None] * away).sum(axis=1))
+        return deviation
+
 
 class LiftingNetwork:
     """One exported network.
@@ -241,8 +248,7 @@ def _placed(poses: Poses, said: Hypotheses, height: float, *, together: bool = F
     scale = (height / np.maximum(size, 1e-6))[:, None, None, None]
     turn = upright(said.up.astype(np.float64))[:, None]
     points = grounded(scale * (said.poses @ turn.swapaxes(-1, -2))).astype(np.float32)
-    away = ((said.poses - said.poses[:, :1]) ** 2).sum(axis=-1) / 3 + said.spread**2
-    spread = np.sqrt((said.weights[..., None] * away).sum(axis=1)) * scale[:, 0, 0]
+    spread = said.doubt * scale[:, 0, 0]
     made = Poses.of(points[:, 0], H36M17, scores=np.exp(-spread / (0.1 * height)), person_scores=poses.person_scores,
                     frames=poses.frames, times=poses.times, tracks=poses.tracks, unit="metre", fps=poses.fps)
     return Lifted(made, points, said.weights, spread.astype(np.float32))

@@ -20,7 +20,8 @@ CUTOFF = dict.fromkeys(H36M17.joints, 2.0) | {
     f"{side}_{joint}": hertz for side in ("left", "right")
     for joint, hertz in (("knee", 3.0), ("elbow", 3.0), ("ankle", 4.0), ("wrist", 4.0))}
 ERROR = 0.05  # metres, of a joint's common errors: known twice as well it counts four times, so far off the curve half
-LEAST = 0.005  # metres: nothing is known better
+_LEAST = 0.005  # metres: nothing is known better
+_FAINT = 0.05  # what a joint that is there counts at least, and scores if it was filled in
 LONGEST_GAP = 0.5  # seconds: what somebody does in a longer one is not known
 _EASE = 0.15  # seconds in which a foot comes to where it stands, and leaves it
 _REACH = 0.9995  # of a straight leg
@@ -79,7 +80,7 @@ def steady(
         place = out[end - 1, 0]
     scores = poses.to(H36M17).scores.copy()
     scores[~filled] = 0
-    scores[filled] = np.maximum(scores[filled], 0.05)  # a joint that was filled in is there, but hardly known
+    scores[filled] = np.maximum(scores[filled], _FAINT)
     return replace(poses, points=out.astype(np.float32), skeleton=H36M17, scores=scores)
 
 
@@ -92,8 +93,14 @@ def _checked(
         raise UsageError("`poses` are not one person in order of time; give one track of a video")
     body = poses.to(H36M17)
     seen = np.isfinite(body.points).all(axis=-1) & np.isfinite(body.points[:, :1]).all(axis=-1)
-    known = body.scores if spread is None else (ERROR / np.maximum(spread, LEAST)) ** 2
-    return body.points.astype(np.float64), np.where(seen, np.maximum(known, 0.05), 0.0)
+    weights = np.maximum(body.scores, _FAINT) if spread is None else weights_of(spread)
+    return body.points.astype(np.float64), np.where(seen, weights, 0.0)
+
+
+def weights_of(spread: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """What joints count that may be so far off, metres."""
+    weights: np.ndarray = np.maximum((ERROR / np.maximum(spread, _LEAST)) ** 2, _FAINT)
+    return weights
 
 
 def _fillable(seen: Bool[np.ndarray, "time 17"], times: np.ndarray) -> Bool[np.ndarray, " time"]:
