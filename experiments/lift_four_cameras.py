@@ -98,11 +98,11 @@ def as_detected(lifted: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, "n 12 
 
 
 def sliding(true: Float[np.ndarray, "n 12 3"], moved: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, " k"]:
-    """Mm a frame of the lifted ankles while the true ones stand."""
+    """Mm a frame of the lifted ankles while the true ones stand: for two frames before and after, within the clip."""
     steps = []
     for side in ("left", "right"):
         real = np.linalg.norm(np.diff(true[:, JOINTS.index(f"{side}_ankle")], axis=0), axis=1)
-        stands = np.convolve(real, np.full(5, 0.2), "same") < 0.008
+        stands = np.pad(np.convolve(real, np.full(5, 0.2), "valid") < 0.008, 2)
         ours = np.linalg.norm(np.diff(moved[:, H36M17.index(f"{side}_ankle")], axis=0), axis=1)
         steps.append(1000 * ours[stands])
     return np.concatenate(steps)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from samepose.detection.movenet import MoveNet
     from samepose.embed import Embedder
     from samepose.embed.image import ImageEmbedder
+    from samepose.embed.pairs import PairModel
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
     from samepose.formats.arrays import from_mediapipe, from_rtmlib, from_ultralytics
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from samepose.geometry.angles import SPORTS, sports_angles
     from samepose.index import Group, Groups, Hit, Hits, Index, Report
     from samepose.lifting import Lifted, lift
+    from samepose.lifting.lifting import LiftingModel, LiftingNetwork
     from samepose.matching.embeddings import Embeddings, Matching, in_words
     from samepose.media.draw import draw_poses
     from samepose.media.files import media_files
@@ -73,10 +75,13 @@ __all__ = [
     "Index",
     "KeypointFile",
     "Lifted",
+    "LiftingModel",
+    "LiftingNetwork",
     "Matching",
     "MediaError",
     "MoveNet",
     "Named",
+    "PairModel",
     "Poses",
     "PrVipeEmbedder",
     "Query",
@@ -114,6 +119,7 @@ _HOME = {
     "samepose.detection.movenet": ("MoveNet",),
     "samepose.embed": ("Embedder",),
     "samepose.embed.image": ("ImageEmbedder",),
+    "samepose.embed.pairs": ("PairModel",),
     "samepose.embed.prvipe": ("PrVipeEmbedder",),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
     "samepose.formats.arrays": ("from_mediapipe", "from_rtmlib", "from_ultralytics"),
@@ -123,6 +129,7 @@ _HOME = {
     "samepose.geometry.angles": ("SPORTS", "sports_angles"),
     "samepose.index": ("Group", "Groups", "Hit", "Hits", "Index", "Report"),
     "samepose.lifting": ("Lifted", "lift"),
+    "samepose.lifting.lifting": ("LiftingModel", "LiftingNetwork"),
     "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
     "samepose.media.draw": ("draw_poses",),
     "samepose.media.files": ("media_files",),

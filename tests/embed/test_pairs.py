@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from made_up_motion import some_people
-from samepose.embed.pairs import PairMatching, PairModel, PairsInfo, log_odds
+from samepose.embed.pairs import PairMatching, PairModel, PairsInfo, agreed, log_odds
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError
 from samepose.evaluation.retrieval import PrVipe, Reranked
@@ -25,7 +25,7 @@ def model() -> PairModel:
 def test_the_shipped_embedder_has_the_shipped_network(model: PairModel) -> None:
     shipped = PrVipeEmbedder.load()
     assert shipped.pairs is not None and shipped.pairs.info == model.info
-    assert model.info.name == "pairs-2" and "cmu-02" not in model.info.subjects
+    assert model.info.name == "pairs-3" and "cmu-02" not in model.info.subjects
     assert shipped.accepting(5).pairs is not None
     assert PrVipeEmbedder.load(weight_file("prvipe")).pairs is None
     assert PrVipeEmbedder.load(weight_file("prvipe"), pairs=model).pairs is model
@@ -49,37 +49,90 @@ def test_too_few_shared_joints_leave_the_embeddings_word(model: PairModel) -> No
     first, second = project_views(some_people(3), CHEST4[:2])
     first[0, :4], second[0, 4:8] = np.nan, np.nan  # five are left
     embedded = np.array([[0.3], [0.4], [0.5]], np.float32)
-    told = model.probability(first, second[:, None], embedded)
+    told = model.probability(first, second[:, None], embedded, np.ones((3, 1, 1), np.float32))
     assert np.isnan(model.logits(first, second)).tolist() == [True, False, False]
     assert told[0] == embedded[0] and (told[1:] != embedded[1:]).all() and told.dtype == np.float32
     assert len(model.logits(first[:0], second[:0])) == 0
 
 
-def test_the_two_probabilities_become_one() -> None:
-    matching = PairMatching(0.5, 2.0, -1.0)
-    p = matching.probability(np.array([[1.2]]), np.array([[0.8]]), np.array([[13]]))
-    assert float(p[0, 0]) == pytest.approx(1 / (1 + np.exp(-(0.5 * 1.2 + 2 * np.log(4) - 1))))
+def test_what_two_words_are_worth() -> None:
+    matching = PairMatching(0.5, 2.0, 1.5, -1.0, 0.2)
+    worth = matching.worth(np.array([[1.2, np.nan]]), np.array([[0.8, 0.8]]))
+    assert worth[0, 0] == pytest.approx(0.5 * 1.2 + 2 * np.log(4)) and np.isnan(worth[0, 1])
     assert np.isfinite(log_odds(np.array([0.0, 1.0]))).all()
     info = PairsInfo("x", matching, ("ann",))
     assert PairsInfo.from_json(info.to_json()) == info
 
 
+def test_those_who_show_the_same_pose_help_each_other() -> None:
+    worth = np.array([[2.0, 0.0, 0.5, -4.0]])  # the second is spoiled: it shows the pose of the first
+    apart, alike = (np.full((1, 4, 4), 0.0, np.float32) for _ in range(2))
+    alike[0, 0, 1] = alike[0, 1, 0] = 0.6
+    alone, helped = agreed(worth, apart)[0], agreed(worth, alike)[0]
+    weights = np.exp(worth[0])
+    assert alone == pytest.approx(weights / (1 + weights.sum()))  # nobody helps: how likely each is the one
+    assert agreed(worth[:, :1], apart[:, :1, :1]) == pytest.approx(1 / (1 + np.exp(-2)))  # of one: is it that?
+    weights[:2] /= 1.6
+    w = weights / (1 + weights.sum())
+    assert helped == pytest.approx([w[0] + 0.6 * w[1], w[1] + 0.6 * w[0], w[2], w[3]])
+    assert alone.argsort()[::-1].tolist() == [0, 2, 1, 3] and helped.argsort()[::-1].tolist() == [0, 1, 2, 3]
+
+
+def test_a_pose_is_not_likelier_for_being_shown_often() -> None:
+    worth = np.array([[1.0, 0.5, 0.5, 0.5, 0.5]])
+    copies = np.zeros((1, 5, 5), np.float32)
+    copies[0, 1:, 1:] = 1
+    once = agreed(worth[:, :2], copies[:, :2, :2])[0]
+    often = agreed(worth, copies)[0]
+    assert often == pytest.approx([once[0], *[once[1]] * 4])
+
+
+def test_however_long_the_list_the_score_of_the_first_is_the_same() -> None:
+    rng = np.random.default_rng(3)
+    worth, between = rng.normal(size=(2, 8)), rng.random((2, 8, 8)).astype(np.float32)
+    few = agreed(worth[:, :5], between[:, :5, :5])
+    many = agreed(worth, between[:, :, :5])
+    assert many[:, :5] == pytest.approx(few)
+    e = np.exp(worth)
+    e[:, :5] /= 1 + between[:, :5, :5].sum(2) - np.diagonal(between[:, :5, :5], axis1=1, axis2=2)
+    e[:, 5:] /= 1 + between[:, 5:, :5].sum(2)
+    voices = np.einsum("qij,qj->qi", between[:, 5:, :5], e[:, :5])
+    told = (voices + e[:, 5:]) / (1 + e[:, :5].sum(1)[:, None] + e[:, 5:])
+    assert many[:, 5:] == pytest.approx(told)
+
+
+def test_whom_the_network_knows_nothing_of_takes_no_part() -> None:
+    rng = np.random.default_rng(0)
+    worth, between = rng.normal(size=(3, 6)), rng.random((3, 6, 6)).astype(np.float32)
+    between = (between + between.transpose(0, 2, 1)) / 2
+    silent = worth.copy()
+    silent[:, 4:] = np.nan
+    found = agreed(silent, between)
+    assert np.isnan(found[:, 4:]).all() and found[:, :4] == pytest.approx(agreed(worth[:, :4], between[:, :4, :4]))
+    assert np.isnan(agreed(np.full((2, 3), np.nan), between[:2, :3, :3])).all()
+    assert agreed(worth + 1000, between).sum() > 3 and agreed(worth - 1000, between).max() < 1e-9
+
+
 def test_the_best_five_move_the_level_of_their_list_alone() -> None:
     logit = np.array([[6, 5, 4, 3, 2, -9, np.nan], [0, 0, np.nan, np.nan, np.nan, np.nan, np.nan]])
-    embedded, joints = np.full((2, 7), 0.5, np.float32), np.array([[13, 13, 11, 13, 10, 6, 5], [8, 6, 5, 5, 5, 5, 5]])
+    embedded = np.full((2, 7), 0.8, np.float32)
     embedded[:, 6] = 0.25
-    plain = PairMatching(1.0, 0.0, 0.0).probability(logit, embedded, joints)
-    p = PairMatching(1.0, 0.0, -2.0, best_logit=0.5, best_joints=0.1).probability(logit, embedded, joints)
-    level = np.array([0.5 * 4 + 0.1 * 12 - 2, 0.1 * 7 - 2])
+    between = np.full((2, 7, 7), 0.5, np.float32)
+    embedded[1, :2] = 0.5
+    plain = PairMatching(1.0, 0.0).probability(logit, embedded, between)
+    moved = PairMatching(1.0, 0.0, 2.0, -2.0, best=0.5)
+    p = moved.probability(logit, embedded, between)
+    level = np.array([0.5 * np.log(4) - 2, -2])
     told = ~np.isnan(logit)
-    assert log_odds(p)[told] == pytest.approx((log_odds(plain) + level[:, None])[told], abs=1e-3)
+    assert log_odds(p)[told] == pytest.approx((2 * log_odds(plain) + level[:, None])[told], abs=1e-3)
     assert (p[~told] == embedded[~told]).all()
     none = np.full((1, 3), np.nan)
-    assert (PairMatching(1.0, 1.0, 5.0, 2.0, 2.0).probability(none, embedded[:1, :3], joints[:1, :3]) == 0.5).all()
+    assert moved.probability(none, embedded[:1, :3], between[:1, :3, :3]) == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize("fields", [{"network": -1, "embedding": 1, "offset": 0}, {"network": 0, "embedding": 0,
-                         "offset": 0}, {"network": 1, "embedding": float("nan"), "offset": 0}])
+@pytest.mark.parametrize("fields", [
+    {"network": -1, "embedding": 1}, {"network": 0, "embedding": 0}, {"network": 1, "embedding": float("nan")},
+    {"network": 1, "embedding": 1, "slope": 0}])
 def test_no_matching_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="no matching probability"):
         PairMatching.of_fields(fields)
@@ -104,5 +157,6 @@ def test_in_an_evaluation_it_ranks_a_shortlist_and_leaves_the_rest_behind(model:
     np.put_along_axis(listed, best, True, axis=1)
     assert (scores[listed] >= 0).all() and (scores[~listed] < 0).all()
     i, j = 5, int(best[5, 3])
-    again = model.probability(first[[i]], second[best[[i]]], p[[i], best[i]][None])
+    among = alone.scores(alone.describe(second[best[i]]), alone.describe(second[best[i]]))
+    again = model.probability(first[[i]], second[best[[i]]], p[[i], best[i]][None], among[None])
     assert scores[i, j] == pytest.approx(again[0, 3], abs=1e-6)

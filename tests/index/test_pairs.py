@@ -18,7 +18,7 @@ from samepose.matching.moment import MomentMatching
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, COCO17, H36M17
 
-MATCHING = PairMatching(1.0, 0.5, -0.3)
+MATCHING = PairMatching(1.0, 0.5, offset=-0.3)
 
 
 class Looking(FakeEmbedder):
@@ -64,11 +64,13 @@ def test_the_best_are_ranked_by_pairs_and_their_score_is_the_calibrated_one(tmp_
     index, query = index_of(tmp_path), people(1, seed=1)
     plain = {h.path: h.score for h in opened(tmp_path / "ix", embedder=FakeEmbedder()).search(query, k=30)}
     hits = index.search(query, k=30)
-    poses = people(30)
+    poses, embedder = people(30), FakeEmbedder()
+    logit = poses.to(BODY13).points[:, BODY13.index("left_wrist"), 0] / 50
+    embedded = np.array([plain[f"p{n:02}.jpg"] for n in range(30)])
+    of = embedder.embed(poses)
+    told = MATCHING.probability(logit[None], embedded[None], embedder.matching.probability(of, of)[None])[0]
     for hit in hits:
-        x = poses.to(BODY13).points[int(hit.path[1:3]), BODY13.index("left_wrist"), 0] / 50
-        told = MATCHING.probability(np.array([[x]]), np.array([[plain[hit.path]]]), np.array([[13]]))
-        assert hit.score == pytest.approx(float(told[0, 0]), abs=1e-4)
+        assert hit.score == pytest.approx(float(told[int(hit.path[1:3])]), abs=1e-4)
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
     assert len(hits) == 30 and [h.path for h in hits] != sorted(plain, key=plain.__getitem__, reverse=True)
 

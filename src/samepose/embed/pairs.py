@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float
 
 from samepose.geometry.two_views import FEATURES, FEWEST, two_view_features
 from samepose.weights import Network, weight_file
 
-SHORTLIST = 50  # people of a search whom the network looks at; among 100 it found no more
+SHORTLIST = 50  # people of a search whom the network looks at, at least; among 100 it found no more
 BEST = 5  # of a shortlist, who tell how well the query is seen
+OWN = 0.25  # of each one's worth, beside what all agree on: most of the first ten match (results/agreement.json)
 _BATCH = 2048
 _SUREST = 1e-6  # an embedding's probability is taken to be no nearer to 0 or 1, where its logit has no end
 
@@ -25,56 +26,95 @@ class PairMatching:
     """From the network's logits and the embedding's probabilities of a shortlist to calibrated probabilities.
 
     The network knows two pictures and nothing of the embedding; the embedding knows what each picture is likely to
-    show. Those two rank a query's shortlist: network x logit + embedding x log-odds of the embedding's P. How far that
-    can be taken at its word depends on how well the query is seen, which its own best five tell: that sum, best_logit x
-    the mean of their logits, best_joints x the mean number of joints they share with the query, and offset together are
-    the logit of P. The last three move a whole list and change no order.
+    show. network x logit + embedding x log-odds of the embedding's P is what somebody on a shortlist is `worth` alone.
+    A worth is drawn from two pictures, and a joint misplaced in one of them spoils it; so those who show the same pose
+    help each other: the `order` is by the log-odds of what they agree on and, a quarter, by their own worth. How far
+    that can be taken at its word depends on how well the query is seen, which its own best five tell: the logit of P is
+    slope x order + best x the mean log-odds of their embeddings' P + offset. The last two change no order.
 
     Attributes:
         network, embedding: weights, 0 or more, one of them above.
-        best_logit, best_joints: weights of what the best five say.
+        slope: above 0.
+        best: weight of what the best five say.
     """
 
     network: float
     embedding: float
-    offset: float
-    best_logit: float = 0.0
-    best_joints: float = 0.0
+    slope: float = 1.0
+    offset: float = 0.0
+    best: float = 0.0
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> PairMatching:
         """From a file's numbers; TypeError or ValueError when they are none that can be."""
         found = cls(**{name: float(value) for name, value in fields.items()})
         if not (np.isfinite(list(vars(found).values())).all() and min(found.network, found.embedding) >= 0
-                and found.network + found.embedding > 0):
+                and found.network + found.embedding > 0 and found.slope > 0):
             raise ValueError(f"{found} is no matching probability")
         return found
 
-    def order(
+    def worth(
         self, logit: Float[np.ndarray, "*pair"], embedded: Float[np.ndarray, "*pair"]
     ) -> Float[np.ndarray, "*pair"]:
-        """What ranks a shortlist; NaN where the network says nothing."""
+        """What each is worth alone: a logit; NaN where the network says nothing."""
         summed: np.ndarray = self.network * logit + self.embedding * log_odds(embedded)
         return summed
 
+    def order(
+        self, logit: Float[np.ndarray, "query k"], embedded: Float[np.ndarray, "query k"],
+        between: Float[np.ndarray, "query k heard"],
+    ) -> Float[np.ndarray, "query k"]:
+        """What ranks the shortlists of some queries, as of `probability`; NaN where the network says nothing."""
+        worth = self.worth(logit, embedded)
+        return log_odds(agreed(worth, between)) + OWN * worth
+
     def probability(
         self, logit: Float[np.ndarray, "query k"], embedded: Float[np.ndarray, "query k"],
-        joints: Int[np.ndarray, "query k"],
+        between: Float[np.ndarray, "query k heard"],
     ) -> Float[np.ndarray, "query k"]:
         """Of the shortlists of some queries.
 
         Args:
             logit: the network's, NaN where it says nothing: there the embedding's word stays.
             embedded: the embedding's matching probability.
-            joints: how many each shares with the query.
+            between: the embedding's matching probability of each and the first `SHORTLIST`, or all if they are fewer.
         """
-        summed = self.order(logit, embedded)
-        level = self.offset + self.best_logit * of_best(summed, logit) + self.best_joints * of_best(summed, joints)
-        told: np.ndarray = np.where(np.isnan(logit), embedded, 1 / (1 + np.exp(-(summed + level[:, None]))))
+        order = self.order(logit, embedded, between)
+        level = self.best * of_best(order, log_odds(embedded)) + self.offset
+        told: np.ndarray = np.where(np.isnan(logit), embedded, 1 / (1 + np.exp(-(self.slope * order + level[:, None]))))
         return told.astype(np.float32)
 
 
-def of_best(order: Float[np.ndarray, "query k"], of: Num[np.ndarray, "query k"]) -> Float[np.ndarray, " query"]:
+def agreed(
+    worth: Float[np.ndarray, "query k"], between: Float[np.ndarray, "query k heard"]
+) -> Float[np.ndarray, "query k"]:
+    """That each of a shortlist shows the query's pose, by what the first of it, who are heard, and itself are worth.
+
+    Suppose the query's pose is that of one of them, j with probability w_j, which is in proportion to exp(worth_j), or
+    of none, in proportion to 1: somebody alone matches with the sigmoid of the worth. Then i shows it too if it shows
+    the pose of j: P_i = sum over j of w_j P(i and j match). Before that exp(worth_j) is divided by how many there are
+    of j's pose, sum over i of P(i and j match), lest a pose be likelier for being shown often. However long a list, as
+    many are heard, so that nobody's score depends on how many were asked for.
+
+    Args:
+        worth: logits, NaN: takes no part.
+        between: that each and those who are heard match; of each with itself 1, whatever is given.
+
+    Returns:
+        0..1, NaN where worth is.
+    """
+    known, heard = ~np.isnan(worth), between.shape[2]
+    same = np.where(known[:, :, None] & known[:, None, :heard], between, np.float32(0))
+    same[:, np.arange(heard), np.arange(heard)] = 1
+    besides = np.arange(worth.shape[1]) >= heard
+    best = np.where(known, worth, 0).max(axis=1, keepdims=True, initial=0)
+    weight = np.exp(np.where(known, worth, -np.inf) - best) / (same.sum(axis=2) + besides)
+    own, voices = np.where(besides, weight, 0), weight[:, :heard]
+    p = (np.matmul(same, voices[..., None])[..., 0] + own) / (voices.sum(axis=1, keepdims=True) + own + np.exp(-best))
+    return np.where(known, p, np.nan)
+
+
+def of_best(order: Float[np.ndarray, "query k"], of: Float[np.ndarray, "query k"]) -> Float[np.ndarray, " query"]:
     """The mean of something over the best five of each list, of those who are ranked; 0 where nobody is."""
     first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :BEST]
     ranked = ~np.isnan(np.take_along_axis(order, first, axis=1))
@@ -174,22 +214,14 @@ class PairModel:
 
     def probability(
         self, query: Float[np.ndarray, "query 13 2"], others: Float[np.ndarray, "query k 13 2"],
-        embedded: Float[np.ndarray, "query k"],
+        embedded: Float[np.ndarray, "query k"], between: Float[np.ndarray, "query k heard"],
     ) -> Float[np.ndarray, "query k"]:
         """Calibrated probabilities that queries match those on their shortlists.
 
         Args:
             query, others: keypoints as of `logits`.
-            embedded: the embedding's matching probability, which stays where the network says nothing.
+            embedded, between: the embedding's matching probabilities, as of `PairMatching.probability`.
         """
         n, k = embedded.shape
         logit = self.logits(np.repeat(query, k, axis=0), others.reshape(n * k, *others.shape[2:])).reshape(n, k)
-        return self.info.matching.probability(logit, embedded, shared_joints(query[:, None], others))
-
-
-def shared_joints(
-    first: Float[np.ndarray, "*#pair 13 2"], second: Float[np.ndarray, "*#pair 13 2"]
-) -> Int[np.ndarray, "*pair"]:
-    """How many joints both views show."""
-    both = ~(np.isnan(first).any(axis=-1) | np.isnan(second).any(axis=-1))
-    return np.asarray(both.sum(axis=-1))
+        return self.info.matching.probability(logit, embedded, between)

@@ -2,13 +2,10 @@
 
 Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections) and
 both sets of cameras count the same. How much the network's logit counts against the log-odds of the embedding is what
-puts those who match first in their shortlists; then a logistic regression over the best few makes of that sum, and of
-what they tell of how well the query is seen, a probability of what is shown. Together that is five numbers. Tested is
-each half of the people with the numbers of the other half, and where there are views of them by a real detector, with
-these too, to which nothing was fitted.
-
-One map from the sum alone cannot be right for all kinds of keypoints: of the same sum perfect keypoints that do not
-quite fit are another pose, and a detector's are perhaps the same.
+puts those who match first in their shortlists, each by what it is worth alone; then a logistic regression over the best
+few makes of what all agree on, and of how well the query is seen, a probability of what is shown. Together that is five
+numbers. Tested is each half of the people with the numbers of the other half, and where there are views of them by a
+real detector, with these too, to which nothing was fitted.
 """
 
 from __future__ import annotations
@@ -19,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float16, Int
 
-from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds, of_best, shared_joints
+from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds, of_best
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import brier_score, expected_calibration_error
@@ -61,17 +58,17 @@ class PairCalibration:
 
 
 class Listed(NamedTuple):
-    """Shortlists of queries: what both say of everybody on them, joints in both views, who matches, of how many."""
+    """Shortlists of queries: what both say of everybody, the embedding of any two of them; who matches, of how many."""
 
     logit: Float[np.ndarray, "query k"]
     embedded: Float[np.ndarray, "query k"]
-    joints: Int[np.ndarray, "query k"]
+    between: Float16[np.ndarray, "query k k"]
     match: Bool[np.ndarray, "query k"]
     frames: int
 
     def best(self, matching: PairMatching) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """Probability of the best few of each, and whether they match."""
-        return self._best(matching.probability(self.logit, self.embedded, self.joints))
+        return self._best(matching.probability(self.logit, self.embedded, self.between))
 
     def best_embedded(self) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """The same of the embedding's own best."""
@@ -166,8 +163,8 @@ def listed(
         k = min(SHORTLIST, len(errors))
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
         logit = pairs.logits(np.repeat(views[q][rows], k, axis=0), views[e][best.ravel()])
-        lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1),
-                            shared_joints(views[q][rows][:, None], views[e][best]),
+        between = embedder.matching.probability(embedded[e], embedded[e])[best[:, :, None], best[:, None, :]]
+        lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1), between.astype(np.float16),
                             errors[rows[:, None], best] <= KAPPA, len(errors)))
     together = {of: np.concatenate([getattr(one, of) for one in lists]) for of in Listed._fields[:-1]}
     return Listed(**together, frames=len(errors))
@@ -179,21 +176,21 @@ def fitted(lists: Sequence[Listed]) -> PairMatching:
     Raises:
         UsageError: retrievals that all match or all fail, or matches that the network finds no likelier.
     """
-    network, embedding = _weights(lists)
-    summed = PairMatching(network, embedding, 0.0)
-    rows, hits, weights = [], [], []
+    weights = _weights(lists)
+    matching, rows, hits, counts = PairMatching(*weights), [], [], []
     for one in lists:
-        order = summed.order(one.logit, one.embedded)
+        order = matching.order(one.logit, one.embedded, one.between)
         first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :_TOP]
-        told = ~np.isnan(np.take_along_axis(order, first, axis=1))
-        level = [np.broadcast_to(of_best(order, of)[:, None], told.shape)[told] for of in (one.logit, one.joints)]
-        rows.append(np.stack([np.take_along_axis(order, first, axis=1)[told], *level], axis=1))
+        shown = np.take_along_axis(order, first, axis=1)
+        told = ~np.isnan(shown)
+        level = np.broadcast_to(of_best(order, log_odds(one.embedded))[:, None], told.shape)
+        rows.append(np.stack([shown[told], level[told]], axis=1))
         hits.append(np.take_along_axis(one.match, first, axis=1)[told])
-        weights.append(np.full(told.sum(), 1 / told.sum()))
-    (slope, best_logit, best_joints), offset = _logistic(*map(np.concatenate, (rows, hits, weights)))
+        counts.append(np.full(told.sum(), 1 / told.sum()))
+    (slope, best), offset = _logistic(*map(np.concatenate, (rows, hits, counts)))
     if slope <= 0:
         raise UsageError("matches are no likelier than others by this network and embedding; it cannot be calibrated")
-    return PairMatching(slope * network, slope * embedding, offset, best_logit, best_joints)
+    return PairMatching(*weights, slope, offset, best)
 
 
 def _logistic(

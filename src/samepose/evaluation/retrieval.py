@@ -82,7 +82,8 @@ class Reranked:
         p = np.array(self.embedding.scores(asked, embedded))
         k = min(self.shortlist, len(others))
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
-        again = self.pairs.probability(seen, others[best], np.take_along_axis(p, best, axis=1))
+        between = self.embedding.scores(embedded, embedded)[best[:, :, None], best[:, None, :]]
+        again = self.pairs.probability(seen, others[best], np.take_along_axis(p, best, axis=1), between)
         scores = p - 1  # below any probability
         np.put_along_axis(scores, best, again, axis=1)
         return scores

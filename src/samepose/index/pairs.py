@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from samepose.embed.pairs import SHORTLIST
 from samepose.index.ranking import Candidates
 from samepose.index.rows import Rows, by_skeleton
 from samepose.index.schema import keypoints_of
@@ -20,6 +21,8 @@ from samepose.poses import Poses
 from samepose.skeleton import BODY13, SKELETONS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from samepose.embed import Embedder
     from samepose.embed.pairs import PairModel
     from samepose.index.ranking import Question
@@ -58,21 +61,25 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     frames = np.flatnonzero((chosen.moment == 0) & np.isfinite(chosen.by_route[0]).all(axis=0))
     by_route = chosen.by_route.copy()
     if len(frames):
-        seen = _keypoints(store, question.pairs.embedder, chosen[frames], reader)
+        rows, route = reader.read(chosen.id[frames].tolist(), chosen.row[frames].tolist()), question.routes[0]
+        seen = _keypoints(store, question.pairs.embedder, chosen.id[frames], rows)
+        embedded = route.space.embeddings(rows)
         for number, query in enumerate(question.pairs.queries):
-            by_route[0, number, frames] = question.pairs.model.probability(
-                query[None], seen[None], by_route[0, number, frames][None])[0]
+            likeliest = np.argsort(-by_route[0, number, frames], kind="stable")
+            between = route.matching.probability(embedded[likeliest], embedded[likeliest[:SHORTLIST]])
+            at = frames[likeliest]
+            by_route[0, number, at] = question.pairs.model.probability(
+                query[None], seen[likeliest][None], by_route[0, number, at][None], between[None])[0]
     scored = chosen.scored(question, by_route)
     return scored[np.flatnonzero(scored.score >= question.min_score)]
 
 
 def _keypoints(
-    store: Store, embedder: Embedder, people: Candidates, reader: Rows
+    store: Store, embedder: Embedder, ids: Int[np.ndarray, " n"], rows: pa.Table
 ) -> Float[np.ndarray, "n 13 2"]:
-    """BODY13 keypoints that count, NaN where missing; all NaN of motion capture."""
-    seen = np.full((len(people), len(BODY13), 2), np.nan, np.float32)
-    rows = reader.read(people.id.tolist(), people.row.tolist())
-    for name, of in by_skeleton(store, people.id):
+    """BODY13 keypoints of people's rows that count, NaN where missing; all NaN of motion capture."""
+    seen = np.full((len(ids), len(BODY13), 2), np.nan, np.float32)
+    for name, of in by_skeleton(store, ids):
         keypoints, depth = keypoints_of(rows.take(of), SKELETONS[name])
         poses = Poses.of(keypoints[..., :2], SKELETONS[name], scores=keypoints[..., 2])
         flat = np.isnan(depth).all(axis=1)

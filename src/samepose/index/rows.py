@@ -23,10 +23,14 @@ class MovedError(Exception):
 
 
 class Rows:
-    """Reads people's rows, and keeps them. Made for one search."""
+    """Reads people's rows, and keeps them. Made for one search.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        more: columns besides those of a hit.
+    """
+
+    def __init__(self, store: Store, more: Sequence[str] = ()) -> None:
+        self._store, self._columns = store, [*_COLUMNS, *more]
         self._kept: list[pa.Table] = []
         self._at: dict[int, int] = {}
 
@@ -40,7 +44,7 @@ class Rows:
 
         new = [address for id, address in zip(ids, addresses) if id not in self._at]
         if new:
-            self._kept.append(self._store.rows(new, _COLUMNS))
+            self._kept.append(self._store.rows(new, self._columns))
             for id in self._kept[-1]["id"].to_pylist():
                 self._at[id] = len(self._at)
         if any(id not in self._at for id in ids):

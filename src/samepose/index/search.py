@@ -59,7 +59,7 @@ def search(
             return []
         question = Question(routes, np.array(mirrors(options.mirror)), options.k, options.distinct, options.min_score,
                             excluded, hidden, copies, ignoring, moment, pairs)
-        rows = Rows(store)
+        rows = Rows(store, routes[0].space.columns if pairs else ())
         try:
             return read_hits(store, best(store, question, filter, rows), rows)
         except _UnfinishedError:

@@ -73,14 +73,20 @@ class Hypotheses:
 
 
 class LiftingNetwork:
-    """One exported network.
+    """One exported network (`samepose export RUN`).
+
+    Args:
+        threads: how many it uses; all cores by default.
 
     Attributes:
         info: what the file says about itself.
+
+    Raises:
+        FormatError: the file is missing or is no lifting network exported by samepose.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        self._network = Network(path, threads, "lifting model")
+    def __init__(self, path: Path | str, threads: int | None = None) -> None:
+        self._network = Network(Path(path), threads, "lifting model")
         try:
             self.info = LiftingInfo.from_json(self._network.facts["samepose"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:

@@ -116,7 +116,7 @@ def test_the_exported_network_computes_the_same(tmp_path: Path) -> None:
     features = torch.from_numpy(two_view_features(first, second, np.ones((50, 13), bool)))
     for _ in range(3):
         network.train()(features)
-    export(network.eval(), PairsInfo("x", PairMatching(1, 1, 0)), tmp_path / "x.onnx")
+    export(network.eval(), PairsInfo("x", PairMatching(1, 1)), tmp_path / "x.onnx")
     with torch.no_grad():
         told = network(features).numpy()
     assert PairModel.load(tmp_path / "x.onnx").logits(first, second) == pytest.approx(told, abs=5e-3)

@@ -23,7 +23,7 @@ from samepose.training.prvipe.augment import AugmentConfig, Views, random_bodies
 from samepose.training.prvipe.recipe import MotionPool, draw_poses, same_poses
 
 FRAMES = 500
-UNFITTED = PairMatching(network=1.0, embedding=1.5, offset=0.0)  # until it is calibrated on people it has not seen
+UNFITTED = PairMatching(network=1.0, embedding=1.5)  # until it is calibrated on people it has not seen
 
 
 @dataclass(frozen=True)
