@@ -27,7 +27,7 @@ class PairMatching:
 
     The network knows two pictures and nothing of the embedding; the embedding knows what each picture is likely to
     show. network x logit + embedding x log-odds of the embedding's P is what somebody on a shortlist is `worth` alone.
-    A worth is drawn from two pictures, and a joint misplaced in one of them spoils it; so those who show the same pose
+    A worth is drawn from two pictures and now and then off, each in its own way; so those who show the same pose
     help each other: the `order` is by the log-odds of what they agree on and, a quarter, by their own worth. How far
     that can be taken at its word depends on how well the query is seen, which its own best five tell: the logit of P is
     slope x order + best x the mean log-odds of their embeddings' P + offset. The last two change no order.
@@ -135,7 +135,7 @@ class PairsInfo:
     """What an exported pair network carries besides its weights.
 
     Attributes:
-        name: model and version, e.g. "pairs-2".
+        name: model and version, e.g. "pairs-3".
         matching: how the two probabilities become one.
         subjects: people of the motion capture it was trained on; none where the file does not tell.
     """
