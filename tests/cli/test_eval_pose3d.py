@@ -78,6 +78,8 @@ def test_candidates_of_an_export_are_of_the_folders_named(run: Shell, data: Path
     away = np.linalg.norm(some[:, None] - (truth - truth[:, :1]), axis=-1).mean(-1).min(0)
     assert away.max() < 1e-3  # halves
     run.fails("export", "some.onnx", "--out", "new.onnx", "--candidates", "others", code=2, says=["--candidates is of"])
+    run.fails("train", "structnet", "--data", data, "--out", "new", code=2, says=["--init, a run of the regressor"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_explain(run: Shell, data: Path, model: Path, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from drawn_people import Shell
+from index_fakes import photo
 from made_up_motion import NAMES, POSE, write_bvh
 from samepose.formats.keypoints import save_poses
 from samepose.formats.motion import read_motion
 from samepose.poses import Poses
-from samepose.skeleton import H36M17
+from samepose.skeleton import COCO17, H36M17
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,14 @@ def test_what_is_no_3d_pose(run: Shell, filled: Path, tmp_path: Path, name: str,
     if content is not None:
         (tmp_path / name).write_bytes(content)
     run.fails("search", "--pose3d", tmp_path / name, "--index", filled, code=2 if content is None else 3, says=[says])
+
+
+def test_a_picture_is_no_3d_pose_nor_are_keypoints(run: Shell, filled: Path, tmp_path: Path) -> None:
+    photo(tmp_path / "photo.png", 1)
+    save_poses(tmp_path / "flat.npz", Poses.of(np.random.default_rng(0).random((1, 17, 2)) * 100, COCO17))
+    for name in ("photo.png", "flat.npz"):
+        run.fails("search", "--pose3d", tmp_path / name, "--index", filled, code=2,
+                  says=[f"{name}: holds no 3D pose", "as QUERY"])
 
 
 def test_which_frame(run: Shell, clip: Path, filled: Path, tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_however_long_the_list_the_score_of_the_first_is_the_same() -> None:
     assert many[:, 5:] == pytest.approx(told)
 
 
+def test_who_is_not_heard_moves_no_level() -> None:
+    rng = np.random.default_rng(4)
+    logit, embedded = rng.normal(size=(2, 8)), rng.uniform(0.1, 0.9, (2, 8)).astype(np.float32)
+    logit[:, 6] = 50.0  # of no great embedding, and yet first
+    between = rng.random((2, 8, 8)).astype(np.float32)
+    matching = PairMatching(1.0, 1.0, best=0.7)
+    few = matching.probability(logit[:, :6], embedded[:, :6], between[:, :6, :6])
+    many = matching.probability(logit, embedded, between[:, :, :6])
+    assert many[:, 6] == pytest.approx(1) and many[:, :6] == pytest.approx(few)
+
+
 def test_whom_the_network_knows_nothing_of_takes_no_part() -> None:
     rng = np.random.default_rng(0)
     worth, between = rng.normal(size=(3, 6)), rng.random((3, 6, 6)).astype(np.float32)

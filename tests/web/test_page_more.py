@@ -69,6 +69,20 @@ def test_two_selected_hits_are_compared(tab: OpenTab) -> None:
     assert f"a={first}&b={second}" in page.url
 
 
+def test_seconds_before_and_after_are_asked_for_and_it_says_what_was_compared(tab: OpenTab) -> None:
+    page = tab(FIGURE)
+    found(page)
+    how = page.locator(".results > p[role=status]").first
+    assert how.text_content() == ""
+    field = page.get_by_label("Seconds before and after, of films")
+    assert field.input_value() == "0.3"
+    field.fill("0.5")
+    with page.expect_request(lambda sent: "/api/search" in sent.url) as asked, another_search(page):
+        page.keyboard.press("Enter")
+    assert asked.value.post_data_json["moment"] == 0.5 and "around=0.5" in page.url
+    assert how.text_content() == "The frame alone is compared, for the query has no frames before and after."
+
+
 def test_results_come_as_files(tab: OpenTab, tmp_path: Path) -> None:
     page = tab(FIGURE + "&where=media/park/*")
     shown = [id for id, _ in found(page)]

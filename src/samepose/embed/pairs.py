@@ -80,7 +80,8 @@ class PairMatching:
             between: the embedding's matching probability of each and the first `SHORTLIST`, or all if they are fewer.
         """
         order = self.order(logit, embedded, between)
-        level = self.best * of_best(order, log_odds(embedded)) + self.offset
+        heard = between.shape[2]
+        level = self.best * of_best(order[:, :heard], log_odds(embedded[:, :heard])) + self.offset
         told: np.ndarray = np.where(np.isnan(logit), embedded, 1 / (1 + np.exp(-(self.slope * order + level[:, None]))))
         return told.astype(np.float32)
 

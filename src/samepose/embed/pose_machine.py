@@ -29,6 +29,11 @@ class PoseMachineFeatures:
 
         self._network = Network(weight_file("cpm-synthetic"), threads, tapped=tapped)
 
+    @property
+    def sha256(self) -> str:
+        """Of the file of the weights."""
+        return self._network.sha256
+
     def __call__(
         self, squares: UInt8[np.ndarray, "n 192 192 3"]
     ) -> tuple[Float[np.ndarray, "n middle"], Float[np.ndarray, "n top"]]:

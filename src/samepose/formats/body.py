@@ -113,7 +113,8 @@ def _with_bones(path: Path | str, body: Points) -> np.ndarray:
     for a, b in _SOLID:
         long = np.linalg.norm(body[:, H36M17.index(a)] - body[:, H36M17.index(b)], axis=-1) > 0.01 * size
         if 2 * long.sum() <= len(long):
-            raise FormatError(f"{path}: {a} and {b} lie at one point; name other joints for them in a `joint_map`")
+            raise FormatError(f"{path}: {a} and {b} lie at one point; its capture lost its subject, or other joints "
+                              "are meant by these names (a joint map tells which)")
         sound &= long
     return sound
 

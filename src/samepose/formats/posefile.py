@@ -48,7 +48,7 @@ def read_posefile(path: Path | str) -> KeypointFile:
     """
     fields: dict[str, Any] = read_npz(path, _FIELDS)
     if str(fields.get("format")) != _FORMAT:
-        raise FormatError(f"{path}: not a samepose pose file, its array `format` does not say so; see save_poses")
+        raise FormatError(f"{path}: not a samepose pose file, for it does not say so; see save_poses")
     try:
         if int(fields["version"]) > _VERSION:
             raise FormatError(f"{path}: pose file of version {fields['version']}, not {_VERSION}; update samepose")

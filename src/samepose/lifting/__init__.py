@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from samepose.errors import MediaError, UsageError
-from samepose.lifting.lifted import Lifted, Lifter, liftable, timed
+from samepose.lifting.lifted import Lifted, Lifter, check_height, liftable, timed
 from samepose.poses import Poses
 from samepose.query.kinds import open_source
 from samepose.query.pictures import Photo
@@ -54,11 +54,13 @@ def lift(
         index: an `Index`, or what opens it, to look ids up in.
 
     Raises:
-        UsageError: nothing that can be lifted, a person who is not there, a time that does not go with it.
+        UsageError: nothing that can be lifted, a height that no person has, a person who is not there, a time that does
+            not go with it.
         MediaError: nobody is found, or the file cannot be read.
     """
     if isinstance(model, str) and model not in MODELS:
         raise UsageError(f"`model` is {model!r}; expected {' or '.join(MODELS)}")
+    check_height(height)
     source = what if isinstance(what, Source) else open_source(what, index=index, detector=detector)
     if model == "structnet":
         from samepose.lifting.structnet import lift_pixels

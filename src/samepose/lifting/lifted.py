@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from samepose.errors import UsageError
 from samepose.files import written
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
@@ -23,7 +24,18 @@ _DOWN = [("pelvis", "spine"), ("spine", "thorax"), ("thorax", "neck"), ("neck", 
 _LEGS = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))]
 JOINT_SCORE = 0.25  # a keypoint that scores less counts as missing
 MIN_JOINTS = 6  # of BODY13: a person with fewer is not lifted
+_HEIGHTS = (0.3, 3.0)  # metres
 _ANKLE = 0.039  # height of the ankle over the floor as a share of stature (Drillis and Contini 1966)
+
+
+def check_height(height: float) -> None:
+    """Whether somebody may be that tall, in metres; worth asking before a video is read.
+
+    Raises:
+        UsageError: nobody is.
+    """
+    if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
+        raise UsageError(f"`height` is {height:g}; give metres from {_HEIGHTS[0]:g} to {_HEIGHTS[1]:g}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,16 @@ from jaxtyping import Float
 
 from samepose.errors import SameposeError, UsageError
 from samepose.lifting.features import features, mirrored_features
-from samepose.lifting.lifted import MIN_JOINTS, Lifted, grounded, keypoints_of, liftable, stature, upright
+from samepose.lifting.lifted import (
+    MIN_JOINTS,
+    Lifted,
+    check_height,
+    grounded,
+    keypoints_of,
+    liftable,
+    stature,
+    upright,
+)
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
 from samepose.weights import Network, weight_file
@@ -20,7 +29,6 @@ from samepose.weights import Network, weight_file
 RATE = 30.0  # frames per second of the motion that networks of tracks have learned
 _GAP = 0.25  # seconds between two sightings over which joints are taken to move in a straight line
 _BATCH = 256
-_HEIGHTS = (0.3, 3.0)  # metres
 
 
 @dataclass(frozen=True)
@@ -174,8 +182,7 @@ class LiftingModel:
         """
         if poses.points.shape[-1] != 2:
             raise UsageError("the poses are 3D already; give 2D poses in pixels")
-        if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-            raise UsageError(f"`height` is {height:g}; give metres from {_HEIGHTS[0]:g} to {_HEIGHTS[1]:g}")
+        check_height(height)
         keypoints, enough = keypoints_of(poses), liftable(poses)
         if not enough.any():
             most = int((~np.isnan(keypoints[..., 0])).sum(axis=1).max(initial=0))

@@ -19,7 +19,7 @@ from samepose.embed.image import person_crops
 from samepose.embed.pose_machine import MIDDLE, SIZE, TOP, PoseMachineFeatures
 from samepose.errors import SameposeError, UsageError
 from samepose.lifting.candidates import Candidates
-from samepose.lifting.lifted import Lifted, grounded, stature, timed
+from samepose.lifting.lifted import Lifted, check_height, grounded, stature, timed
 from samepose.media.picture import picture_at
 from samepose.poses import Poses
 from samepose.query.pictures import Video
@@ -30,7 +30,6 @@ from samepose.weights import Network, weight_file
 HYPOTHESES = 4  # alternatives of a pose
 _ALIKE = 0.12  # metres of MPJPE: nearer poses are the same alternative
 _TO_VIEWER = np.array([1.0, -1.0, -1.0])  # from x right, y down, z away to x right, y up, z towards the viewer
-_HEIGHTS = (0.3, 3.0)  # metres
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,7 @@ class StructNetModel:
             UsageError: a height that no person has.
             SameposeError: somebody without a box.
         """
-        if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-            raise UsageError(f"`height` is {height:g}; give metres from {_HEIGHTS[0]:g} to {_HEIGHTS[1]:g}")
+        check_height(height)
         if not np.isfinite(people.boxes).all():
             raise SameposeError("somebody has no box to be cut out of the picture by; lift with `model=\"lifting\"`")
         rows, _ = self.candidates.best(self.see(image, people.boxes).embeddings, self.info.average)

@@ -56,6 +56,9 @@ class Section:
     def cards(self, root: Path, size: int) -> tuple[Card, list[Card]]:
         """The query's card and the hits', pictures at most `size` pixels wide and high."""
         notes = list(self.notes) or [""] * len(self.hits)
+        if self.query.moment:
+            notes = [", ".join(filter(None, (note, "" if hit.moment else "frame alone")))
+                     for note, hit in zip(notes, self.hits)]
         hits = [hit_card(hit, note, root, size) for hit, note in zip(self.hits, notes)]
         if self.ranked:
             hits = [replace(card, rank=rank) for rank, card in enumerate(hits, self.first)]
@@ -64,7 +67,14 @@ class Section:
 
 def score_text(sections: Sequence[Section]) -> str:
     """What the scores of some sections mean."""
-    return " ".join(dict.fromkeys(_SCORE_TEXTS[section.query.by] for section in sections)) or _SCORE_TEXTS["keypoints"]
+    return " ".join(dict.fromkeys(map(_score_text, sections))) or _SCORE_TEXTS["keypoints"]
+
+
+def _score_text(section: Section) -> str:
+    text, query = _SCORE_TEXTS[section.query.by], section.query
+    if query.alone:
+        return f"{text} The frame alone is compared, for {query.alone}."
+    return f"{text} Compared with {query.moment:g} s before and after." if query.moment else text
 
 
 @dataclass(frozen=True, eq=False)

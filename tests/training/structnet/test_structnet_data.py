@@ -20,7 +20,13 @@ from samepose.training.structnet.features import FeatureSet
 from samepose.training.structnet.multitask import MultiTaskRecipeConfig, Squares
 from samepose.training.structnet.noise import SPREAD, ColourNoise
 from samepose.training.structnet.recipe import StructNetRecipeConfig
-from samepose.training.structnet.train import extractor_of, load_structnet, train_multitask, train_structnet
+from samepose.training.structnet.train import (
+    extractor_of,
+    feature_set,
+    load_structnet,
+    train_multitask,
+    train_structnet,
+)
 
 TINY = StructNetConfig(channels=(3, 4, 4), hidden=8, dimensions=16)
 FLOAT = LoopConfig(steps=4, save_every=2, validate_every=4, threads=1, learning_rate=1e-3)
@@ -129,6 +135,19 @@ def test_from_pictures_to_a_network_and_on_after_a_stop(tmp_path: Path) -> None:
             train_structnet(people, kept, run, recipe, loop, init=tmp_path / "conv")
     with pytest.raises(UsageError, match="`init`"):
         train_structnet(people, kept, tmp_path / "x", recipe, FLOAT)
+
+
+def test_features_of_others_are_not_taken_for_those_asked_for(tmp_path: Path) -> None:
+    squares = [Squares.of([tmp_path / name]) for name, n in (("a", 3), ("b", 4)) if shard(tmp_path / name, n)]
+    for name, seed in (("conv", 0), ("other", 1)):
+        loop = replace(FLOAT, seed=seed)
+        train_multitask(squares[0], None, tmp_path / name, MultiTaskRecipeConfig(TINY, batch=2), loop)
+    ours, folder = extractor_of(tmp_path / "conv", threads=1), tmp_path / "features"
+    made = feature_set([tmp_path / "a"], ours, 2, folder)
+    np.testing.assert_array_equal(feature_set([tmp_path / "a"], ours, 2, folder).top, made.top)
+    for people, weights, copies in (("b", "conv", 2), ("a", "other", 2), ("a", "conv", 1)):
+        with pytest.raises(UsageError, match=r"features: holds features of other people.*another folder"):
+            feature_set([tmp_path / people], extractor_of(tmp_path / weights, threads=1), copies, folder)
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "line-search"])

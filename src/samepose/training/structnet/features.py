@@ -5,6 +5,7 @@ The paper varies its images in every epoch. Here each person is varied a few tim
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -33,9 +34,13 @@ class Extractor(Protocol):
 
     Attributes:
         size: side of the squares that it takes, pixels.
+        sha256: of its weights.
     """
 
     size: int
+
+    @property
+    def sha256(self) -> str: ...
 
     def __call__(self, people: Sequence[Person], rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
         """Middle and top features, flat; those of slightly varied squares if `rng` is given."""
@@ -50,6 +55,10 @@ class OfPoseMachine:
     def __init__(self, threads: int | None = None) -> None:
         self._features = PoseMachineFeatures(threads)
 
+    @property
+    def sha256(self) -> str:
+        return self._features.sha256
+
     def __call__(self, people: Sequence[Person], rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
         return self._features(np.stack([p.square for p in people]))
 
@@ -61,6 +70,11 @@ class OfConvolutions:
 
     def __init__(self, convolutions: Convolutions, noise: ColourNoise) -> None:
         self._convolutions, self._noise = convolutions.eval(), noise
+
+    @property
+    def sha256(self) -> str:
+        weights = (w.detach().numpy().tobytes() for w in self._convolutions.state_dict().values())
+        return hashlib.sha256(b"".join(weights)).hexdigest()
 
     @torch.no_grad()
     def __call__(self, people: Sequence[Person], rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:

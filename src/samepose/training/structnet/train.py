@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from samepose.errors import FormatError, UsageError
+from samepose.formats.rendered import shards_of
 from samepose.models.structnet import StructNet, StructNetConfig
 from samepose.training.loop import Log, LoopConfig, averaged_weights, fit, last_validation
 from samepose.training.structnet.features import Extractor, FeatureSet, OfConvolutions, OfPoseMachine
@@ -54,8 +55,7 @@ def train_structnet(
         UsageError: `run` holds another run; the paper's network without `init`.
         FormatError: `init` is no run.
     """
-    if (recipe.model.features == "paper") != (init is not None):
-        raise UsageError("the paper's network needs `init`, a run of the regressor; `cpm` needs none")
+    check_init(recipe.model, init)
     torch.manual_seed(loop.seed)
     started = StructNetRecipe(recipe, people, validation)
     if init:
@@ -66,6 +66,19 @@ def train_structnet(
               "sha256": hashlib.sha256(people.poses.tobytes()).hexdigest()}
     fit(started, loop, run, resume=resume, log=log, origin=origin)
     return last_validation(run)
+
+
+def check_init(model: StructNetConfig, init: Path | None) -> None:
+    """Whether a network's convolutions come from where they should; worth asking before features are made.
+
+    Raises:
+        UsageError: the paper's network without `init`, or the pose machine's with one.
+    """
+    if model.features == "paper" and init is None:
+        raise UsageError("the paper's network needs `init`, a run of the regressor; one on the shipped pose machine, "
+                         "the features \"cpm\" of its model settings, needs none")
+    if model.features != "paper" and init is not None:
+        raise UsageError("`init` is for the paper's convolutions, and the model settings say others; leave it out")
 
 
 def extractor_of(init: Path | None, threads: int | None = None) -> Extractor:
@@ -117,7 +130,23 @@ def _recipe_of(run: Path) -> dict[str, Any]:
 
 
 def feature_set(data: Sequence[Path], extractor: Extractor, copies: int | None, folder: Path) -> FeatureSet:
-    """Features in `folder`: those that are there, else made now."""
-    if (folder / "poses.npy").exists():
-        return FeatureSet.open(folder)
-    return FeatureSet.of(data, extractor, copies, folder)
+    """Features in `folder`: those that are there, else made now.
+
+    Raises:
+        UsageError: those that are there are of other people, of other weights, or varied otherwise.
+    """
+    told, made = folder / "made.json", {
+        "people": [[shard.name, shard.stat().st_size] for path in data for shard in shards_of(path)],
+        "weights": extractor.sha256, "copies": copies}
+    if not (folder / "poses.npy").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        told.write_text(json.dumps(made))
+        return FeatureSet.of(data, extractor, copies, folder)
+    try:
+        before = json.loads(told.read_text())
+    except (OSError, ValueError):
+        before = None
+    if before != made:
+        raise UsageError(f"{folder}: holds features of other people, of another network or varied otherwise; remove "
+                         "it, or choose another folder for the run")
+    return FeatureSet.open(folder)

@@ -3,8 +3,10 @@
 import { get } from "./api.js";
 import { el } from "./ui.js";
 
-const DEFAULTS = { min: "0.1", where: "", label: "", mirror: "off", distinct: "0.5", copies: "",
-  by: "" };
+const DEFAULTS = { min: "0.1", where: "", label: "", mirror: "off", distinct: "0.5", around: "0.3",
+  copies: "", by: "" };
+
+const LONGEST = 1; // seconds that a moment reaches
 
 /** The filters of an address, all of them strings. */
 export const filtersOf = (params) =>
@@ -15,11 +17,13 @@ export const changed = (filters) =>
   Object.fromEntries(Object.entries(filters).filter(([name, value]) => value !== DEFAULTS[name]));
 
 /** The same for the body of a search; what is no number is as usual. */
-export function asBody({ min, where, label, mirror, distinct, copies, by }) {
+export function asBody({ min, where, label, mirror, distinct, around, copies, by }) {
   const number = (text, usual) => (text !== "" && Number.isFinite(+text) && +text >= 0 ? +text : +usual);
   return {
     min_score: Math.min(number(min, DEFAULTS.min), 1), distinct: number(distinct, DEFAULTS.distinct),
     mirror: ["off", "also", "only"].includes(mirror) ? mirror : "off",
+    // As usual is for the server to say: it knows whether the query has frames before and after.
+    moment: around === DEFAULTS.around || by === "pixels" ? null : Math.min(number(around, DEFAULTS.around), LONGEST),
     where: where || null, label: label || null, copies: copies === "1",
     by: ["keypoints", "pixels", "both"].includes(by) ? by : null,
   };
@@ -34,8 +38,8 @@ export function filterForm(filters, spaces, onchange) {
     cutOff(now, set), segments("mirror", "Mirrored", { off: "Off", also: "Also", only: "Only" }, now, set),
     text("where", "Folder or file", "holiday/*", now, set, "folders"),
     text("label", "Label", "any", now, set, "labels"),
-    field("distinct", "Seconds apart", el("input", { type: "number", id: "distinct", min: 0, step: 0.5,
-      value: now.distinct, onchange: ({ target }) => set("distinct", target.value || DEFAULTS.distinct) })),
+    seconds("distinct", "Seconds apart", { step: 0.5 }, now, set),
+    seconds("around", "Seconds before and after, of films", { step: 0.1, max: LONGEST }, now, set),
     el("label", { class: "row check" }, el("input", { type: "checkbox", checked: now.copies === "1",
       onchange: ({ target }) => set("copies", target.checked ? "1" : "") }), "Also copies of the query"));
   suggest(form);
@@ -59,6 +63,9 @@ function segments(name, title, names, now, set) {
       el("input", { type: "radio", name, value, checked: now[name] === value,
         onchange: () => set(name, value) }), said))));
 }
+
+const seconds = (name, title, range, now, set) => field(name, title, el("input", { type: "number", id: name, min: 0,
+  ...range, value: now[name], onchange: ({ target }) => set(name, target.value || DEFAULTS[name]) }));
 
 function text(name, title, placeholder, now, set, list) {
   return field(name, title, el("input", { type: "text", id: name, placeholder, value: now[name], list, maxlength: 4096,

@@ -18,6 +18,7 @@ export class Results {
   constructor({ page, body, bones = true }) {
     Object.assign(this, { page, body, cards: new Map(), results: new Map(), selected: new Set(), next: null });
     this.count = el("p", { class: "muted number", role: "status" });
+    this.how = el("p", { class: "muted small", role: "status" });
     const overlay = button("Skeletons", () => {
       const off = this.list.classList.toggle("bare");
       overlay.setAttribute("aria-pressed", String(!off));
@@ -39,7 +40,7 @@ export class Results {
       el("div", { class: "row spread" }, el("div", { class: "row" }, el("h2", {}, "Same pose"), this.count),
         el("div", { class: "row" }, overlay,
           button("Download", () => downloadDialog(this.body(), this.order(), null), { icon: "download" }))),
-      this.message, this.list, this.end, this.bar);
+      this.how, this.message, this.list, this.end, this.bar);
     this.sight = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) this.more(); },
       { rootMargin: "800px" });
     this.sight.observe(this.end);
@@ -54,10 +55,13 @@ export class Results {
   }
 
   /** A new search: cards of people who are found again stay, so that nothing flickers while one drags. */
-  show({ results, next, nothing }) {
+  show({ results, next, nothing, query }) {
     const before = this.cards;
     this.cards = new Map();
     this.results = new Map();
+    this.query = query;
+    this.how.textContent = query?.alone ? `The frame alone is compared, for ${query.alone}.`
+      : query?.moment ? `Compared with ${query.moment} s before and after.` : "";
     this.list.replaceChildren(...results.map((result) => this.put(result, before.get(result.id))));
     this.next = next;
     this.loading = false;
@@ -105,6 +109,7 @@ export class Results {
   }
 
   put(result, old) {
+    result.still = this.query.moment > 0 && result.moment === 0;
     const node = old ?? card(result, (id, on) => this.select(id, on));
     if (old) node.update(result);
     this.cards.set(result.id, node);
