@@ -19,6 +19,7 @@ from index_fakes import FakeDetector, FakeEmbedder, opened, photo
 from samepose.cli.options import Options
 from samepose.index import Index
 from samepose.matching.moment import MomentMatching
+from samepose.skeleton import BODY13
 from samepose.web.app import create_app
 from served_page import PLACE, Page, Serve
 
@@ -77,6 +78,9 @@ def test_people_as_they_were_found_in_a_video_are_moments(library: Path) -> None
                 told = page.post("/api/search", body)
                 assert told["query"]["moment"] == 0.3 and told["results"][0]["moment"] == 0.3
                 assert told["results"][0]["path"] == "a.mp4" and looking.calls - calls == looks
+            shown = {joint: joints[joint] for joint in BODY13.joints}  # as the page has them
+            told = page.post("/api/search", {**body, "keypoints": shown, "skeleton": "BODY13"})
+            assert told["query"]["moment"] == 0.3 and told["results"][0]["path"] == "a.mp4"
             joints["nose"] = [5, 5]
             assert page.post("/api/search", body)["query"]["moment"] == 0
         assert page.post("/api/search", {"person": indexed["people"][0]["id"]})["query"]["moment"] == 0.3

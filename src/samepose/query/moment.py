@@ -157,7 +157,7 @@ def embed_around(
     now = query.pose if seen.points.shape[-1] == 2 or query.body is None else query.body
     gaps = np.abs(seen.times - (query.time + offsets)[:, None])
     nearest = [now if not offset or not len(gap) else seen[int(gap.argmin())] for offset, gap in zip(offsets, gaps)]
-    poses = Poses.concatenate(nearest)
+    poses = Poses.concatenate([pose.to(now.skeleton) for pose in nearest])
     if poses.points.shape[-1] == 2:
         poses = without_joints(poses, query.ignored)
     found = (gaps.min(axis=1, initial=np.inf) <= near(seconds)) | (offsets == 0)

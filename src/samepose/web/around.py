@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from samepose.detection import in_photo
+from samepose.detection.movenet import JOINT_SCORE
 from samepose.media.video import frame_at
 from samepose.poses import Poses
 from samepose.query.around import Around, in_video
@@ -30,10 +31,11 @@ def around(service: Service, kept: Kept, pose: Poses) -> Around | None:
 
 
 def _as_found(people: Poses, pose: Poses) -> int | None:
-    """The place of the person whose joints these are."""
-    if not len(people) or pose.skeleton != people.skeleton:
+    """The place of the person whose joints these are, in any skeleton; those that count as missing are not compared."""
+    if not len(people):
         return None
-    same = (np.isclose(people.points, pose.points, atol=0.01, equal_nan=True)).all(axis=(1, 2))
+    found, asked = (seen.hide(below=JOINT_SCORE).to(pose.skeleton).points for seen in (people, pose))
+    same = (np.isclose(found, asked, atol=0.01, equal_nan=True)).all(axis=(1, 2))
     return int(same.argmax()) if same.any() else None
 
 
