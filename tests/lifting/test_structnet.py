@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it comes wi
 from drawn_people import picture, standing  # noqa: E402
 from samepose.embed.pose_machine import MIDDLE, SIZE, TOP, PoseMachineFeatures  # noqa: E402
 from samepose.errors import SameposeError, UsageError  # noqa: E402
+from samepose.geometry.kinematics import bone_lengths  # noqa: E402
 from samepose.lifting.lifted import stature  # noqa: E402
 from samepose.lifting.structnet import HYPOTHESES, Seen, StructNetInfo, StructNetModel  # noqa: E402
 from samepose.skeleton import H36M17  # noqa: E402
@@ -43,6 +44,9 @@ def test_people_of_a_photo_stand_on_the_floor_at_their_height(model: StructNetMo
     assert stature(points) == pytest.approx(1.8, rel=1e-3)
     assert points[0, H36M17.index("head_top"), 1] > points[0, 0, 1]  # y is up
     np.testing.assert_array_equal(points[0], lifted.alternatives[0, 0])
+    lengths = bone_lengths(lifted.alternatives[0].astype(np.float64))
+    np.testing.assert_allclose(lengths, 1.8 * np.tile(model.proportions, (HYPOTHESES, 1)), atol=1e-5)
+    np.testing.assert_array_equal(model.proportions, model.proportions[H36M17.mirror])
     assert lifted.weights.sum() == pytest.approx(1) and (np.diff(lifted.weights[0]) <= 0).all()
     assert lifted.spread.shape == (1, 17) and (lifted.spread >= 0).all() and lifted.spread[0, 5] > 0
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from samepose.embed.image import person_crops
 from samepose.embed.pose_machine import MIDDLE, SIZE, TOP, PoseMachineFeatures
 from samepose.errors import SameposeError, UsageError
+from samepose.geometry.kinematics import bone_lengths, with_lengths
 from samepose.lifting.candidates import Candidates
 from samepose.lifting.lifted import Lifted, check_height, grounded, stature, timed
 from samepose.media.picture import picture_at
@@ -28,7 +29,8 @@ from samepose.skeleton import H36M17
 from samepose.weights import Network, weight_file
 
 HYPOTHESES = 4  # alternatives of a pose
-_ALIKE = 0.12  # metres of MPJPE: nearer poses are the same alternative
+_ALIKE = 0.25  # metres of MPJPE: nearer poses are the same alternative (results/pose3d.json)
+_ERRS = 1.3  # standard deviation of a joint's error over that of the best candidates' (results/pose3d.json)
 _TO_VIEWER = np.array([1.0, -1.0, -1.0])  # from x right, y down, z away to x right, y up, z towards the viewer
 
 
@@ -111,6 +113,14 @@ class StructNetModel:
         poses = self._run(["candidates"])[0].astype(np.float32)
         return Candidates(poses, self.embed_poses(poses))
 
+    @cached_property
+    def proportions(self) -> Float[np.ndarray, "17"]:
+        """Lengths of bones, of `bone_lengths`, for a stature of 1: the median of the candidates', both sides alike."""
+        poses = self.candidates.poses.astype(np.float64)
+        lengths = np.median(bone_lengths(poses) / np.array([[stature(pose[None])] for pose in poses]), axis=0)
+        both: np.ndarray = (lengths + lengths[H36M17.mirror]) / 2
+        return both / stature(with_lengths(poses[:1], both))
+
     def see(self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"]) -> Seen:
         """People of an RGB image by their boxes (x0, y0, x1, y1; pixels)."""
         return self.see_squares(person_crops(image, boxes, SIZE))
@@ -140,7 +150,8 @@ class StructNetModel:
     def lift_people(self, image: UInt8[np.ndarray, "height width 3"], people: Poses, height: float = 1.7) -> Lifted:
         """3D poses of people of an RGB image.
 
-        The alternatives are groups of the best candidates; their weights are shares of those, not calibrated. Where
+        The alternatives are means of groups of the best candidates, with bones of one body; their weights are shares of
+        those, not calibrated. The spread is that of all of them, as large as errors are on rendered people. Where
         gravity is cannot be told from one person's picture: the camera is taken to be held level.
 
         Args:
@@ -159,10 +170,10 @@ class StructNetModel:
         groups = [alternatives(poses) for poses in best]
         points, weights = (np.stack([g[k] for g in groups]) if groups else np.zeros((0, HYPOTHESES, *shape))
                            for k, shape in ((0, (17, 3)), (1, ())))
-        scale = np.array([height / max(stature(g[0][None]), 1e-6) for g in points]).reshape(-1, 1, 1, 1)
-        points = grounded(scale * points).astype(np.float32)
-        spread = (np.sqrt(((best - best.mean(1, keepdims=True)) ** 2).sum(-1).mean(1) / 3) * scale[..., 0, 0]
-                  ).astype(np.float32)
+        scale = np.array([height / max(stature(g[0][None]), 1e-6) for g in points])
+        points = grounded(with_lengths(points, height * self.proportions)).astype(np.float32)
+        apart = ((best - best.mean(1, keepdims=True)) ** 2).sum(-1).mean(1)
+        spread = (_ERRS * np.sqrt(apart / 3) * scale[:, None]).astype(np.float32)
         made = Poses.of(points[:, 0], H36M17, scores=np.exp(-spread / (0.1 * height)), unit="metre",
                         person_scores=people.person_scores, frames=people.frames, times=people.times,
                         tracks=people.tracks, fps=people.fps)
