@@ -14,7 +14,7 @@ from jaxtyping import Float
 from samepose.geometry.two_views import FEATURES, FEWEST, two_view_features
 from samepose.weights import Network, weight_file
 
-SHORTLIST = 50  # people of a search whom the network looks at, at least; among 100 it found no more
+SHORTLIST = 50  # people of a search whom the network looks at, at least
 BEST = 5  # of a shortlist, who tell how well the query is seen
 OWN = 0.25  # of each one's worth, beside what all agree on: most of the first ten match (results/agreement.json)
 _BATCH = 2048

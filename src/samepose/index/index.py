@@ -207,7 +207,7 @@ class Index(Contents):
         Where the query is of a video, moments are compared, as `align` compares them: the frames before and after too.
         The score is then the probability that the poses match all through the moment. People in photos, and at the ends
         of their tracks, are compared by the frame alone (`Hit.moment`), and so are queries that are photos: the best of
-        a shortlist, which embeddings gave, side by side with the query (`embed.pairs`).
+        a shortlist, which embeddings gave, side by side with the query and together with each other (`embed.pairs`).
 
         Args:
             query: a photo, a video (with `at`), motion capture (with `at` or `frame`), a pose file or the id of a
