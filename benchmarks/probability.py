@@ -5,7 +5,7 @@
 Four targets: against the paper's 20 x 20 Monte Carlo on the same backend (numba) and threads, sampling included, at
 least 50 times faster per pair and nearer to 20,000 samples; all pairs of 10,000 x 10,000 at most 3 times the faster of
 scipy's cdist and numpy's distance matrix; 100 times faster than our Procrustes and 500 times faster than batched SVD;
-embedding 100,000 poses within 1.3 times the bare matrix products. Embeddings: the shipped model's on views of
+embedding 100,000 poses within 1.3 times the bare matrix products, one pose within 0.25 ms on one thread. Embeddings: the shipped model's on views of
 `--mocap` (an array `points` (N, 17, 3)) or of made-up poses. All libraries use all the cores of the process.
 """
 
@@ -233,6 +233,16 @@ def embedding(
     }
     whole, *bare = report(interleaved(calls, rounds, clock), n).values()
     print(verdict("embedding / bare matrix products", whole / min(bare), 1.3))
+    alone, one = PrVipeEmbedder.load(threads=1), keypoints[:1]
+    alone.embed_keypoints(one)
+    times = [_seconds(lambda: alone.embed_keypoints(one)) for _ in range(100 * rounds)]
+    print(verdict("milliseconds for one pose, one thread, median", 1000 * float(np.median(times)), 0.25))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
