@@ -124,8 +124,10 @@ class StructNetRecipe:
         return asdict(self.settings)
 
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
-        """The cost of a fresh batch: Algorithm 1 up to the update; people are drawn with replacement, the paper takes all
-        in turn (ours)."""
+        """The cost of a fresh batch: Algorithm 1 up to the update.
+
+        People are drawn with replacement (ours); the paper takes all in turn.
+        """
         cfg = self.settings
         rows = torch.randint(len(self.people), (cfg.batch,), generator=rng)
         seen, poses = self.people.seen(np.sort(rows.numpy())), self.poses[rows.sort().values]
