@@ -6,7 +6,8 @@ Four targets: against the paper's 20 x 20 Monte Carlo on the same backend (numba
 least 50 times faster per pair and nearer to 20,000 samples; all pairs of 10,000 x 10,000 at most 3 times the faster of
 scipy's cdist and numpy's distance matrix; 100 times faster than our Procrustes and 500 times faster than batched SVD;
 embedding 100,000 poses within 1.3 times the bare matrix products, and one pose within 0.25 ms. Embeddings: the shipped
-model's on views of `--mocap` (an array `points` (N, 17, 3)) or of made-up poses. All libraries use all the cores of the process.
+model's on views of `--mocap` (an array `points` (N, 17, 3)) or of made-up poses. All libraries use all the cores of
+the process.
 """
 
 from __future__ import annotations
@@ -234,16 +235,19 @@ def embedding(
     whole, *bare = report(interleaved(calls, rounds, clock), n).values()
     print(verdict("embedding / bare matrix products", whole / min(bare), 1.3))
     for threads in (1, cores()):
-        alone = PrVipeEmbedder.load(threads=threads)
-        times = sorted(_seconds(lambda: alone.embed_keypoints(keypoints[:1])) for _ in range(100 * rounds))
-        print(f"one pose, {threads} threads: {1000 * times[len(times) // 2]:.3f} ms in the median, "
-              f"{1000 * times[len(times) // 10]:.3f} in the best tenth (aim: 0.25)")
+        times = 1000 * seconds_each(PrVipeEmbedder.load(threads=threads), keypoints[:1], 100 * rounds)
+        print(f"one pose, {threads} threads: {np.median(times):.3f} ms in the median, {np.percentile(times, 10):.3f} "
+              "in the best tenth (aim: 0.25)")
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+def seconds_each(embedder: PrVipeEmbedder, keypoints: np.ndarray, count: int) -> np.ndarray:
+    """Wall times of embedding the same once more."""
+    times = np.empty(count)
+    for k in range(count):
+        began = time.perf_counter()
+        embedder.embed_keypoints(keypoints)
+        times[k] = time.perf_counter() - began
+    return times
 
 
 if __name__ == "__main__":
