@@ -17,6 +17,7 @@ from samepose.detection.likeness import COCO_SIGMAS, distinct, overlap
 from samepose.detection.movenet import JOINT_SCORE, PERSON_SCORE, MoveNet, oks
 from samepose.errors import MediaError, UsageError
 from samepose.media.draw import draw_poses
+from samepose.media.square import Square
 from samepose.media.video import Frame
 from samepose.poses import Poses
 from samepose.skeleton import COCO17
@@ -76,6 +77,21 @@ def test_drawn_person_is_found_the_right_way_round(mode: Any) -> None:
         assert np.linalg.norm(people.points[0, k] - np.array(place) * 480 / 800) < 30, joint
     box = people.boxes[0]
     assert box[0] < 480 * 345 / 800 and box[2] > 480 * 455 / 800 and box[1] < 480 * 240 / 800
+
+
+def test_accurate_takes_the_surer_of_a_look_at_the_mirror_image() -> None:
+    image, square = np.asarray(picture(size=300)), Square(20, 10, 290)
+    turned, other = np.ascontiguousarray(image[:, ::-1]), Square(300 - 20 - 290, 10, 290)
+    once, twice = MoveNet("balanced", threads=1), MoveNet("accurate", threads=1)
+    points, scores = twice.look(image, square)
+    again, scores_again = twice.look(turned, other)
+    mirror = np.array(COCO17.mirror)
+    np.testing.assert_allclose(again[mirror] * [-1, 1] + [300, 0], points, atol=1e-3)
+    np.testing.assert_array_equal(scores_again[mirror], scores)
+    (first, sure), (_, sure_turned) = once.look(image, square), once.look(turned, other)
+    np.testing.assert_array_equal(scores, np.maximum(sure, sure_turned[mirror]))
+    np.testing.assert_array_equal(points[sure == scores], first[sure == scores])
+    assert 0 < (sure == scores).sum() < 17
 
 
 def test_places_follow_the_image() -> None:

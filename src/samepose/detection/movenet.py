@@ -1,7 +1,8 @@
 """People and their joints in an image, by MoveNet through onnxruntime.
 
 `fast` runs the multipose network once. `balanced` looks at each person it found again with the single-person network
-Thunder. `accurate` runs the multipose network at three sizes first. See weights/MOVENET.md for the figures.
+Thunder. `accurate` runs the multipose network at three sizes first, and looks at each person's mirror image too: of
+each joint the surer place counts. See weights/MOVENET.md for the figures.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class MoveNet:
     def name(self) -> str:
         """Mode and weights: poses of equal names come from equal detectors."""
         used = "".join(WEIGHTS[f"movenet-{n}"] for n in (_NETWORKS[:1] if self.mode == "fast" else _NETWORKS))
+        used += "twice" if self.mode == "accurate" else ""
         return f"movenet-{self.mode}-{hashlib.sha256(used.encode()).hexdigest()[:8]}"
 
     @cached_property
@@ -89,10 +91,22 @@ class MoveNet:
     def look(
         self, image: UInt8[np.ndarray, "height width 3"], square: Square
     ) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, " 17"]]:
-        """The closer look at the one person in the middle of a square: joints of COCO17 in pixels, and their scores."""
+        """The closer look at the one person in the middle of a square: joints of COCO17 in pixels, and their scores.
+
+        Of `accurate` two looks, the second at the mirror image; of each joint the surer place.
+        """
         crop = square.crop(image, _THUNDER_SIDE)
-        out = self._networks["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
-        return out[:, 1::-1] * square.side + (square.x, square.y), out[:, 2]
+        joints = self._joints(crop)
+        if self.mode == "accurate":
+            turned = self._joints(crop[:, ::-1])[COCO17.mirror]
+            turned[:, 0] = 1 - turned[:, 0]
+            joints = np.where(turned[:, 2:] > joints[:, 2:], turned, joints)
+        return joints[:, :2] * square.side + (square.x, square.y), joints[:, 2]
+
+    def _joints(self, crop: UInt8[np.ndarray, "side side 3"]) -> Float[np.ndarray, "17 3"]:
+        """x and y in 0..1 of the crop, and scores."""
+        out: np.ndarray = self._networks["thunder"].run(None, {"input:0": crop[None].astype(np.int32)})[0][0, 0]
+        return out[:, [1, 0, 2]]
 
     def detect_inside(
         self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"]
