@@ -47,6 +47,8 @@ class Ways:
                 "thunder, closer and mirrored": self._mirrored(image, closer)}
         out = {way: points for way, (points, _) in four.items()}
         out["thunder, mean of it and mirrored"] = _mean(once, four["thunder, mirrored"])
+        out["thunder, closer, the surer of it and mirrored"] = _surer(four["thunder, closer"],
+                                                                      four["thunder, closer and mirrored"], 1.0)
         out["thunder, median of the four"] = np.median([points for points, _ in four.values()], axis=0)
         for name, machine in self.machines.items():
             seen = self._machine(machine, image, square)
@@ -88,12 +90,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--people", type=int, default=500)
+    parser.add_argument("--others", action="store_true", help="as many of those who are in no list, at random")
     options = parser.parse_args(argv)
     print(describe("numpy", "onnxruntime"))
     lines = files("samepose.training.cpm").joinpath("lspet_validation.txt").read_text().splitlines()
-    names = {f"im{int(line) + 1:05d}.jpg" for line in lines[: options.people + 2] if not line.startswith("#")}
+    every = [f"im{int(line) + 1:05d}.jpg" for line in lines if not line.startswith("#")]
+    names = set(every[: options.people])
     everyone = read_keypoint_set(options.data)
-    people = everyone[np.array([image.name in names for image in everyone.images])]
+    listed = np.array([image.name in names for image in everyone.images])
+    if options.others:
+        outside = np.array([image.name not in every for image in everyone.images])
+        drawn = np.random.default_rng(0).permutation(np.flatnonzero(outside))[: options.people]
+        listed = np.isin(np.arange(len(listed)), drawn)
+    people = everyone[listed]
     ways = Ways()
     looker = Looker("ways", COCO17, ways.look)
     found = measure(look_at(people, looker), looker)

@@ -43,7 +43,7 @@ def detect(
         out: Save the poses, as .npz (everything), .json (COCO results), or of one video and one person as .trc, for
             Sports2D's and OpenSim's users: markers in pixels, x right and y down, z 0.
         detector: The network that finds the joints.
-        mode: fast, balanced, or accurate (slower, finds small people).
+        mode: fast, balanced, or accurate (slower, finds small people, looks twice at each).
         person: Track id of whom to save as .trc; the most prominent by default.
         draw: Folder for pictures with the skeletons drawn in.
         csv: Write the angles at the joints of everyone in each picture (.csv): degrees as they appear in the picture,

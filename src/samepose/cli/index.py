@@ -50,7 +50,7 @@ def index(
         ray: Read the files on a Ray cluster: its address, or auto for the one on this machine, which is started when
             there is none. Needs the extra ray.
         detector: The network that finds the joints.
-        mode: fast, balanced, or accurate (slower, finds small people).
+        mode: fast, balanced, or accurate (slower, finds small people, looks twice at each).
     """
     rate: float | Literal["remembered"] | None = "remembered" if fps is None else frame_rate(fps)
     if not (media or keypoints or re_embed or root):
