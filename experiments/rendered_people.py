@@ -24,13 +24,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from samepose.detection.movenet import MoveNet
-from samepose.detection.noise import hidden_joints, movenet_noise
+from samepose.detection.noise import DetectorNoise, hidden_joints, movenet_noise
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.retrieval import PrVipe, evaluate_views, select_frames
 from samepose.formats.multiview import MultiView, read_views, write_views
 from samepose.formats.npz import read_npz
 from samepose.formats.rendered import shards_of
-from samepose.formats.subjects import load_many, only, read_subjects
+from samepose.formats.subjects import load_many, only, present, read_subjects
 from samepose.geometry.normalise import torso_scale_2d
 from samepose.skeleton import BODY13, H36M17, SYNTH22
 from samepose.synth import SynthConfig, write_shards
@@ -45,16 +45,22 @@ _BODY = [SYNTH22.index(joint) for joint in BODY13.joints]
 _MOCAP = [SYNTH22.index(joint) for joint in H36M17.joints]
 
 
-def made(mocap: list[Path], folder: Path) -> MultiView:
-    """What the detector sees of the set in `folder`; both are made if they are not there."""
+def made(mocap: list[Path], folder: Path, held_out: bool = True, instants: int = INSTANTS) -> MultiView:
+    """What the detector sees of the set in `folder`; both are made if they are not there.
+
+    Args:
+        held_out: of the held-out people, else of all others.
+    """
     views = folder.with_suffix(".npz")
     if not views.exists():
         if not folder.is_dir():
             poses = load_many(mocap, None)
-            config = SynthConfig(INSTANTS * CAMERAS, cameras_per_instant=CAMERAS, variety=Variety(0.5, 0, 0, 0),
+            config = SynthConfig(instants * CAMERAS, cameras_per_instant=CAMERAS, variety=Variety(0.5, 0, 0, 0),
                                  per_shard=50 * CAMERAS, occluded=0, company=0)
-            write_shards(folder, only(poses, read_subjects(None)), config, workers=2, progress=_told)
-        write_views(views, seen_views(folder, MoveNet(), INSTANTS * CAMERAS, _told))
+            held = read_subjects(None)
+            whom = held if held_out else tuple(s for s in present(poses) if s not in held)
+            write_shards(folder, only(poses, whom), config, workers=2, progress=_told)
+        write_views(views, seen_views(folder, MoveNet(), instants * CAMERAS, _told))
     return read_views(views)
 
 
@@ -72,8 +78,8 @@ class Truth:
     simulated: Float[np.ndarray, "camera n 13 2"]
 
     @classmethod
-    def of(cls, folder: Path) -> Truth:
-        rng, noise = np.random.default_rng(0), movenet_noise()
+    def of(cls, folder: Path, noise: DetectorNoise) -> Truth:
+        rng = np.random.default_rng(0)
         parts: list[list[np.ndarray]] = []
         for path in shards_of(folder):
             data = read_npz(path)
@@ -164,7 +170,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, action="append", required=True, help="embedding that never saw them")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
-    views, truth = made(words.mocap, words.out), Truth.of(words.out)
+    views, truth = made(words.mocap, words.out), Truth.of(words.out, movenet_noise())
     models = {path.stem: PrVipeEmbedder.load(path) for path in words.model}
     n, hits = searched(views, truth, models)
     found = {

@@ -1,0 +1,257 @@
+"""Other targets, networks and embeddings for Pr-VIPE beside the shipped recipe, two seeds each: one table.
+
+    python -m experiments.try_prvipe MOCAP [MOCAP ...] --out RUNS [--views HELD.npz] [--faults FAULTS.json]
+
+  base      the recipe of `scripts/make_prvipe.py` (our losses, 30 % of views with the detector's faults);
+  graded    whether two poses match is told softly, sigmoid((kappa - NP-MPJPE) / 0.01), in both losses;
+  annealed  the same, the width falling from 0.02 to 0 over the run;
+  deeper    four residual blocks in place of two;
+  several   two Gaussians of 16 dimensions and their weights for a view, P the weighted mean over all four pairs;
+  tokens    joints as tokens of a transformer (4 layers, 4 heads, 64 numbers, 1e-3), a hidden joint is no token;
+  faults    faults as `experiments.refit_faults` fitted them to rendered people (FAULTS.json) in place of the shipped.
+
+Base, graded, annealed and faults take equally many steps; the others fewer, so that processor time is base's: by
+the cost of a step as measured before (`COST`), and told with each run. All else is equal. Measured on people who are
+not trained on; with --views also on what a detector saw of them (`experiments.rendered_people` makes it).
+A run that is complete is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from experiments.compare_prvipe import measure
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samepose.detection.noise import DetectorNoise
+from samepose.evaluation.retrieval import RetrievalResult, Scorer, evaluate_views, select_frames
+from samepose.formats.multiview import MultiView, read_views
+from samepose.formats.subjects import load_many, read_subjects, split
+from samepose.geometry.normalise import normalise_2d
+from samepose.geometry.procrustes import np_mpjpe_matrix
+from samepose.losses.matching import all_moments, contrast_loss, gaussian_prior, matching_probability
+from samepose.matching.embeddings import Embeddings
+from samepose.models.prvipe import PrVipe, PrVipeConfig
+from samepose.skeleton import BODY13
+from samepose.training.loop import LoopConfig, averaged_weights, fit
+from samepose.training.prvipe import augment
+from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.prvipe.validate import matching_of, scorer_of
+
+COST = {"deeper": 1.6, "several": 1.25, "tokens": 4.5}  # processor time of a step, base's being 1
+WIDTH = 512
+SEVERAL = 2
+
+
+class Graded(PrVipeRecipe):
+    """Soft targets; their width may fall to 0 over the run."""
+
+    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool, width: float, steps: int = 0) -> None:
+        super().__init__(config, pool)
+        self._width, self._steps, self._done = width, steps, 0
+        self._bodies = torch.empty(0)
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "graded": self._width, "annealed": self._steps}
+
+    def _views(self, bodies: Any, index: Any, rng: Any) -> Any:
+        self._bodies = bodies
+        return super()._views(bodies, index, rng)
+
+    def _retrieval_loss(self, mean_1: Any, var_1: Any, mean_2: Any, var_2: Any, match: Any, rng: Any, logs: Any) -> Any:
+        cfg, bodies = self.settings, self._bodies.numpy()
+        share = 1 - self._done / self._steps if self._steps else 1.0
+        self._done += 1
+        near = (cfg.kappa - torch.from_numpy(np_mpjpe_matrix(bodies, bodies))) / max(self._width * share, 1e-4)
+        target = torch.sigmoid(near)
+        p = matching_probability(*all_moments(mean_1, var_1, mean_2, var_2), self.model.a, self.model.raw_b)
+        low, high = (x.clamp_min(1e-6).log() for x in (1 - p, p))
+        pairs = -(target * high + (1 - target) * low).sum() / len(p)
+        rivals, positive = p * (1 - target), p.diagonal()
+        rivals = rivals.masked_fill(torch.eye(len(p), dtype=torch.bool), 0)
+        both = torch.log(positive + rivals.sum(0)) + torch.log(positive + rivals.sum(1))
+        contrast = (both / 2 - torch.log(positive.clamp_min(1e-12))).mean()
+        return cfg.pairs * pairs + cfg.contrast * contrast
+
+
+class SeveralGaussians(PrVipe):
+    """A view as a mixture: means (n, K, D + 1), the last number the logarithm of the weight; variances (n, K, D)."""
+
+    def __init__(self, config: PrVipeConfig) -> None:
+        super().__init__(config)
+        self.mean = nn.Linear(config.width, SEVERAL * config.dim)
+        self.deviation = nn.Linear(config.width, SEVERAL * config.dim)
+        self.weight = nn.Linear(config.width, SEVERAL)
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, deviation = (of(x).unflatten(1, (SEVERAL, -1)) for of in (self.mean, self.deviation))
+        weight = self.weight(x).log_softmax(1)[..., None]
+        return torch.cat([mean, weight], 2), (nn.functional.elu(deviation) + 1) ** 2
+
+
+def mixed(p: Float[Tensor, "nk mk"], weight_1: Float[Tensor, "n k"], weight_2: Float[Tensor, "m k"]) -> Tensor:
+    """P of mixtures from those of their parts."""
+    parts = p.unflatten(0, weight_1.shape).unflatten(2, weight_2.shape)
+    return torch.einsum("nkml,nk,ml->nm", parts, weight_1, weight_2)
+
+
+class SeveralRecipe(PrVipeRecipe):
+    """Losses over P of mixtures; the prior is that of every part."""
+
+    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
+        self._prior = config.prior
+        super().__init__(replace(config, prior=0.0), pool)
+        self.model = SeveralGaussians(config.model)
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "several": SEVERAL}
+
+    def _retrieval_loss(self, mean_1: Any, var_1: Any, mean_2: Any, var_2: Any, match: Any, rng: Any, logs: Any) -> Any:
+        cfg = self.settings
+        (m1, w1), (m2, w2) = ((m[..., :-1], m[..., -1].exp()) for m in (mean_1, mean_2))
+        flat = [x.flatten(0, 1) for x in (m1, var_1, m2, var_2)]
+        p = mixed(matching_probability(*all_moments(*flat), self.model.a, self.model.raw_b), w1, w2)
+        low, high = (x.clamp_min(1e-6).log() for x in (1 - p, p))
+        total = -cfg.pairs * torch.where(match, high, low).sum() / len(p) + cfg.contrast * contrast_loss(p, match)
+        return total + self._prior * gaussian_prior(torch.cat([flat[0], flat[2]]), torch.cat([flat[1], flat[3]]))
+
+
+@dataclass(frozen=True)
+class SeveralScorer:
+    """Mixtures, ranked by P."""
+
+    model: SeveralGaussians
+
+    @torch.no_grad()
+    def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> tuple[Embeddings, Tensor]:
+        points, visible = normalise_2d(np.asarray(keypoints, np.float32))
+        mean, var = self.model.eval()(torch.from_numpy(points), torch.from_numpy(visible))
+        return Embeddings(mean[..., :-1].flatten(0, 1).numpy(), var.flatten(0, 1).numpy()), mean[..., -1].exp()
+
+    def scores(self, query: Any, index: Any) -> Float[np.ndarray, "q e"]:
+        parts = matching_of(self.model).probability(query[0], index[0])
+        return mixed(torch.from_numpy(np.asarray(parts)), query[1], index[1]).numpy()
+
+
+class Tokens(PrVipe):
+    """Joints as tokens; what is read is a token of its own."""
+
+    SIZE, LAYERS, HEADS = 64, 4, 4
+
+    def __init__(self, config: PrVipeConfig) -> None:
+        super().__init__(replace(config, width=self.SIZE))
+        del self.stem, self.blocks
+        self.place = nn.Sequential(nn.Linear(2, self.SIZE), nn.ReLU(), nn.Linear(self.SIZE, self.SIZE))
+        self.joint = nn.Parameter(0.5 * torch.randn(len(BODY13), self.SIZE))
+        self.whole = nn.Parameter(0.5 * torch.randn(self.SIZE))
+        layer = nn.TransformerEncoderLayer(self.SIZE, self.HEADS, 4 * self.SIZE, 0.0, batch_first=True, norm_first=True)
+        self.layers = nn.TransformerEncoder(layer, self.LAYERS, nn.LayerNorm(self.SIZE), enable_nested_tensor=False)
+
+    def forward(self, points: Any, visible: Any) -> tuple[Tensor, Tensor]:
+        tokens = self.place(points) + self.joint
+        tokens = torch.cat([self.whole.expand(len(tokens), 1, -1), tokens], 1)
+        absent = torch.cat([torch.zeros(len(visible), 1, dtype=torch.bool), ~visible], 1)
+        return self._heads(self.layers(tokens, src_key_padding_mask=absent)[:, 0].float())
+
+
+class TokensRecipe(PrVipeRecipe):
+    """The recipe with another network."""
+
+    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
+        super().__init__(config, pool)
+        self.model = Tokens(config.model)
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "tokens": Tokens.SIZE}
+
+
+@contextmanager
+def faults_of(path: Path | None) -> Iterator[None]:
+    """Train on these simulated faults."""
+    shipped = augment.movenet_noise
+    if path:
+        other = DetectorNoise(**{name: np.asarray(x, np.float32) for name, x in json.loads(path.read_text()).items()})
+        augment.movenet_noise = lambda: other  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        augment.movenet_noise = shipped
+
+
+def recipes(steps: int, batch: int) -> dict[str, Callable[[MotionPool], PrVipeRecipe]]:
+    """Name -> what makes the recipe from what is trained on."""
+    base = PrVipeRecipeConfig(batch=batch, model=PrVipeConfig(width=WIDTH),
+                              augment=replace(PrVipeRecipeConfig().augment, detector=0.3))
+    deeper = replace(base, model=replace(base.model, blocks=4))
+    return {
+        "base": lambda pool: PrVipeRecipe(base, pool), "graded": lambda pool: Graded(base, pool, 0.01),
+        "annealed": lambda pool: Graded(base, pool, 0.02, steps), "deeper": lambda pool: PrVipeRecipe(deeper, pool),
+        "several": lambda pool: SeveralRecipe(base, pool), "tokens": lambda pool: TokensRecipe(base, pool),
+        "faults": lambda pool: PrVipeRecipe(base, pool),
+    }
+
+
+def trained(recipe: PrVipeRecipe, loop: LoopConfig, run: Path) -> Scorer:
+    """Its run's weights; the processor time of the training is in `run/seconds`."""
+    if not (run / "seconds").exists():
+        began = time.process_time()
+        fit(recipe, loop, run)
+        (run / "seconds").write_text(f"{time.process_time() - began:.0f}")
+    recipe.model.load_state_dict(averaged_weights(run))
+    model: Any = recipe.model.eval()
+    return SeveralScorer(model) if isinstance(model, SeveralGaussians) else scorer_of(model)
+
+
+def seen(views: MultiView, scorers: dict[str, Scorer]) -> list[RetrievalResult]:
+    """Of what a detector saw: four cameras of each instant."""
+    few = views.seen_in()
+    few = few.take(select_frames(few.points))
+    return evaluate_views(few.points, few.keypoints, scorers, cameras_name="rendered", keypoints="detector")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mocap", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--views", type=Path)
+    parser.add_argument("--faults", type=Path)
+    parser.add_argument("--only", nargs="+", help="of the names above; default all that can be made")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    words = parser.parse_args()
+    train, held = split(load_many(words.mocap), read_subjects(None))
+    pool = MotionPool.of(train.points, train.clip)
+    points = held.points[select_frames(held.points, words.frames)]
+    made = recipes(words.steps, words.batch)
+    for seed in words.seeds:
+        for name in words.only or [name for name in made if name != "faults" or words.faults]:
+            steps = round(words.steps / COST.get(name, 1))
+            run = words.out / f"{name}-{words.steps}-{seed}"
+            loop = LoopConfig(steps=steps, seed=seed, threads=1, validate_every=steps, save_every=steps,
+                              learning_rate=1e-3 if name == "tokens" else 2e-3)
+            with faults_of(words.faults if name == "faults" else None):
+                torch.manual_seed(seed)
+                scorer = trained(made[name](pool), loop, run)
+            results = measure({name: scorer}, points)
+            if words.views:
+                results += seen(read_views(words.views), {name: scorer})
+            print(json.dumps({
+                "name": name, "seed": seed, "steps": steps, "seconds": int((run / "seconds").read_text()),
+                "hit1": {f"{r.cameras} {r.keypoints}": [round(100 * r.hit[k][1], 1) for k in (0.1, 0.05)]
+                         for r in results}}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
