@@ -18,7 +18,7 @@ SHORTLIST = 50  # people of a search whom the network looks at, at least
 BEST = 5  # of a shortlist, who tell how well the query is seen
 OWN = 0.25  # of each one's worth, beside what all agree on: most of the first ten match (results/agreement.json)
 _BATCH = 2048
-_SUREST = 1e-6  # an embedding's probability is taken to be no nearer to 0 or 1, where its logit has no end
+_SUREST = 1e-6  # a probability is taken to be no nearer to 0 or 1, where its logit has no end
 
 
 @dataclass(frozen=True)

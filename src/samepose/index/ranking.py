@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
+from samepose.embed.pairs import log_odds
 from samepose.index.copies import Copies
 from samepose.index.filter import Excluded
 from samepose.index.schema import medium_of
@@ -100,9 +101,6 @@ class Question:
         return route.probability(rows)
 
 
-_SUREST = 1e-6  # a probability is taken to be no nearer to 0 or 1, where its logit has no end
-
-
 def fused(probabilities: Float[np.ndarray, "route ..."]) -> Float[np.ndarray, "..."]:
     """One probability from those of all routes that know one: the sigmoid of their mean logit; 0 where none does.
 
@@ -112,8 +110,7 @@ def fused(probabilities: Float[np.ndarray, "route ..."]) -> Float[np.ndarray, ".
     if len(probabilities) == 1:
         return probabilities[0]
     known = np.isfinite(probabilities)
-    p = np.clip(np.where(known, probabilities, 0.5).astype(np.float64), _SUREST, 1 - _SUREST)
-    logit = (np.log(p / (1 - p)) * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    logit = (log_odds(np.where(known, probabilities, 0.5)) * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     fused: np.ndarray = np.where(known.any(axis=0), 1 / (1 + np.exp(-logit)), 0)
     return fused
 
