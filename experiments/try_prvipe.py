@@ -8,10 +8,13 @@
   deeper    four residual blocks in place of two;
   several   two Gaussians of 16 dimensions and their weights for a view, P the weighted mean over all four pairs;
   tokens    joints as tokens of a transformer (4 layers, 4 heads, 64 numbers, 1e-3), a hidden joint is no token;
+  limbs     every limb turned at shoulder, elbow, hip and knee by a random angle of 10 degrees' deviation;
+  cameras   elevations up to 60 degrees in place of 30, distances from 2 torso lengths in place of 3;
+  pool      hard negatives from all clips, among the ten nearest of 8,192 poses drawn, in place of the same clip's;
   faults    faults as `experiments.refit_faults` fitted them to rendered people (FAULTS.json) in place of the shipped.
 
-Base, graded, annealed and faults take equally many steps; the others fewer, so that processor time is base's: by
-the cost of a step as measured before (`COST`), and told with each run. All else is equal. Measured on people who are
+Deeper, several and tokens take fewer steps than the others, so that processor time is base's: by the cost of a step as
+measured before (`COST`), and told with each run. All else is equal. Measured on people who are
 not trained on; with --views also on what a detector saw of them (`experiments.rendered_people` makes it).
 A run that is complete is not made again.
 """
@@ -19,11 +22,14 @@ A run that is complete is not made again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +48,11 @@ from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.losses.matching import all_moments, contrast_loss, gaussian_prior, matching_probability
 from samepose.matching.embeddings import Embeddings
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.skeleton import BODY13
+from samepose.skeleton import BODY13, H36M17
 from samepose.training.loop import LoopConfig, averaged_weights, fit
 from samepose.training.prvipe import augment
-from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig
+from samepose.training.prvipe import recipe as recipes_module
+from samepose.training.prvipe.recipe import MotionPool, PrVipeRecipe, PrVipeRecipeConfig, torso_frame_pose
 from samepose.training.prvipe.validate import matching_of, scorer_of
 
 COST = {"deeper": 1.6, "several": 1.25, "tokens": 4.5}  # processor time of a step, base's being 1
@@ -175,6 +182,66 @@ class TokensRecipe(PrVipeRecipe):
         return {**super().config(), "tokens": Tokens.SIZE}
 
 
+class Limbs(PrVipeRecipe):
+    """Poses that nobody was seen in: limbs turned a little from where they were."""
+
+    DEGREES = 10.0
+    CHAINS = (("shoulder", "elbow", "wrist"), ("elbow", "wrist"), ("hip", "knee", "ankle"), ("knee", "ankle"))
+
+    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
+        super().__init__(config, pool)
+        self._pool = self.points
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "limbs": self.DEGREES}
+
+    def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
+        self.points = _Turned(self._pool, rng)  # type: ignore[assignment]
+        return super().loss(model, rng, device)
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """A pool whose poses are turned as they are taken."""
+
+    points: Tensor
+    rng: torch.Generator
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        bodies = self.points[index].clone()
+        for side, (root, *rest) in itertools.product(("left", "right"), Limbs.CHAINS):
+            start, joints = H36M17.index(f"{side}_{root}"), [H36M17.index(f"{side}_{joint}") for joint in rest]
+            axis = nn.functional.normalize(torch.randn((len(bodies), 3), generator=self.rng), dim=1)
+            angle = torch.randn((len(bodies), 1, 1), generator=self.rng) * math.radians(Limbs.DEGREES)
+            cross = torch.linalg.cross(torch.eye(3).expand(len(bodies), 3, 3), axis[:, None].expand(-1, 3, 3))
+            turn = torch.matrix_exp(angle * cross)
+            bodies[:, joints] = bodies[:, [start]] + (bodies[:, joints] - bodies[:, [start]]) @ turn
+        return bodies
+
+
+def near_in_pool(points: Tensor, clip: Tensor, n: int, share: float, rng: torch.Generator) -> Tensor:
+    """As `draw_poses`, the hard negatives from any clip: among the ten nearest of some thousand others drawn."""
+    near = round(n * share)
+    index = torch.randint(len(clip), (n,), generator=rng)
+    others = torch.randint(len(clip), (8192,), generator=rng)
+    frames = [torso_frame_pose(points[rows]) for rows in (index[:near], others)]
+    nearest = torch.cdist(*frames).topk(10, largest=False).indices
+    index[-near:] = others[nearest.gather(1, torch.randint(10, (near, 1), generator=rng))[:, 0]]
+    return index
+
+
+@contextmanager
+def drawn_from(pool: bool, recipe: PrVipeRecipe) -> Iterator[None]:
+    """Hard negatives of all clips, or as they are."""
+    shipped = recipes_module.draw_poses
+    if pool:
+        recipes_module.draw_poses = partial(near_in_pool, recipe.points)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        recipes_module.draw_poses = shipped
+
+
 @contextmanager
 def faults_of(path: Path | None) -> Iterator[None]:
     """Train on these simulated faults."""
@@ -192,12 +259,14 @@ def recipes(steps: int, batch: int) -> dict[str, Callable[[MotionPool], PrVipeRe
     """Name -> what makes the recipe from what is trained on."""
     base = PrVipeRecipeConfig(batch=batch, model=PrVipeConfig(width=WIDTH),
                               augment=replace(PrVipeRecipeConfig().augment, detector=0.3))
+    far = replace(base, augment=replace(base.augment, elevation=60.0, distance=(2.0, 14.0)))
     deeper = replace(base, model=replace(base.model, blocks=4))
     return {
         "base": lambda pool: PrVipeRecipe(base, pool), "graded": lambda pool: Graded(base, pool, 0.01),
         "annealed": lambda pool: Graded(base, pool, 0.02, steps), "deeper": lambda pool: PrVipeRecipe(deeper, pool),
         "several": lambda pool: SeveralRecipe(base, pool), "tokens": lambda pool: TokensRecipe(base, pool),
-        "faults": lambda pool: PrVipeRecipe(base, pool),
+        "limbs": lambda pool: Limbs(base, pool), "cameras": lambda pool: PrVipeRecipe(far, pool),
+        "pool": lambda pool: PrVipeRecipe(base, pool), "faults": lambda pool: PrVipeRecipe(base, pool),
     }
 
 
@@ -243,7 +312,9 @@ def main() -> None:
                               learning_rate=1e-3 if name == "tokens" else 2e-3)
             with faults_of(words.faults if name == "faults" else None):
                 torch.manual_seed(seed)
-                scorer = trained(made[name](pool), loop, run)
+                recipe = made[name](pool)
+                with drawn_from(name == "pool", recipe):
+                    scorer = trained(recipe, loop, run)
             results = measure({name: scorer}, points)
             if words.views:
                 results += seen(read_views(words.views), {name: scorer})
