@@ -14,10 +14,10 @@ import samepose
 NAMES = [
     "CPM", "SKELETONS", "SPORTS", "Alignment", "Clip", "Detected", "Detector", "Embedder", "Embeddings", "Finds",
     "FormatError", "Frame", "Group", "Groups", "Hit", "Hits", "ImageEmbedder", "Index", "KeypointFile", "Lifted",
-    "LiftingModel", "LiftingNetwork", "Matching", "MediaError", "MoveNet", "Named", "PairModel", "Poses",
-    "PrVipeEmbedder", "Query", "Recogniser", "Report", "SameposeError", "Sighting", "Skeleton", "Source",
-    "StoreError", "UsageError", "__version__", "align", "coco_results", "count", "detect", "draw_poses", "find",
-    "from_mediapipe", "from_rtmlib", "from_ultralytics", "in_words", "lift", "load_poses", "media_files",
+    "LiftingModel", "LiftingNetwork", "Matching", "MediaError", "MomentMatching", "MoveNet", "Named",
+    "PairModel", "Poses", "PrVipeEmbedder", "Query", "Recogniser", "Report", "SameposeError", "Sighting", "Skeleton",
+    "Source", "StoreError", "UsageError", "__version__", "align", "coco_results", "count", "detect", "draw_poses",
+    "find", "from_mediapipe", "from_rtmlib", "from_ultralytics", "in_words", "lift", "load_poses", "media_files",
     "open_source", "recognise", "save_poses", "sports_angles",
 ]
 

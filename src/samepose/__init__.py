@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from samepose.lifting import Lifted, lift
     from samepose.lifting.lifting import LiftingModel, LiftingNetwork
     from samepose.matching.embeddings import Embeddings, Matching, in_words
+    from samepose.matching.moment import MomentMatching
     from samepose.media.draw import draw_poses
     from samepose.media.files import media_files
     from samepose.media.video import Frame
@@ -79,6 +80,7 @@ __all__ = [
     "LiftingNetwork",
     "Matching",
     "MediaError",
+    "MomentMatching",
     "MoveNet",
     "Named",
     "PairModel",
@@ -131,6 +133,7 @@ _HOME = {
     "samepose.lifting": ("Lifted", "lift"),
     "samepose.lifting.lifting": ("LiftingModel", "LiftingNetwork"),
     "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
+    "samepose.matching.moment": ("MomentMatching",),
     "samepose.media.draw": ("draw_poses",),
     "samepose.media.files": ("media_files",),
     "samepose.media.video": ("Frame",),

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drawn_people import Shell
-from index_fakes import photo
+from drawn_people import Shell, photo
 from made_up_motion import NAMES, POSE, write_bvh
 from samepose.formats.keypoints import save_poses
 from samepose.formats.motion import read_motion
@@ -76,7 +75,7 @@ def test_what_is_no_3d_pose(run: Shell, filled: Path, tmp_path: Path, name: str,
 
 
 def test_a_picture_is_no_3d_pose_nor_are_keypoints(run: Shell, filled: Path, tmp_path: Path) -> None:
-    photo(tmp_path / "photo.png", 1)
+    photo(tmp_path / "photo.png", arms=80)
     save_poses(tmp_path / "flat.npz", Poses.of(np.random.default_rng(0).random((1, 17, 2)) * 100, COCO17))
     for name in ("photo.png", "flat.npz"):
         run.fails("search", "--pose3d", tmp_path / name, "--index", filled, code=2,

@@ -14,15 +14,11 @@ from samepose.cli.clips import cut_clips
 from samepose.cli.options import DEFAULTS, By, DetectorName, Flag, Mirror, Mode, Options, counted
 from samepose.cli.text import Seconds, table_text
 from samepose.errors import UsageError
-from samepose.query.kinds import open_source
-from samepose.query.pictures import Photo, Video
 
 if TYPE_CHECKING:
     from samepose import Hit, Index
 
 MIN_SCORE = 0.1  # one chance in ten: what lies below is seldom worth a look (results/calibration.json)
-
-_FLAT = "{}: holds no 3D pose; give motion capture or poses of `samepose lift`, or a picture as QUERY without --pose3d"
 
 
 def search(
@@ -112,7 +108,8 @@ def search(
         min_score=min_score, copies=copies, by=by, moment=moment,
     )
     if pose3d is not None and hits.query.body is None:
-        raise UsageError(_FLAT.format(pose3d))
+        raise UsageError(f"{pose3d}: holds no 3D pose; give motion capture or poses of `samepose lift`, or a picture "
+                         "as QUERY without --pose3d")
     for path in filter(None, (report, sheet, csv)):
         hits.write(path)
         options.note(f"wrote {path}")
@@ -137,14 +134,12 @@ def _asked(query: str | None, pose3d: Path | None) -> str:
     """What to look for: named as QUERY, or by --pose3d, which must be a file.
 
     Raises:
-        UsageError: neither, both, no such file, or a picture.
+        UsageError: neither, both, or no such file.
     """
     if (query is None) == (pose3d is None):
         raise UsageError("name one thing to look for: a QUERY, or a 3D pose with --pose3d")
     if pose3d is not None and not pose3d.is_file():
         raise UsageError(f"{pose3d}: no such file; check the path")
-    if pose3d is not None and isinstance(open_source(pose3d), (Photo, Video)):
-        raise UsageError(_FLAT.format(pose3d))
     return query if query is not None else str(pose3d)
 
 
