@@ -95,7 +95,11 @@ def _header(pen: ImageDraw.ImageDraw, title: str, scores: str, width: int) -> No
         pen.rounded_rectangle((x, 69, x + 22, 74), 3, colour)
         pen.text((x + 30, 62), text, _SOFT, _font(15))
         x += 30 + _font(15).getlength(text) + 24
-    pen.text((x, 62), _fitted(scores, _font(15), width - _EDGE - x), _SOFT, _font(15))
+    room = width - _EDGE - x
+    first, stop, rest = scores.partition(". ")
+    lines = [(62, scores)] if not rest or _font(15).getlength(scores) <= room else [(47, first + stop), (67, rest)]
+    for y, text in lines:
+        pen.text((x, y), _fitted(text, _font(15), room), _SOFT, _font(15))
 
 
 def _section_height(section: Section, query: Card, hits: list[Card], columns: int) -> int:
