@@ -38,7 +38,7 @@ def test_detectors_are_named_as_indexes_remember_them() -> None:
     """Golden: another name, and every medium of every index would be detected again."""
     names = [MoveNet("fast").name, MoveNet("balanced").name, MoveNet("accurate").name,
              CPM("cpm").name, CPM("cpm-synthetic").name]
-    assert names == ["movenet-fast-bd0cb268", "movenet-balanced-87d063e6", "movenet-accurate-87d063e6",
+    assert names == ["movenet-fast-bd0cb268", "movenet-balanced-87d063e6", "movenet-accurate-feb04bc3",
                      "cpm-balanced-ab3d403a", "cpm-synthetic-balanced-f1a0ece3"]
 
 
