@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments.rendered_people import KINDS, Truth, faults, made
+from experiments.rendered_people import KIND, KINDS, Truth, faults, made
 
 from samepose.detection.noise import DetectorNoise, movenet_noise
 from samepose.formats.multiview import MultiView
@@ -27,7 +27,6 @@ from samepose.skeleton import BODY13
 
 ROUNDS, INSTANTS = 12, 200
 PLACED_ALIKE = ("elbow", "wrist", "knee")
-_KIND = np.array([KINDS.index(joint.split("_")[-1]) for joint in BODY13.joints])
 Rows = dict[tuple[str, bool], dict[str, Any]]
 
 
@@ -42,11 +41,11 @@ def moved(noise: DetectorNoise, aim: Rows, now: Rows) -> DetectorNoise:
         return float(np.clip(wanted / have, 0.25, 4) ** 0.5)
 
     def by_joint(figure: str, hidden: bool, names: tuple[str, ...] = KINDS) -> np.ndarray:
-        return np.array([ratio(KINDS[k], hidden, figure) if KINDS[k] in names else 1 for k in _KIND], np.float32)
+        return np.array([ratio(KINDS[k], hidden, figure) if KINDS[k] in names else 1 for k in KIND], np.float32)
 
     def shift(hidden: bool) -> np.ndarray:
         gaps = {name: aim[name, hidden]["missed"] - now[name, hidden]["missed"] for name in KINDS}
-        return np.array([gaps[KINDS[k]] for k in _KIND], np.float32) / 2
+        return np.array([gaps[KINDS[k]] for k in KIND], np.float32) / 2
 
     ones = np.ones(len(BODY13), np.float32)
     core, tail = by_joint("median", False, PLACED_ALIKE), by_joint("gross", False)

@@ -40,7 +40,7 @@ from samepose.synth.variety import Variety
 GROSS = 0.15
 CAMERAS, INSTANTS = 6, 800
 KINDS = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-_KIND = np.array([KINDS.index(joint.split("_")[-1]) for joint in BODY13.joints])
+KIND = np.array([KINDS.index(joint.split("_")[-1]) for joint in BODY13.joints])
 _BODY = [SYNTH22.index(joint) for joint in BODY13.joints]
 _MOCAP = [SYNTH22.index(joint) for joint in H36M17.joints]
 
@@ -113,7 +113,7 @@ def faults(seen: Float[np.ndarray, "camera n 13 2"], truth: Truth) -> Iterator[d
     whole = truth.inside.all(axis=2) & ~np.isnan(off).all(axis=2)
     for kind, name in enumerate(KINDS):
         for hidden in (False, True):
-            there = whole[..., None] & (truth.hidden == hidden) & (kind == _KIND)
+            there = whole[..., None] & (truth.hidden == hidden) & (kind == KIND)
             found = off[there & ~np.isnan(off)]
             yield {"joint": name, "hidden": hidden, "joints": int(there.sum()),
                    "missed": 1 - len(found) / max(int(there.sum()), 1), "median": float(np.median(found)),

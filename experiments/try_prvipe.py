@@ -26,12 +26,13 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ from samepose.formats.multiview import MultiView, read_views
 from samepose.formats.subjects import load_many, read_subjects, split
 from samepose.geometry.normalise import normalise_2d
 from samepose.geometry.procrustes import np_mpjpe_matrix
-from samepose.losses.matching import all_moments, contrast_loss, gaussian_prior, matching_probability
+from samepose.losses.matching import all_moments, all_pairs_loss, contrast_loss, gaussian_prior, matching_probability
 from samepose.matching.embeddings import Embeddings
 from samepose.models.prvipe import PrVipe, PrVipeConfig
 from samepose.skeleton import BODY13, H36M17
@@ -128,8 +129,7 @@ class SeveralRecipe(PrVipeRecipe):
         (m1, w1), (m2, w2) = ((m[..., :-1], m[..., -1].exp()) for m in (mean_1, mean_2))
         flat = [x.flatten(0, 1) for x in (m1, var_1, m2, var_2)]
         p = mixed(matching_probability(*all_moments(*flat), self.model.a, self.model.raw_b), w1, w2)
-        low, high = (x.clamp_min(1e-6).log() for x in (1 - p, p))
-        total = -cfg.pairs * torch.where(match, high, low).sum() / len(p) + cfg.contrast * contrast_loss(p, match)
+        total = cfg.pairs * all_pairs_loss(p, match) + cfg.contrast * contrast_loss(p, match)
         return total + self._prior * gaussian_prior(torch.cat([flat[0], flat[2]]), torch.cat([flat[1], flat[3]]))
 
 
@@ -230,29 +230,15 @@ def near_in_pool(points: Tensor, clip: Tensor, n: int, share: float, rng: torch.
     return index
 
 
-@contextmanager
-def drawn_from(pool: bool, recipe: PrVipeRecipe) -> Iterator[None]:
-    """Hard negatives of all clips, or as they are."""
-    shipped = recipes_module.draw_poses
-    if pool:
-        recipes_module.draw_poses = partial(near_in_pool, recipe.points)  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        recipes_module.draw_poses = shipped
-
-
-@contextmanager
-def faults_of(path: Path | None) -> Iterator[None]:
-    """Train on these simulated faults."""
-    shipped = augment.movenet_noise
-    if path:
-        other = DetectorNoise(**{name: np.asarray(x, np.float32) for name, x in json.loads(path.read_text()).items()})
-        augment.movenet_noise = lambda: other  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        augment.movenet_noise = shipped
+def other_draws(name: str, recipe: PrVipeRecipe, faults: Path | None) -> AbstractContextManager[Any]:
+    """While it lasts, hard negatives of all clips or other simulated faults, for those tries that are about them."""
+    if name == "pool":
+        return patch.object(recipes_module, "draw_poses", partial(near_in_pool, recipe.points))
+    if name == "faults" and faults:
+        fields = json.loads(faults.read_text())
+        noise = DetectorNoise(**{field: np.asarray(x, np.float32) for field, x in fields.items()})
+        return patch.object(augment, "movenet_noise", lambda: noise)
+    return nullcontext()
 
 
 def recipes(steps: int, batch: int) -> dict[str, Callable[[MotionPool], PrVipeRecipe]]:
@@ -310,11 +296,10 @@ def main() -> None:
             run = words.out / f"{name}-{words.steps}-{seed}"
             loop = LoopConfig(steps=steps, seed=seed, threads=1, validate_every=steps, save_every=steps,
                               learning_rate=1e-3 if name == "tokens" else 2e-3)
-            with faults_of(words.faults if name == "faults" else None):
-                torch.manual_seed(seed)
-                recipe = made[name](pool)
-                with drawn_from(name == "pool", recipe):
-                    scorer = trained(recipe, loop, run)
+            torch.manual_seed(seed)
+            recipe = made[name](pool)
+            with other_draws(name, recipe, words.faults):
+                scorer = trained(recipe, loop, run)
             results = measure({name: scorer}, points)
             if words.views:
                 results += seen(read_views(words.views), {name: scorer})

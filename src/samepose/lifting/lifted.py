@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -151,10 +152,22 @@ def upright(up: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
 
 def stature(points: Float[np.ndarray, "n 17 3"]) -> float:
     """How tall the person of these poses stands, floor to crown, in their unit: medians of bones, ankles' height."""
-    def length(a: str, b: str) -> float:
-        return float(np.median(np.linalg.norm(points[:, H36M17.index(a)] - points[:, H36M17.index(b)], axis=1)))
+    return float(_tall(lambda a, b: float(np.median(_bone(points, a, b)))))
 
+
+def statures(points: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, " n"]:
+    """How tall each of these poses stands by its own bones, as `stature`."""
+    each: np.ndarray = _tall(lambda a, b: _bone(points, a, b))
+    return each
+
+
+def _tall(length: Callable[[str, str], Any]) -> Any:
     return (sum(length(*bone) for bone in _DOWN) + sum(length(*bone) for bone in _LEGS) / 2) / (1 - _ANKLE)
+
+
+def _bone(points: Float[np.ndarray, "n 17 3"], a: str, b: str) -> Float[np.ndarray, " n"]:
+    length: np.ndarray = np.linalg.norm(points[:, H36M17.index(a)] - points[:, H36M17.index(b)], axis=1)
+    return length
 
 
 def grounded(points: Float[np.ndarray, "*batch 17 3"]) -> Float[np.ndarray, "*batch 17 3"]:

@@ -20,7 +20,7 @@ from samepose.embed.pose_machine import MIDDLE, SIZE, TOP, PoseMachineFeatures
 from samepose.errors import SameposeError, UsageError
 from samepose.geometry.kinematics import bone_lengths, with_lengths
 from samepose.lifting.candidates import Candidates
-from samepose.lifting.lifted import Lifted, check_height, grounded, stature, timed
+from samepose.lifting.lifted import Lifted, check_height, grounded, statures, timed
 from samepose.media.picture import picture_at
 from samepose.poses import Poses
 from samepose.query.pictures import Video
@@ -117,9 +117,9 @@ class StructNetModel:
     def proportions(self) -> Float[np.ndarray, "17"]:
         """Lengths of bones, of `bone_lengths`, for a stature of 1: the median of the candidates', both sides alike."""
         poses = self.candidates.poses.astype(np.float64)
-        lengths = np.median(bone_lengths(poses) / np.array([[stature(pose[None])] for pose in poses]), axis=0)
+        lengths = np.median(bone_lengths(poses) / statures(poses)[:, None], axis=0)
         both: np.ndarray = (lengths + lengths[H36M17.mirror]) / 2
-        return both / stature(with_lengths(poses[:1], both))
+        return both / statures(with_lengths(poses[:1], both))
 
     def see(self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "n 4"]) -> Seen:
         """People of an RGB image by their boxes (x0, y0, x1, y1; pixels)."""
@@ -170,7 +170,7 @@ class StructNetModel:
         groups = [alternatives(poses) for poses in best]
         points, weights = (np.stack([g[k] for g in groups]) if groups else np.zeros((0, HYPOTHESES, *shape))
                            for k, shape in ((0, (17, 3)), (1, ())))
-        scale = np.array([height / max(stature(g[0][None]), 1e-6) for g in points])
+        scale = height / np.maximum(statures(points[:, 0]), 1e-6)
         points = grounded(with_lengths(points, height * self.proportions)).astype(np.float32)
         apart = ((best - best.mean(1, keepdims=True)) ** 2).sum(-1).mean(1)
         spread = (_ERRS * np.sqrt(apart / 3) * scale[:, None]).astype(np.float32)

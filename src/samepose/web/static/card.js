@@ -48,7 +48,8 @@ export function card(result, onselect) {
     level.firstChild.style.width = percent(now.score);
     const said = [now.words, percent(now.score), ...(now.mirrored ? ["mirrored"] : [])].join(", ");
     open.setAttribute("aria-label", `Open ${title}: ${said}`);
-    marks.replaceChildren(...[now.still && el("span", { class: "chip" }, "frame alone"), now.mirrored && el("span", { class: "chip" }, icon("mirror"), "mirrored"),
+    marks.replaceChildren(...[now.still && el("span", { class: "chip" }, "frame alone"),
+      now.mirrored && el("span", { class: "chip" }, icon("mirror"), "mirrored"),
       now.label && el("span", { class: "chip" }, icon("label"), now.label)].filter(Boolean));
   };
   node.tick = (on) => {
