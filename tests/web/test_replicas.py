@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,6 +75,13 @@ def sent_again(url: str, path: str, body: Any) -> tuple[int, int]:
     return status, sent
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    """Up to a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not true():
+        time.sleep(0.2)
+
+
 def replicas() -> list[str]:
     """Their names on the cluster."""
     names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
@@ -108,18 +115,17 @@ def test_a_replica_killed_under_load_loses_nothing(address: str, index: Path, tm
         clients = [threading.Thread(target=load) for _ in range(3)]
         for client in clients:
             client.start()
-        time.sleep(0.5)
+        wait_until(lambda: len(found) >= 3)
         pid = ray.get_actor(before[0], namespace="serve").__ray_call__.remote(lambda _: os.getpid())
         os.kill(ray.get(pid), signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and (len(replicas()) < 2 or before[0] in replicas()):
-            time.sleep(0.2)
-        time.sleep(0.5)
+        wait_until(lambda: len(replicas()) == 2 and before[0] not in replicas())
+        came = len(found)
+        wait_until(lambda: len(found) >= came + 6)  # two of each client, and three at most were under way
         stop.set()
         for client in clients:
             client.join()
         assert len(before) == 2 and len(replicas()) == 2 and before[0] not in replicas()  # another one came
-        assert len(found) > 3 and {status for status, _ in found} == {200}
+        assert len(found) >= came + 6 and {status for status, _ in found} == {200}
     with pytest.raises(URLError):
         ask(url, "/api/session")
     assert not ray.is_initialized()
