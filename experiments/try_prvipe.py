@@ -10,6 +10,11 @@
   tokens    joints as tokens of a transformer (4 layers, 4 heads, 64 numbers, 1e-3), a hidden joint is no token;
   limbs     every limb turned at shoulder, elbow, hip and knee by a random angle of 10 degrees' deviation;
   cameras   elevations up to 60 degrees in place of 30, distances from 2 torso lengths in place of 3;
+  bones     bone lengths that vary as between MakeHuman's bodies, all bones together, in place of each by chance;
+  blends    half of the bodies up to half the way to another pose of the training people, bones as long as before;
+  centres   hips and shoulders of each view moved out and up by 0.05 torso lengths' deviation, as labs place them
+            differently, the pose being the same;
+  aside     views without the detector's faults from up to 30 degrees off the axis, as short focal lengths show people;
   pool      hard negatives from all clips, among the ten nearest of 8,192 poses drawn, in place of the same clip's;
   faults    faults as `experiments.refit_faults` fitted them to rendered people (FAULTS.json) in place of the shipped.
 
@@ -29,7 +34,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -44,12 +49,15 @@ from samepose.detection.noise import DetectorNoise
 from samepose.evaluation.retrieval import RetrievalResult, Scorer, evaluate_views, select_frames
 from samepose.formats.multiview import MultiView, read_views
 from samepose.formats.subjects import load_many, read_subjects, split
-from samepose.geometry.normalise import normalise_2d
+from samepose.geometry.camera import to_camera
+from samepose.geometry.normalise import normalise_2d, normalise_3d
 from samepose.geometry.procrustes import np_mpjpe_matrix
 from samepose.losses.matching import all_moments, all_pairs_loss, contrast_loss, gaussian_prior, matching_probability
 from samepose.matching.embeddings import Embeddings
 from samepose.models.prvipe import PrVipe, PrVipeConfig
-from samepose.skeleton import BODY13, H36M17
+from samepose.skeleton import BODY13, H36M17, SYNTH22
+from samepose.synth.body import load_body
+from samepose.synth.shape import random_shape, shaped
 from samepose.training.loop import LoopConfig, averaged_weights, fit
 from samepose.training.prvipe import augment
 from samepose.training.prvipe import recipe as recipes_module
@@ -219,6 +227,80 @@ class _Turned:
         return bodies
 
 
+@cache
+def bone_ratios() -> dict[str, Tensor]:
+    """Bone -> (500,) its length in torso lengths in bodies of `samepose synth`, over the mean one."""
+    rng, body = np.random.default_rng(0), load_body()
+    joints = np.stack([body.joints(shaped(body, random_shape(rng))) for _ in range(500)])
+    people = torch.from_numpy(normalise_3d(SYNTH22.convert(joints, H36M17)).astype(np.float32))
+    lengths = {child: (people[:, H36M17.index(child)] - people[:, H36M17.index(parent)]).norm(dim=1)
+               for child, parent in augment._TREE.items()}
+    return {child: length / length.mean() for child, length in lengths.items()}
+
+
+def bones_of_others(points: Tensor, spread: float, rng: torch.Generator) -> Tensor:
+    """In place of `vary_bones`: the proportions of a body drawn, relative to those of a mean one."""
+    ratios, out = bone_ratios(), points.clone()
+    drawn = torch.randint(len(next(iter(ratios.values()))), (len(points),), generator=rng)
+    for child, parent in augment._TREE.items():
+        c, p = H36M17.index(child), H36M17.index(parent)
+        out[:, c] = out[:, p] + (points[:, c] - points[:, p]) * ratios[child][drawn, None]
+    return out
+
+
+@dataclass(frozen=True)
+class _Blended:
+    """A pool of poses, half of which are taken on their way to another one, seen from the torso."""
+
+    points: Tensor
+    rng: torch.Generator
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        bodies = self.points[index]
+        others = self.points[torch.randint(len(self.points), (len(index),), generator=self.rng)]
+        way = 0.5 * torch.rand(len(index), generator=self.rng) * (torch.rand(len(index), generator=self.rng) < 0.5)
+        frame = augment.torso_frame(bodies)
+        theirs = others @ augment.torso_frame(others).transpose(1, 2) @ frame
+        mixed, out = torch.lerp(bodies, theirs, way[:, None, None]), bodies.clone()
+        for child, parent in augment._TREE.items():
+            c, p = H36M17.index(child), H36M17.index(parent)
+            length = (bodies[:, c] - bodies[:, p]).norm(dim=1, keepdim=True)
+            out[:, c] = out[:, p] + nn.functional.normalize(mixed[:, c] - mixed[:, p], dim=1) * length
+        return out
+
+
+class Blends(PrVipeRecipe):
+    """Poses between two of the pool."""
+
+    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
+        super().__init__(config, pool)
+        self._pool = self.points
+
+    def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
+        self.points = _Blended(self._pool, rng)  # type: ignore[assignment]
+        return super().loss(model, rng, device)
+
+
+def other_centres(points: Tensor, spread: float, rng: torch.Generator, body13: Any) -> Tensor:
+    """`body13` with hips and shoulders where another laboratory may have them."""
+    body, frame = body13(points, spread, rng), augment.torso_frame(points)
+    for joint in ("hip", "shoulder"):
+        out, up = 0.05 * torch.randn((2, len(points), 1), generator=rng)
+        for side, sign in (("left", 1), ("right", -1)):
+            body[:, BODY13.index(f"{side}_{joint}")] += sign * out * frame[:, 0] + up * frame[:, 1]
+    return body
+
+
+def seen_aside(body: Tensor, azimuth: Tensor, elevation: Tensor, roll: Tensor, distance: Tensor, xp: Any,
+               rng: torch.Generator) -> Tensor:
+    """`project` of people who stand up to 30 degrees off the axis of the camera."""
+    turned = to_camera(body, azimuth, elevation, roll, xp)
+    off = torch.tan(math.radians(30) * torch.rand((len(body), 1), generator=rng))
+    way = 2 * math.pi * torch.rand((len(body), 1), generator=rng)
+    aside = distance[:, None] * off * torch.cat([way.cos(), way.sin()], 1)
+    return (turned[..., :2] + aside[:, None]) / (turned[..., 2] + distance[:, None])[..., None]
+
+
 def near_in_pool(points: Tensor, clip: Tensor, n: int, share: float, rng: torch.Generator) -> Tensor:
     """As `draw_poses`, the hard negatives from any clip: among the ten nearest of some thousand others drawn."""
     near = round(n * share)
@@ -230,8 +312,14 @@ def near_in_pool(points: Tensor, clip: Tensor, n: int, share: float, rng: torch.
     return index
 
 
-def other_draws(name: str, recipe: PrVipeRecipe, faults: Path | None) -> AbstractContextManager[Any]:
-    """While it lasts, hard negatives of all clips or other simulated faults, for those tries that are about them."""
+def other_draws(name: str, recipe: PrVipeRecipe, faults: Path | None, seed: int) -> AbstractContextManager[Any]:
+    """While it lasts, other bodies, cameras, hard negatives or faults, for those tries that are about them."""
+    if name == "bones":
+        return patch.object(augment, "vary_bones", bones_of_others)
+    if name == "centres":
+        return patch.object(augment, "body13", partial(other_centres, body13=augment.body13))
+    if name == "aside":
+        return patch.object(augment, "project", partial(seen_aside, rng=torch.Generator().manual_seed(seed)))
     if name == "pool":
         return patch.object(recipes_module, "draw_poses", partial(near_in_pool, recipe.points))
     if name == "faults" and faults:
@@ -251,7 +339,9 @@ def recipes(steps: int, batch: int) -> dict[str, Callable[[MotionPool], PrVipeRe
         "base": lambda pool: PrVipeRecipe(base, pool), "graded": lambda pool: Graded(base, pool, 0.01),
         "annealed": lambda pool: Graded(base, pool, 0.02, steps), "deeper": lambda pool: PrVipeRecipe(deeper, pool),
         "several": lambda pool: SeveralRecipe(base, pool), "tokens": lambda pool: TokensRecipe(base, pool),
-        "limbs": lambda pool: Limbs(base, pool), "cameras": lambda pool: PrVipeRecipe(far, pool),
+        "limbs": lambda pool: Limbs(base, pool), "blends": lambda pool: Blends(base, pool),
+        "bones": lambda pool: PrVipeRecipe(base, pool), "centres": lambda pool: PrVipeRecipe(base, pool),
+        "aside": lambda pool: PrVipeRecipe(base, pool), "cameras": lambda pool: PrVipeRecipe(far, pool),
         "pool": lambda pool: PrVipeRecipe(base, pool), "faults": lambda pool: PrVipeRecipe(base, pool),
     }
 
@@ -298,7 +388,7 @@ def main() -> None:
                               learning_rate=1e-3 if name == "tokens" else 2e-3)
             torch.manual_seed(seed)
             recipe = made[name](pool)
-            with other_draws(name, recipe, words.faults):
+            with other_draws(name, recipe, words.faults, seed):
                 scorer = trained(recipe, loop, run)
             results = measure({name: scorer}, points)
             if words.views:
