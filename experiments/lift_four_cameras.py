@@ -35,9 +35,10 @@ import samepose
 from samepose.demo import cache_folder, fetch_videos
 from samepose.detection.movenet import MoveNet
 from samepose.detection.noise import movenet_noise
+from samepose.embed.lifting import LiftingNetwork
 from samepose.geometry.procrustes import procrustes_align
 from samepose.lifting import steadied
-from samepose.lifting.lifting import LiftingModel, LiftingNetwork, load_lifter
+from samepose.lifting.lifting import LiftingModel, load_lifter
 from samepose.media.video import frame_at
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17

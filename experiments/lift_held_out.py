@@ -33,11 +33,12 @@ from benchmarks._machine import describe
 from jaxtyping import Float
 from scipy.ndimage import uniform_filter1d
 
+from samepose.embed.lifting import Hypotheses, LiftingNetwork, agreed
 from samepose.formats.subjects import load_many, only, read_subjects
 from samepose.geometry.procrustes import procrustes_align
 from samepose.lifting.feet import ANKLES
 from samepose.lifting.lifted import liftable
-from samepose.lifting.lifting import Hypotheses, LiftingNetwork, agreed, load_lifter
+from samepose.lifting.lifting import load_lifter
 from samepose.lifting.smooth import robustly_smoothed, smoothed
 from samepose.lifting.steady import CUTOFF, ERROR, steady, weights_of
 from samepose.poses import Poses

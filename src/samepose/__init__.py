@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from samepose.detection.movenet import MoveNet
     from samepose.embed import Embedder
     from samepose.embed.image import ImageEmbedder
+    from samepose.embed.lifting import LiftingNetwork
     from samepose.embed.pairs import PairModel
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.errors import FormatError, MediaError, SameposeError, StoreError, UsageError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from samepose.geometry.angles import SPORTS, sports_angles
     from samepose.index import Group, Groups, Hit, Hits, Index, Report
     from samepose.lifting import Lifted, lift
-    from samepose.lifting.lifting import LiftingModel, LiftingNetwork
+    from samepose.lifting.lifting import LiftingModel
     from samepose.matching.embeddings import Embeddings, Matching, in_words
     from samepose.matching.moment import MomentMatching
     from samepose.media.draw import draw_poses
@@ -121,6 +122,7 @@ _HOME = {
     "samepose.detection.movenet": ("MoveNet",),
     "samepose.embed": ("Embedder",),
     "samepose.embed.image": ("ImageEmbedder",),
+    "samepose.embed.lifting": ("LiftingNetwork",),
     "samepose.embed.pairs": ("PairModel",),
     "samepose.embed.prvipe": ("PrVipeEmbedder",),
     "samepose.errors": ("FormatError", "MediaError", "SameposeError", "StoreError", "UsageError"),
@@ -131,7 +133,7 @@ _HOME = {
     "samepose.geometry.angles": ("SPORTS", "sports_angles"),
     "samepose.index": ("Group", "Groups", "Hit", "Hits", "Index", "Report"),
     "samepose.lifting": ("Lifted", "lift"),
-    "samepose.lifting.lifting": ("LiftingModel", "LiftingNetwork"),
+    "samepose.lifting.lifting": ("LiftingModel",),
     "samepose.matching.embeddings": ("Embeddings", "Matching", "in_words"),
     "samepose.matching.moment": ("MomentMatching",),
     "samepose.media.draw": ("draw_poses",),

@@ -12,12 +12,12 @@ import pytest
 import samepose
 from made_up_motion import standing
 from moving_people import waving
+from samepose.embed.lifting import LiftingNetwork, features, mirrored_features
 from samepose.errors import SameposeError, UsageError
 from samepose.geometry.camera import centred, project
 from samepose.geometry.procrustes import procrustes_align
-from samepose.lifting.features import features, mirrored_features
 from samepose.lifting.lifted import grounded, stature, upright
-from samepose.lifting.lifting import LiftingModel, LiftingNetwork, load_lifter, moments_around
+from samepose.lifting.lifting import LiftingModel, load_lifter, moments_around
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
 from samepose.weights import weight_file

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from samepose.detection.movenet import MoveNet
+from samepose.embed.lifting import LiftingNetwork
 from samepose.errors import FormatError
 from samepose.evaluation.pose3d import MOST, about_hip
 from samepose.evaluation.pose3d_run import Batch, Contestant, Recorded, Seen
 from samepose.formats.npz import read_npz
 from samepose.lifting.candidates import Candidates
 from samepose.lifting.lifted import keypoints_of, liftable, stature
-from samepose.lifting.lifting import LiftingNetwork
 from samepose.lifting.structnet import Seen as Embedded
 from samepose.lifting.structnet import StructNetModel
 from samepose.poses import Poses

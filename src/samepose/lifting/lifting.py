@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from samepose.embed.lifting import Hypotheses, LiftingNetwork, agreed, shipped_lifting
 from samepose.errors import SameposeError, UsageError
-from samepose.lifting.features import features, mirrored_features
 from samepose.lifting.lifted import (
     MIN_JOINTS,
     Lifted,
@@ -24,128 +21,9 @@ from samepose.lifting.lifted import (
 )
 from samepose.poses import Poses
 from samepose.skeleton import BODY13, H36M17
-from samepose.weights import Network, weight_file
 
 RATE = 30.0  # frames per second of the motion that networks of tracks have learned
 _GAP = 0.25  # seconds between two sightings over which joints are taken to move in a straight line
-_BATCH = 256
-
-
-@dataclass(frozen=True)
-class LiftingInfo:
-    """What an exported network carries besides its weights.
-
-    Attributes:
-        name: network and version.
-        window: frames that a pose is told from, 30 a second.
-        subjects: people of the motion capture it was trained on.
-    """
-
-    name: str
-    window: int
-    subjects: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """As stored in the ONNX file's metadata."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> LiftingInfo:
-        """The inverse of `to_json`; KeyError, TypeError or ValueError when it is not one."""
-        fields = json.loads(text)
-        return cls(str(fields["name"]), int(fields["window"]), tuple(map(str, fields["subjects"])))
-
-
-@dataclass(frozen=True, eq=False)
-class Hypotheses:
-    """What a network says of single moments.
-
-    Attributes:
-        poses: H36M17 about the pelvis in axes of the camera (x right, y down, z away), torso lengths; likeliest first.
-        weights: probabilities, falling, sum 1.
-        spread: standard deviation of each joint of each hypothesis along one axis, torso lengths.
-        up: against gravity, unit length.
-    """
-
-    poses: Float[np.ndarray, "n hypothesis 17 3"]
-    weights: Float[np.ndarray, "n hypothesis"]
-    spread: Float[np.ndarray, "n hypothesis 17"]
-    up: Float[np.ndarray, "n 3"]
-
-    @property
-    def doubt(self) -> Float[np.ndarray, "n 17"]:
-        """Standard deviation of each joint along one axis about the likeliest pose, other hypotheses included."""
-        away = ((self.poses - self.poses[:, :1]) ** 2).sum(axis=-1) / 3 + self.spread**2
-        deviation: np.ndarray = np.sqrt((self.weights[..., None] * away).sum(axis=1))
-        return deviation
-
-
-class LiftingNetwork:
-    """One exported network (`samepose export RUN`).
-
-    Args:
-        threads: how many it uses; all cores by default.
-
-    Attributes:
-        info: what the file says about itself.
-
-    Raises:
-        FormatError: the file is missing or is no lifting network exported by samepose.
-    """
-
-    def __init__(self, path: Path | str, threads: int | None = None) -> None:
-        self._network = Network(Path(path), threads, "lifting model")
-        try:
-            self.info = LiftingInfo.from_json(self._network.facts["samepose"])
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise self._network.unexpected from error
-
-    @property
-    def sha256(self) -> str:
-        """Of the file."""
-        return self._network.sha256
-
-    def run(self, keypoints: Float[np.ndarray, "n frame 13 2"]) -> Hypotheses:
-        """The pose in the middle of each window.
-
-        Args:
-            keypoints: BODY13, any unit, x right and y down, NaN where missing; `info.window` frames.
-        """
-        return self.told(features(keypoints))
-
-    def told(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
-        """The same from `features`: what the network says of the picture and of its mirror image, agreed."""
-        return agreed(self._once(x), _mirrored(self._once(mirrored_features(x))))
-
-    def _once(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
-        names = ["poses", "weights", "spread", "up"]
-        parts = [self._network.run(names, {"x": x[k : k + _BATCH]}) for k in range(0, max(len(x), 1), _BATCH)]
-        poses, weights, spread, up = (np.concatenate([p[k] for p in parts])[:, 0] for k in range(4))
-        return _ranked(poses, weights, spread, up)
-
-
-def agreed(one: Hypotheses, other: Hypotheses) -> Hypotheses:
-    """The mean of two opinions: of each hypothesis and the nearest of the other's, so that modes stay apart."""
-    apart = np.linalg.norm(one.poses[:, :, None] - other.poses[:, None], axis=-1).mean(axis=-1)
-    rows, near = np.arange(len(apart))[:, None], apart.argmin(axis=2)
-    weights = one.weights + other.weights[rows, near]
-    up = one.up + other.up
-    return _ranked(
-        (one.poses + other.poses[rows, near]) / 2, weights / weights.sum(axis=1, keepdims=True),
-        np.sqrt((one.spread**2 + other.spread[rows, near] ** 2) / 2),
-        up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6))
-
-
-def _mirrored(said: Hypotheses) -> Hypotheses:
-    order, flip = H36M17.mirror, np.array([-1, 1, 1], np.float32)
-    return Hypotheses(said.poses[:, :, order] * flip, said.weights, said.spread[:, :, order], said.up * flip)
-
-
-def _ranked(poses: np.ndarray, weights: np.ndarray, spread: np.ndarray, up: np.ndarray) -> Hypotheses:
-    """The likeliest first."""
-    order = np.argsort(-weights, axis=1, kind="stable")
-    rows = np.arange(len(order))[:, None]
-    return Hypotheses(poses[rows, order], weights[rows, order], spread[rows, order], up)
 
 
 class LiftingModel:
@@ -223,7 +101,7 @@ def load_lifter(threads: int | None = None) -> LiftingModel:
     Raises:
         SameposeError: the file is missing or damaged.
     """
-    return LiftingModel(LiftingNetwork(weight_file("lifting"), threads))
+    return LiftingModel(shipped_lifting(threads))
 
 
 def moments_around(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from samepose.models.prvipe import Layer
 from samepose.skeleton import BODY13, H36M17
 
-FEATURES = 3 * len(BODY13) + 3  # points, mask, and how place and size change: what `lifting.features` makes
+FEATURES = 3 * len(BODY13) + 3  # points, mask, and how place and size change: what `embed.lifting.features` makes
 _NEAREST, _FARTHEST = 0.01, 0.6  # torso lengths: no joint's spread is less or more
 
 

@@ -13,8 +13,9 @@ import samepose
 from drawn_people import Shell
 from made_up_motion import made_up
 from moving_people import waving
+from samepose.embed.lifting import LiftingInfo, LiftingNetwork
 from samepose.errors import UsageError
-from samepose.lifting.lifting import LiftingInfo, LiftingModel, LiftingNetwork, load_lifter
+from samepose.lifting.lifting import LiftingModel, load_lifter
 from samepose.models.lifting import FEATURES, Lifting, LiftingConfig
 from samepose.training.lifting.export import export
 from samepose.training.lifting.train import initialise, load_model

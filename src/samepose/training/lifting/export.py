@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samepose.lifting.lifting import LiftingInfo
+from samepose.embed.lifting import LiftingInfo
 from samepose.models.lifting import FEATURES, Lifting
 from samepose.training.onnx import halved, save, translated
 

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from samepose.detection.noise import movenet_noise
+from samepose.embed.lifting import features
 from samepose.geometry.camera import to_camera
-from samepose.lifting.features import features
 from samepose.skeleton import BODY13, H36M17
 from samepose.training.prvipe.augment import AugmentConfig, body13, hidden_parts, random_cameras
 
@@ -52,7 +52,7 @@ class Seen:
     """A batch of clips.
 
     Attributes:
-        x: what the network gets, see `lifting.features`.
+        x: what the network gets, see `embed.lifting.features`.
         poses: H36M17 about the pelvis in axes of the ray to it (x right, y down, z away), torso lengths.
         up: against gravity, in the same axes.
         keypoints: what `x` is of: BODY13, x right and y down, units of the focal length, NaN where missing.
