@@ -54,16 +54,17 @@ def measured(
     pairs: PairModel, shares: Sequence[float],
 ) -> dict[str, dict[str, float]]:
     """Way of ranking -> figures in %, the mean over all ordered pairs of cameras."""
-    embedded, told = [embedder.embed_keypoints(view) for view in views], dict[str, list[list[float]]]()
+    embedded, looks = [embedder.embed_keypoints(view) for view in views], [pairs.look(view) for view in views]
+    told = dict[str, list[list[float]]]()
     rows = np.arange(len(errors))[:, None]
     for e in range(len(views)):
         alike = embedder.matching.probability(embedded[e], embedded[e])
         for q in set(range(len(views))) - {e}:
             p = embedder.matching.probability(embedded[q], embedded[e])
             best = np.argpartition(-p, SHORTLIST - 1, axis=1)[:, :SHORTLIST]
-            logit = pairs.logits(np.repeat(views[q], SHORTLIST, axis=0), views[e][best.ravel()]).reshape(best.shape)
+            said = pairs.compared(looks[q], looks[e][best.ravel()])
             theirs = np.take_along_axis(p, best, axis=1)
-            worth = pairs.info.matching.worth(logit, theirs)
+            worth = pairs.info.matching.worth(said, theirs)
             common = log_odds(agreed(worth, alike[best[:, :, None], best[:, None, :]]))
             orders = {"embedding": theirs, ALONE: worth}
             orders |= {f"agreed, own {own:g}": common + own * worth for own in shares}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from made_up_motion import some_people
-from samepose.embed.pairs import PairMatching, PairModel, PairsInfo, agreed, log_odds
+from samepose.embed.pairs import Compared, Looks, PairMatching, PairModel, PairsInfo, agreed, apart_in_space, log_odds
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import FormatError
 from samepose.evaluation.retrieval import PrVipe, Reranked
 from samepose.evaluation.views import CHEST4, project_views
+from samepose.geometry.procrustes import np_mpjpe_matrix, np_mpjpe_of_few
 from samepose.skeleton import BODY13
 from samepose.weights import weight_file
+
+
+def flat(logit: np.ndarray) -> Compared:
+    """What two pictures say where nobody lifts them."""
+    return Compared(logit, np.ones_like(logit))
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +56,53 @@ def test_too_few_shared_joints_leave_the_embeddings_word(model: PairModel) -> No
     first, second = project_views(some_people(3), CHEST4[:2])
     first[0, :4], second[0, 4:8] = np.nan, np.nan  # five are left
     embedded = np.array([[0.3], [0.4], [0.5]], np.float32)
-    told = model.probability(first, second[:, None], embedded, np.ones((3, 1, 1), np.float32))
+    told = model.probability(model.look(first), model.look(second), embedded, np.ones((3, 1, 1), np.float32))
     assert np.isnan(model.logits(first, second)).tolist() == [True, False, False]
     assert told[0] == embedded[0] and (told[1:] != embedded[1:]).all() and told.dtype == np.float32
     assert len(model.logits(first[:0], second[:0])) == 0
 
 
 def test_what_two_words_are_worth() -> None:
-    matching = PairMatching(0.5, 2.0, 1.5, -1.0, 0.2)
-    worth = matching.worth(np.array([[1.2, np.nan]]), np.array([[0.8, 0.8]]))
-    assert worth[0, 0] == pytest.approx(0.5 * 1.2 + 2 * np.log(4)) and np.isnan(worth[0, 1])
+    matching = PairMatching(0.5, 2.0, 1.5, -1.0, 0.2, lifting=3.0)
+    worth = matching.worth(Compared(np.array([[1.2, np.nan]]), np.array([[0.5, 0.5]])), np.array([[0.8, 0.8]]))
+    assert worth[0, 0] == pytest.approx(0.5 * 1.2 + 2 * np.log(4) + 3 * np.log(2)) and np.isnan(worth[0, 1])
     assert np.isfinite(log_odds(np.array([0.0, 1.0]))).all()
     info = PairsInfo("x", matching, ("ann",))
     assert PairsInfo.from_json(info.to_json()) == info
+
+
+def test_two_pictures_are_as_near_in_space_as_their_nearest_likely_hypotheses() -> None:
+    poses = some_people(7, spread=0.3).astype(np.float32)
+    one = Looks(np.zeros((1, 13, 2), np.float32), poses[None, :2], np.array([[0.75, 0.25]]))
+    others = Looks(np.zeros((2, 13, 2), np.float32), np.stack([poses[[3, 0]], poses[[4, 5]]]), np.full((2, 2), 0.5))
+    d = [[np_mpjpe_matrix(one.poses[0], other)[i, j] for i in range(2) for j in range(2)] for other in others.poses]
+    found = apart_in_space(one, others, np_mpjpe_matrix)
+    weights = np.array([0.375, 0.375, 0.125, 0.125])
+    assert found == pytest.approx([(weights @ np.maximum(row, 0.01) ** -6.0) ** (-1 / 6) for row in d], rel=1e-4)
+    assert found[0] < 0.02 and found == pytest.approx(apart_in_space(one, others, np_mpjpe_of_few), rel=1e-4)
+    assert apart_in_space(one, others[:0], np_mpjpe_of_few).shape == (0,)
+
+
+def test_lifting_knows_a_pose_from_another_side(model: PairModel) -> None:
+    first, second = (model.look(view) for view in project_views(some_people(40, spread=0.08), CHEST4[:2]))
+    everybody = np.tile(np.arange(40), (40, 1))
+    said = model.compared(first, second[everybody.ravel()])
+    same = np.diagonal(said.apart)
+    assert (same[:, None] <= said.apart).mean() > 0.9
+    alone = model.compared(first[[3]], second)
+    assert alone.apart[0] == pytest.approx(said.apart[3], rel=1e-4) and alone.logit[0] == pytest.approx(said.logit[3])
+    nobody = PairModel(model._run, model.info)
+    assert (nobody.compared(nobody.look(first.keypoints), nobody.look(second.keypoints)).apart == 1).all()
+    assert model.compared(first[:0], second[:0]).apart.shape == (0, 0)
+
+
+def test_numbers_for_another_lifting_are_refused(tmp_path: Path) -> None:
+    from samepose.training.pairs.export import rewrite
+
+    info = PairModel.load().info
+    rewrite(weight_file("pairs"), replace(info, lifting="lifting-1"), tmp_path / "old.onnx")
+    with pytest.raises(FormatError, match=r"old\.onnx: its numbers are for lifting-1, and lifting-2 is installed"):
+        PairModel.load(tmp_path / "old.onnx")
 
 
 def test_those_who_show_the_same_pose_help_each_other() -> None:
@@ -107,8 +148,8 @@ def test_who_is_not_heard_moves_no_level() -> None:
     logit[:, 6] = 50.0  # of no great embedding, and yet first
     between = rng.random((2, 8, 8)).astype(np.float32)
     matching = PairMatching(1.0, 1.0, best=0.7)
-    few = matching.probability(logit[:, :6], embedded[:, :6], between[:, :6, :6])
-    many = matching.probability(logit, embedded, between[:, :, :6])
+    few = matching.probability(flat(logit[:, :6]), embedded[:, :6], between[:, :6, :6])
+    many = matching.probability(flat(logit), embedded, between[:, :, :6])
     assert many[:, 6] == pytest.approx(1) and many[:, :6] == pytest.approx(few)
 
 
@@ -130,20 +171,20 @@ def test_the_best_five_move_the_level_of_their_list_alone() -> None:
     embedded[:, 6] = 0.25
     between = np.full((2, 7, 7), 0.5, np.float32)
     embedded[1, :2] = 0.5
-    plain = PairMatching(1.0, 0.0).probability(logit, embedded, between)
+    plain = PairMatching(1.0, 0.0).probability(flat(logit), embedded, between)
     moved = PairMatching(1.0, 0.0, 2.0, -2.0, best=0.5)
-    p = moved.probability(logit, embedded, between)
+    p = moved.probability(flat(logit), embedded, between)
     level = np.array([0.5 * np.log(4) - 2, -2])
     told = ~np.isnan(logit)
     assert log_odds(p)[told] == pytest.approx((2 * log_odds(plain) + level[:, None])[told], abs=1e-3)
     assert (p[~told] == embedded[~told]).all()
     none = np.full((1, 3), np.nan)
-    assert moved.probability(none, embedded[:1, :3], between[:1, :3, :3]) == pytest.approx(0.8)
+    assert moved.probability(flat(none), embedded[:1, :3], between[:1, :3, :3]) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("fields", [
     {"network": -1, "embedding": 1}, {"network": 0, "embedding": 0}, {"network": 1, "embedding": float("nan")},
-    {"network": 1, "embedding": 1, "slope": 0}])
+    {"network": 1, "embedding": 1, "slope": 0}, {"network": 1, "embedding": 1, "lifting": -1}])
 def test_no_matching_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="no matching probability"):
         PairMatching.of_fields(fields)
@@ -169,5 +210,5 @@ def test_in_an_evaluation_it_ranks_a_shortlist_and_leaves_the_rest_behind(model:
     assert (scores[listed] >= 0).all() and (scores[~listed] < 0).all()
     i, j = 5, int(best[5, 3])
     among = alone.scores(alone.describe(second[best[i]]), alone.describe(second[best[i]]))
-    again = model.probability(first[[i]], second[best[[i]]], p[[i], best[i]][None], among[None])
+    again = model.probability(model.look(first[[i]]), model.look(second[best[i]]), p[[i], best[i]][None], among[None])
     assert scores[i, j] == pytest.approx(again[0, 3], abs=1e-6)

@@ -12,20 +12,24 @@ from samepose.evaluation.pair_calibrator import Listed, fitted
 
 
 def made_up(
-    queries: int, seed: int, network: float = 1.0, embedding: float = 1.0, seen: float = 0.0, harder: float = 0.0
+    queries: int, seed: int, network: float = 1.0, embedding: float = 1.0, seen: float = 0.0, harder: float = 0.0,
+    lifting: float | None = None,
 ) -> Listed:
     """Shortlists of 12: of each pair what it is worth, and what both words say of it with noise of their own.
 
     Args:
         seen: what the embedding says more of everybody.
         harder: how much less pairs are worth than both words know.
+        lifting: whether distances in space say anything; None: nobody lifts.
     """
     rng = np.random.default_rng(seed)
     worth = rng.normal(-1, 2, (queries, 12))
     match = rng.random(worth.shape) < 1 / (1 + np.exp(harder - worth))
     said = [worth + rng.normal(0, 1.5, worth.shape) if sure else rng.normal(0, 2, worth.shape)
             for sure in (network, embedding)]
-    return Listed(said[0].astype(np.float32), (1 / (1 + np.exp(-seen - said[1]))).astype(np.float32),
+    apart = np.full(worth.shape, 1.0) if lifting is None else np.exp(-0.3 * (
+        worth + rng.normal(0, 1.5, worth.shape) if lifting else rng.normal(0, 2, worth.shape)))
+    return Listed(said[0].astype(np.float32), apart, (1 / (1 + np.exp(-seen - said[1]))).astype(np.float32),
                   np.full((queries, 12, 12), 0.05, np.float16), match, queries)
 
 
@@ -57,6 +61,16 @@ def test_every_condition_counts_the_same() -> None:
 def test_a_word_that_says_nothing_has_no_weight() -> None:
     assert (m := fitted([made_up(2000, 0, embedding=0)])).embedding < 0.05 * m.network
     assert (m := fitted([made_up(2000, 0, network=0)])).network < 0.05 * m.embedding
+
+
+def test_distances_in_space_are_weighed_where_they_say_something() -> None:
+    assert fitted([made_up(2000, 0)]).lifting == 0
+    assert fitted([made_up(2000, 0, lifting=0)]).lifting < 0.2
+    matching = fitted([made_up(4000, 0, lifting=1)])
+    assert 0.3 * matching.lifting == pytest.approx(matching.network, rel=0.3)
+    p, hit = made_up(3000, 2, lifting=1).best(matching)
+    assert hit.mean() > made_up(3000, 2).best(fitted([made_up(4000, 0)]))[1].mean() + 0.01
+    assert expected_calibration_error(p, hit) < 0.02
 
 
 def test_whom_the_network_knows_nothing_of_keeps_the_embeddings_word() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from index_fakes import FakeEmbedder, opened
 from made_up_motion import NAMES, POSE, standing, write_bvh
-from samepose.embed.pairs import PairMatching, PairModel, PairsInfo
+from samepose.embed.pairs import Compared, PairMatching, PairModel, PairsInfo
 from samepose.index import Index
 from samepose.index.store import Store
 from samepose.matching.moment import MomentMatching
@@ -68,7 +68,8 @@ def test_the_best_are_ranked_by_pairs_and_their_score_is_the_calibrated_one(tmp_
     logit = poses.to(BODY13).points[:, BODY13.index("left_wrist"), 0] / 50
     embedded = np.array([plain[f"p{n:02}.jpg"] for n in range(30)])
     of = embedder.embed(poses)
-    told = MATCHING.probability(logit[None], embedded[None], embedder.matching.probability(of, of)[None])[0]
+    said = Compared(logit[None], np.ones_like(logit[None]))
+    told = MATCHING.probability(said, embedded[None], embedder.matching.probability(of, of)[None])[0]
     for hit in hits:
         assert hit.score == pytest.approx(float(told[int(hit.path[1:3])]), abs=1e-4)
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)

@@ -74,7 +74,8 @@ def export_run(
     joint_map: Path | None, views: Path | None, options: Options,
 ) -> int:
     """`samepose export` of a run of `train pairs`, or of a pair network exported before."""
-    from samepose.embed.pairs import PairModel, PairsInfo
+    from samepose.embed.lifting import shipped_lifting
+    from samepose.embed.pairs import PairModel, PairsInfo, info_of
     from samepose.embed.prvipe import PrVipeEmbedder
     from samepose.evaluation.pair_calibrator import calibrate_pairs
     from samepose.formats.multiview import read_views
@@ -83,11 +84,13 @@ def export_run(
     from samepose.training.pairs.export import export, rewrite
     from samepose.training.pairs.recipe import UNFITTED
     from samepose.training.pairs.train import load_model
+    from samepose.weights import Network
 
     threads, again = options.limit_threads(), run.is_file()
-    info = PairModel.load(run).info if again else PairsInfo("", UNFITTED, subjects_of_run(run))
-    info = replace(info, name=name or info.name or f"pairs-{run.resolve().name}")
-    subjects = info.subjects
+    info = info_of(Network(run, threads, "pair network")) if again else PairsInfo("", UNFITTED, subjects_of_run(run))
+    lifting = shipped_lifting(threads).info
+    info = replace(info, name=name or info.name or f"pairs-{run.resolve().name}",
+                   lifting=lifting.name if calibrate else info.lifting)
     facts, told, failed = {}, "", False
     with written(out) as part:
         if again:
@@ -98,10 +101,11 @@ def export_run(
             model = PrVipeEmbedder.load(embedder, threads)
             poses = load_motion(calibrate, joint_map, options)
             people = only(poses, subjects_of(held_out, poses, options))
-            known = [who for who in present(people) if who in (*model.info.subjects, *subjects)]
+            known = [who for who in present(people) if who in (*model.info.subjects, *info.subjects, *lifting.subjects)]
             if known:
-                raise UsageError(f"{model.name} or the run was trained on {', '.join(known)}; name people whom neither "
-                                 "saw with --held-out FILE, and with --embedder an embedding that did not")
+                raise UsageError(f"{model.name}, {lifting.name} or the run was trained on {', '.join(known)}; name "
+                                 "people whom none of them saw with --held-out FILE, and with --embedder an embedding "
+                                 "that did not")
             seen = read_views(views) if views else None
             with options.progress("gallery") as progress:
                 found = calibrate_pairs(model, PairModel.load(part, threads), people.points, people.subject,

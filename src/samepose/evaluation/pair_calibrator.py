@@ -1,11 +1,11 @@
 """The pair network's probability made honest: fitted and tested on people that it has not learned from.
 
 Two fits, on held-out people in one gallery, in which every kind of keypoints (perfect, noisy, simulated detections) and
-both sets of cameras count the same. How much the network's logit counts against the log-odds of the embedding is what
-puts those who match first in their shortlists, each by what it is worth alone; then a logistic regression over the best
-few makes of what all agree on, and of how well the query is seen, a probability of what is shown. Together that is five
-numbers. Tested is each half of the people with the numbers of the other half, and where there are views of them by a
-real detector, with these too, to which nothing was fitted.
+both sets of cameras count the same. How much the network's logit, the log-odds of the embedding and the distance in
+space count is what puts those who match first in their shortlists, each by what it is worth alone; then a logistic
+regression over the best few makes of what all agree on, and of how well the query is seen, a probability of what is
+shown. Together that is six numbers. Tested is each half of the people with the numbers of the other half, and where
+there are views of them by a real detector, with these too, to which nothing was fitted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Int
 
-from samepose.embed.pairs import SHORTLIST, PairMatching, PairModel, log_odds, of_best
+from samepose.embed.pairs import SHORTLIST, Compared, PairMatching, PairModel, log_odds, of_best
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.errors import UsageError
 from samepose.evaluation.calibration import brier_score, expected_calibration_error
@@ -58,17 +58,22 @@ class PairCalibration:
 
 
 class Listed(NamedTuple):
-    """Shortlists of queries: what both say of everybody, the embedding of any two of them; who matches, of how many."""
+    """Shortlists of queries: what all say of everybody, the embedding of any two of them; who matches, of how many."""
 
     logit: Float[np.ndarray, "query k"]
+    apart: Float[np.ndarray, "query k"]
     embedded: Float[np.ndarray, "query k"]
     between: Float16[np.ndarray, "query k k"]
     match: Bool[np.ndarray, "query k"]
     frames: int
 
+    @property
+    def said(self) -> Compared:
+        return Compared(self.logit, self.apart)
+
     def best(self, matching: PairMatching) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """Probability of the best few of each, and whether they match."""
-        return self._best(matching.probability(self.logit, self.embedded, self.between))
+        return self._best(matching.probability(self.said, self.embedded, self.between))
 
     def best_embedded(self) -> tuple[Float[np.ndarray, " pair"], Bool[np.ndarray, " pair"]]:
         """The same of the embedding's own best."""
@@ -155,31 +160,31 @@ def listed(
         views: BODY13 keypoints of the same n poses in each camera.
         errors: NP-MPJPE of pose i and pose j.
     """
-    embedded = [embedder.embed_keypoints(view) for view in views]
+    embedded, looks = [embedder.embed_keypoints(view) for view in views], [pairs.look(view) for view in views]
     rng, lists = np.random.default_rng(0), []
     for q, e in itertools.permutations(range(len(views)), 2):
         rows = rng.choice(len(errors), min(_QUERIES, len(errors)), replace=False)
         p = np.array(embedder.matching.probability(embedded[q][rows], embedded[e]))
         k = min(SHORTLIST, len(errors))
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
-        logit = pairs.logits(np.repeat(views[q][rows], k, axis=0), views[e][best.ravel()])
+        said = pairs.compared(looks[q][rows], looks[e][best.ravel()])
         between = embedder.matching.probability(embedded[e], embedded[e])[best[:, :, None], best[:, None, :]]
-        lists.append(Listed(logit.reshape(best.shape), np.take_along_axis(p, best, axis=1), between.astype(np.float16),
+        lists.append(Listed(*said, np.take_along_axis(p, best, axis=1), between.astype(np.float16),
                             errors[rows[:, None], best] <= KAPPA, len(errors)))
     together = {of: np.concatenate([getattr(one, of) for one in lists]) for of in Listed._fields[:-1]}
     return Listed(**together, frames=len(errors))
 
 
 def fitted(lists: Sequence[Listed]) -> PairMatching:
-    """The five numbers of largest likelihood, see the module; each of some conditions counts the same.
+    """The six numbers of largest likelihood, see the module; each of some conditions counts the same.
 
     Raises:
         UsageError: retrievals that all match or all fail, or matches that the network finds no likelier.
     """
     weights = _weights(lists)
-    matching, rows, hits, counts = PairMatching(*weights), [], [], []
+    matching, rows, hits, counts = PairMatching(**weights), [], [], []
     for one in lists:
-        order = matching.order(one.logit, one.embedded, one.between)
+        order = matching.order(one.said, one.embedded, one.between)
         first = np.argsort(np.where(np.isnan(order), np.inf, -order), axis=1, kind="stable")[:, :_TOP]
         shown = np.take_along_axis(order, first, axis=1)
         told = ~np.isnan(shown)
@@ -190,7 +195,7 @@ def fitted(lists: Sequence[Listed]) -> PairMatching:
     (slope, best), offset = _logistic(*map(np.concatenate, (rows, hits, counts)))
     if slope <= 0:
         raise UsageError("matches are no likelier than others by this network and embedding; it cannot be calibrated")
-    return PairMatching(*weights, slope, offset, best)
+    return PairMatching(**weights, slope=slope, offset=offset, best=best)
 
 
 def _logistic(
@@ -214,8 +219,8 @@ def _logistic(
     return tuple(map(float, slopes)), float(found[-1] - slopes @ middle)
 
 
-def _weights(lists: Sequence[Listed]) -> tuple[float, float]:
-    """Of the network's logit and of the embedding's log-odds: the conditional logit (McFadden 1974) over shortlists.
+def _weights(lists: Sequence[Listed]) -> dict[str, float]:
+    """Of logit, log-odds of the embedding and distance in space: the conditional logit (McFadden 1974) over shortlists.
 
     A regression over single pairs would ask how likely each is to match, though most of them nobody will see, and gave
     the network a third of the weight that ranks best.
@@ -223,14 +228,16 @@ def _weights(lists: Sequence[Listed]) -> tuple[float, float]:
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
 
-    logit, embedded, match = (np.concatenate([getattr(one, of) for one in lists])
-                              for of in ("logit", "embedded", "match"))
+    logit, apart, embedded, match = (np.concatenate([getattr(one, of) for one in lists])
+                                     for of in ("logit", "apart", "embedded", "match"))
     weight = np.concatenate([np.full(len(one.match), 1 / len(one.match)) for one in lists])
     told = ~np.isnan(logit)
     some = (match & told).any(axis=1)
     if not some.any():
         raise UsageError("calibration needs pairs that match and pairs that do not")
-    x = np.stack([np.nan_to_num(logit[some]), log_odds(embedded[some])], axis=-1).astype(np.float64)
+    said = {"network": np.nan_to_num(logit[some]), "embedding": log_odds(embedded[some]),
+            "lifting": -np.log(apart[some])}
+    x = np.stack(list(said.values()), axis=-1).astype(np.float64)
     everybody = np.where(told[some], 0.0, -np.inf)
     right = np.where(match[some] & told[some], 0.0, -np.inf)
     counts = weight[some] / weight[some].sum()
@@ -241,5 +248,5 @@ def _weights(lists: Sequence[Listed]) -> tuple[float, float]:
         pull = softmax(score + everybody, axis=1) - softmax(score + right, axis=1)
         return float(counts @ loss), np.einsum("q,qk,qkw->w", counts, pull, x)
 
-    network, embedding = minimize(cost, np.ones(2), jac=True, bounds=[(0, None)] * 2).x
-    return float(network), float(embedding)
+    found = minimize(cost, [1.0, 1.0, 0.0], jac=True, bounds=[(0, None)] * 3).x
+    return dict(zip(said, map(float, found)))

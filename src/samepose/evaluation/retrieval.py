@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from samepose.embed.pairs import SHORTLIST, PairModel
+from samepose.embed.pairs import SHORTLIST, Looks, PairModel
 from samepose.errors import UsageError
 from samepose.evaluation.views import Camera, Keypoints, keypoint_views
 from samepose.geometry.procrustes import np_mpjpe_2d_matrix, np_mpjpe_matrix, pa_mpjpe_matrix, within
@@ -58,12 +58,12 @@ class PrVipe:
 
 class _Seen(NamedTuple):
     embeddings: Embeddings
-    keypoints: Float[np.ndarray, "n 13 2"]
+    looks: Looks
 
 
 @dataclass(frozen=True)
 class Reranked:
-    """As `search` ranks: the likeliest by their embeddings, in the order of the pair network.
+    """As `search` ranks: the likeliest by their embeddings, in the order of a second look at two views together.
 
     Attributes:
         embedding: whose shortlists they are.
@@ -75,7 +75,7 @@ class Reranked:
     shortlist: int = SHORTLIST
 
     def describe(self, keypoints: Float[np.ndarray, "n 13 2"]) -> _Seen:
-        return _Seen(self.embedding.describe(keypoints), keypoints)
+        return _Seen(self.embedding.describe(keypoints), self.pairs.look(keypoints))
 
     def scores(self, query: _Seen, index: _Seen) -> Float[np.ndarray, "q e"]:
         (asked, seen), (embedded, others) = query, index
@@ -83,7 +83,7 @@ class Reranked:
         k = min(self.shortlist, len(others))
         best = np.argpartition(-p, k - 1, axis=1)[:, :k]
         between = self.embedding.scores(embedded, embedded)[best[:, :, None], best[:, None, :]]
-        again = self.pairs.probability(seen, others[best], np.take_along_axis(p, best, axis=1), between)
+        again = self.pairs.probability(seen, others[best.ravel()], np.take_along_axis(p, best, axis=1), between)
         scores = p - 1  # below any probability
         np.put_along_axis(scores, best, again, axis=1)
         return scores

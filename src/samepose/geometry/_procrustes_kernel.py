@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from numba import njit, prange
 
 TILE = 64
+FEW = 20_000  # pairs, half a millisecond
 _ROWS = 32  # poses of `a` per task: the tile of `b` stays in the first-level cache meanwhile
 _NEWTON_STEPS = 7
 # Below this (s1+s2)(s2+s3)(s1+s3)/λ³ the float32 covariance no longer fixes the rotation to 1e-4: take the SVD.
@@ -201,17 +202,29 @@ def _one_against_tile(a, used, work):  # type: ignore[no-untyped-def]
     _mean_distances(a, b, work.turn, work.mean)
 
 
+@njit(cache=True)
+def _task(a, b, task, out):  # type: ignore[no-untyped-def]
+    blocks = (a.shape[0] + _ROWS - 1) // _ROWS
+    tile, block = task // blocks, task % blocks
+    work, start = _work(b.points[tile], b.inverse_b2[tile]), tile * TILE
+    used = min(TILE, out.shape[1] - start)
+    for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
+        _one_against_tile(a[i], used, work)
+        out[i, start : start + used] = work.mean[:used]
+
+
 @njit(parallel=True, cache=True)
 def all_pairs(a, b, out):  # type: ignore[no-untyped-def]
     """a (N, J, 3) float32 centred; b `Tiles` of M poses; out (N, M)."""
-    blocks = (a.shape[0] + _ROWS - 1) // _ROWS
-    for task in prange(blocks * b.points.shape[0]):
-        tile, block = task // blocks, task % blocks
-        work, start = _work(b.points[tile], b.inverse_b2[tile]), tile * TILE
-        used = min(TILE, out.shape[1] - start)
-        for i in range(block * _ROWS, min((block + 1) * _ROWS, a.shape[0])):
-            _one_against_tile(a[i], used, work)
-            out[i, start : start + used] = work.mean[:used]
+    for task in prange((a.shape[0] + _ROWS - 1) // _ROWS * b.points.shape[0]):
+        _task(a, b, task, out)
+
+
+@njit(cache=True)
+def few_pairs(a, b, out):  # type: ignore[no-untyped-def]
+    """`all_pairs` without numba's threads, whose start costs more than a few pairs, and much more on a busy machine."""
+    for task in range((a.shape[0] + _ROWS - 1) // _ROWS * b.points.shape[0]):
+        _task(a, b, task, out)
 
 
 @njit(fastmath=_FAST, error_model="numpy", cache=True)

@@ -50,6 +50,14 @@ def np_mpjpe(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "n 17 3"]) -> 
     return mean
 
 
+def np_mpjpe_of_few(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"]) -> Float[np.ndarray, "n m"]:
+    """`np_mpjpe_matrix` in float64, for a few hundred pairs: without compiled code, which takes longer to load."""
+    target = normalise_3d(np.asarray(a, np.float64))[:, None]
+    gaps = target - procrustes_align(target, normalise_3d(np.asarray(b, np.float64))[None])
+    mean: np.ndarray = np.linalg.norm(gaps, axis=-1).mean(axis=-1)
+    return mean
+
+
 def np_mpjpe_matrix(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"]) -> Float[np.ndarray, "n m"]:
     """NP-MPJPE of every a[i] and b[j] (b aligned to a) in float32, to about 1e-5.
 
@@ -66,7 +74,7 @@ def pa_mpjpe_matrix(a: Float[np.ndarray, "n joint 3"], b: Float[np.ndarray, "m j
     """PA-MPJPE: mean joint distance of every a[i] and b[j] moved onto it, any skeleton, in the unit of `a`, float32.
 
     Rotation (no reflection), scale and translation of least squares, in closed form without SVD: see
-    `_procrustes_kernel`. Runs on numba's threads (`numba.set_num_threads`).
+    `_procrustes_kernel`. Many pairs run on numba's threads (`numba.set_num_threads`).
 
     Args:
         a, b: a pose with NaN gives NaN.
@@ -76,7 +84,8 @@ def pa_mpjpe_matrix(a: Float[np.ndarray, "n joint 3"], b: Float[np.ndarray, "m j
     target, source = (np.ascontiguousarray(p - p.mean(axis=1, keepdims=True), np.float32) for p in (a, b))
     out = np.empty((len(target), len(source)), np.float32)
     if out.size:
-        kernel.all_pairs(target, kernel.Tiles(*_tiles(source, kernel.TILE)), out)
+        pairs = kernel.all_pairs if out.size > kernel.FEW else kernel.few_pairs
+        pairs(target, kernel.Tiles(*_tiles(source, kernel.TILE)), out)
     return out
 
 

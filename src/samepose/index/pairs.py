@@ -1,4 +1,4 @@
-"""Search, the second look: the best of a shortlist ranked anew by the pair network, which sees them with the query.
+"""Search, the second look: the best of a shortlist ranked anew by the pair network and by lifting.
 
 The index keeps everybody's keypoints, so two views can be held against each other. Motion capture and 3D queries are
 not views of a camera and keep the probability of the embedding, as do people who were compared by moments; all of these
@@ -62,14 +62,16 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     by_route = chosen.by_route.copy()
     if len(frames):
         rows, route = reader.read(chosen.id[frames].tolist(), chosen.row[frames].tolist()), question.routes[0]
-        seen = _keypoints(store, question.pairs.embedder, chosen.id[frames], rows)
+        model = question.pairs.model
+        seen = model.look(_keypoints(store, question.pairs.embedder, chosen.id[frames], rows))
+        queries = model.look(question.pairs.queries)
         embedded = route.space.embeddings(rows)
-        for number, query in enumerate(question.pairs.queries):
+        for number in range(len(queries)):
             likeliest = np.argsort(-by_route[0, number, frames], kind="stable")
             between = route.matching.probability(embedded[likeliest], embedded[likeliest[:SHORTLIST]])
             at = frames[likeliest]
-            by_route[0, number, at] = question.pairs.model.probability(
-                query[None], seen[likeliest][None], by_route[0, number, at][None], between[None])[0]
+            by_route[0, number, at] = model.probability(
+                queries[[number]], seen[likeliest], by_route[0, number, at][None], between[None])[0]
     scored = chosen.scored(question, by_route)
     return scored[np.flatnonzero(scored.score >= question.min_score)]
 

@@ -11,6 +11,7 @@ import torch
 
 from drawn_people import Shell
 from made_up_motion import made_up, some_people
+from samepose.embed.lifting import shipped_lifting
 from samepose.embed.pairs import PairMatching, PairModel, PairsInfo
 from samepose.evaluation.views import CHEST4, keypoint_views, project_views
 from samepose.formats.multiview import MultiView, read_views, write_views
@@ -75,7 +76,8 @@ def test_an_exported_network_is_calibrated_anew_and_with_views(run: Shell) -> No
     assert [(t["keypoints"], t["people"]) for t in seen] == [("detector", half) for half in ("A", "B", "both")]
     assert seen[2]["pairs"] == seen[0]["pairs"] + seen[1]["pairs"]
     again, plain = PairModel.load("y.onnx"), PairModel.load("plain.onnx")
-    assert again.info == PairsInfo("mine", PairMatching(**told["matching"]), ("ann", "bob"))
+    lifting = shipped_lifting().info.name
+    assert again.info == PairsInfo("mine", PairMatching(**told["matching"]), ("ann", "bob"), lifting)
     first, second = project_views(some_people(5), CHEST4[:2])
     assert (again.logits(first, second) == plain.logits(first, second)).all()
     run.fails("export", "plain.onnx", "--out", "z.onnx", "--views", "views.npz", code=2, says=["--calibrate"])
