@@ -32,7 +32,7 @@ def model() -> PairModel:
 def test_the_shipped_embedder_has_the_shipped_network(model: PairModel) -> None:
     shipped = PrVipeEmbedder.load()
     assert shipped.pairs is not None and shipped.pairs.info == model.info
-    assert model.info.name == "pairs-3" and "cmu-02" not in model.info.subjects
+    assert model.info.name == "pairs-4" and "cmu-02" not in model.info.subjects
     assert shipped.accepting(5).pairs is not None
     assert PrVipeEmbedder.load(weight_file("prvipe")).pairs is None
     assert PrVipeEmbedder.load(weight_file("prvipe"), pairs=model).pairs is model
@@ -84,11 +84,13 @@ def test_two_pictures_are_as_near_in_space_as_their_nearest_likely_hypotheses() 
 
 
 def test_lifting_knows_a_pose_from_another_side(model: PairModel) -> None:
-    first, second = (model.look(view) for view in project_views(some_people(40, spread=0.08), CHEST4[:2]))
+    first, second = (model.look(view) for view in project_views(some_people(40, spread=0.2), CHEST4[:2]))
     everybody = np.tile(np.arange(40), (40, 1))
     said = model.compared(first, second[everybody.ravel()])
-    same = np.diagonal(said.apart)
-    assert (same[:, None] <= said.apart).mean() > 0.9
+    same = np.diagonal(said.apart)  # of people made up by chance, whom lifting knows little of: 0.5 would be nothing
+    assert (same[:, None] <= said.apart).mean() > 0.65
+    pictures = model.compared(first, first[everybody.ravel()])
+    assert (np.diagonal(pictures.apart)[:, None] <= pictures.apart).mean() > 0.95
     alone = model.compared(first[[3]], second)
     assert alone.apart[0] == pytest.approx(said.apart[3], rel=1e-4) and alone.logit[0] == pytest.approx(said.logit[3])
     nobody = PairModel(model._run, model.info)

@@ -154,7 +154,7 @@ class PairsInfo:
     """What an exported pair network carries besides its weights.
 
     Attributes:
-        name: model and version, e.g. "pairs-3".
+        name: model and version, e.g. "pairs-4".
         matching: how what is said of a pair becomes a probability.
         subjects: people of the motion capture it was trained on; none where the file does not tell.
         lifting: name of the lifting network that `matching` weighs; "" if none is asked.

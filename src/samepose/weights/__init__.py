@@ -19,7 +19,7 @@ WEIGHTS = {  # sha256 of what this version ships; indexes remember models by it
     "movenet-multipose": "53c11b75b4f799de3ee486d7622513be855271e5155a2139a6f62917224b42ac",
     "movenet-thunder": "204f87e45eba56db0c11ad8ff8efb281198f30778cad31e943e9fb138baf600a",
     "prvipe": "40d05ee3ae111f2d9e18f54b32db0f797403152fef8e09de167269f4cda788ec",
-    "pairs": "45bccfb65181fb37c8afa0d418760b8fbc71e848bc5ea87a823a29f67d1d9892",
+    "pairs": "36f05f13e82d0227d8249632021d5e6f8b12bcd2bc9fac57dc91db584e20524a",
     "image": "82bbf998b19f50fa7de912b1e0a8f3b01faaa76e9379a1e077d6edf754d642af",
     "cpm": "7543e7f48771ae2e0672e26b69ef6fd09df2576ae79cb4369b7fd53b52c16595",
     "cpm-synthetic": "ccd3caea1ede2a3c1d24181cd9e3804017ced6c6cbe68a2c0871d343c315b2c2",
