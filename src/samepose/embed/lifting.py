@@ -58,6 +58,9 @@ class Hypotheses:
     spread: Float[np.ndarray, "n hypothesis 17"]
     up: Float[np.ndarray, "n 3"]
 
+    def __getitem__(self, rows: slice) -> Hypotheses:
+        return Hypotheses(self.poses[rows], self.weights[rows], self.spread[rows], self.up[rows])
+
     @property
     def doubt(self) -> Float[np.ndarray, "n 17"]:
         """Standard deviation of each joint along one axis about the likeliest pose, other hypotheses included."""
@@ -101,7 +104,8 @@ class LiftingNetwork:
 
     def told(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
         """The same from `features`: what the network says of the picture and of its mirror image, agreed."""
-        return agreed(self._once(x), _mirrored(self._once(mirrored_features(x))))
+        said = self._once(np.concatenate([x, mirrored_features(x)]))
+        return agreed(said[: len(x)], _mirrored(said[len(x) :]))
 
     def _once(self, x: Float[np.ndarray, "n frame 42"]) -> Hypotheses:
         names = ["poses", "weights", "spread", "up"]

@@ -63,15 +63,16 @@ def by_pairs(store: Store, question: Question, candidates: Candidates, most: int
     if len(frames):
         rows, route = reader.read(chosen.id[frames].tolist(), chosen.row[frames].tolist()), question.routes[0]
         model = question.pairs.model
-        seen = model.look(_keypoints(store, question.pairs.embedder, chosen.id[frames], rows))
-        queries = model.look(question.pairs.queries)
+        seen = _keypoints(store, question.pairs.embedder, chosen.id[frames], rows)
+        looks, asked = model.look(np.concatenate([question.pairs.queries, seen])), len(question.pairs.queries)
+        queries, others = looks[:asked], looks[asked:]
         embedded = route.space.embeddings(rows)
-        for number in range(len(queries)):
+        for number in range(asked):
             likeliest = np.argsort(-by_route[0, number, frames], kind="stable")
             between = route.matching.probability(embedded[likeliest], embedded[likeliest[:SHORTLIST]])
             at = frames[likeliest]
             by_route[0, number, at] = model.probability(
-                queries[[number]], seen[likeliest], by_route[0, number, at][None], between[None])[0]
+                queries[[number]], others[likeliest], by_route[0, number, at][None], between[None])[0]
     scored = chosen.scored(question, by_route)
     return scored[np.flatnonzero(scored.score >= question.min_score)]
 
