@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
-from samepose.embed.pairs import OWN, SHORTLIST, PairModel, agreed, log_odds
+from samepose.embed.pairs import OWN, SHORTLIST, Compared, PairMatching, PairModel, agreed, log_odds
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.retrieval import select_frames
 from samepose.evaluation.views import CAMERAS, Keypoints, keypoint_views
@@ -44,19 +45,33 @@ def main() -> None:
     errors = np_mpjpe_matrix(points, points)
     for keypoints in words.keypoints:
         views = keypoint_views(points, CAMERAS[words.cameras], keypoints)
-        found = measured(views, errors, embedder, pairs, words.own)
+        found = measured(views, errors, embedder, pairs, partial(orders, pairs.info.matching, words.own))
         print(json.dumps({"cameras": words.cameras, "keypoints": keypoints, "frames": len(points), "found": found}),
               flush=True)
 
 
+def orders(
+    matching: PairMatching, shares: Sequence[float], said: Compared, theirs: Float[np.ndarray, "query k"],
+    between: Float[np.ndarray, "query k k"],
+) -> dict[str, Float[np.ndarray, "query k"]]:
+    """By what each is worth alone, and by what all agree on with a share of that."""
+    worth = matching.worth(said, theirs)
+    common = log_odds(agreed(worth, between))
+    return {ALONE: worth} | {f"agreed, own {own:g}": common + own * worth for own in shares}
+
+
 def measured(
     views: Float[np.ndarray, "camera n 13 2"], errors: Float[np.ndarray, "n n"], embedder: PrVipeEmbedder,
-    pairs: PairModel, shares: Sequence[float],
+    pairs: PairModel, ways: Callable[[Compared, np.ndarray, np.ndarray], dict[str, np.ndarray]],
 ) -> dict[str, dict[str, float]]:
-    """Way of ranking -> figures in %, the mean over all ordered pairs of cameras."""
+    """Way of ranking -> figures in %, the mean over all ordered pairs of cameras.
+
+    Args:
+        ways: orders of shortlists by name, of what two pictures say, the embedding's probabilities of each, and those
+            of any two on a list; NaN where the embedding's word stays.
+    """
     embedded, looks = [embedder.embed_keypoints(view) for view in views], [pairs.look(view) for view in views]
-    told = dict[str, list[list[float]]]()
-    rows = np.arange(len(errors))[:, None]
+    told, rows = dict[str, list[list[float]]](), np.arange(len(errors))[:, None]
     for e in range(len(views)):
         alike = embedder.matching.probability(embedded[e], embedded[e])
         for q in set(range(len(views))) - {e}:
@@ -64,11 +79,8 @@ def measured(
             best = np.argpartition(-p, SHORTLIST - 1, axis=1)[:, :SHORTLIST]
             said = pairs.compared(looks[q], looks[e][best.ravel()])
             theirs = np.take_along_axis(p, best, axis=1)
-            worth = pairs.info.matching.worth(said, theirs)
-            common = log_odds(agreed(worth, alike[best[:, :, None], best[:, None, :]]))
-            orders = {"embedding": theirs, ALONE: worth}
-            orders |= {f"agreed, own {own:g}": common + own * worth for own in shares}
-            for name, order in orders.items():
+            found = {"embedding": theirs} | ways(said, theirs, alike[best[:, :, None], best[:, None, :]])
+            for name, order in found.items():
                 ranked = np.argsort(-np.where(np.isnan(order), theirs - 1e3, order), axis=1, kind="stable")[:, :10]
                 told.setdefault(name, []).append(figures(errors[rows, np.take_along_axis(best, ranked, axis=1)]))
     return {name: dict(zip(FIGURES, np.round(100 * np.mean(each, axis=0), 1).tolist())) for name, each in told.items()}

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from experiments.agreement import FIGURES, figures
-from jaxtyping import Float
+from experiments.agreement import measured
+from jaxtyping import Bool, Float
 
 from samepose.embed.lifting import shipped_lifting
-from samepose.embed.pairs import SHORTLIST, Compared, PairMatching, PairModel
+from samepose.embed.pairs import Compared, PairMatching, PairModel
 from samepose.embed.prvipe import PrVipeEmbedder
 from samepose.evaluation.calibrator import FRAMES, alike_halves
 from samepose.evaluation.pair_calibrator import fitted, scene
@@ -62,37 +63,21 @@ def main() -> None:
     for cameras in words.cameras:
         for keypoints in words.keypoints:
             views = keypoint_views(points, CAMERAS[cameras], keypoints)
-            found = measured(views, errors, embedder, pairs, (matchings[0], matchings[1]), first)
+            found = measured(views, errors, embedder, pairs, partial(orders, matchings, first))
             print(json.dumps({"cameras": cameras, "keypoints": keypoints, "found": found}), flush=True)
 
 
-def measured(
-    views: Float[np.ndarray, "camera n 13 2"], errors: Float[np.ndarray, "n n"], embedder: PrVipeEmbedder,
-    pairs: PairModel, matchings: tuple[dict[str, PairMatching], dict[str, PairMatching]], first: np.ndarray,
-) -> dict[str, dict[str, float]]:
-    """Way of ranking -> figures in %, the mean over all ordered pairs of cameras.
+def orders(
+    matchings: Sequence[dict[str, PairMatching]], first: Bool[np.ndarray, " query"], said: Compared,
+    theirs: Float[np.ndarray, "query k"], between: Float[np.ndarray, "query k k"],
+) -> dict[str, Float[np.ndarray, "query k"]]:
+    """That of a search, by every way.
 
     Args:
         matchings: of the queries that are of the `first` half of the people, and of the others.
     """
-    embedded, looks = [embedder.embed_keypoints(view) for view in views], [pairs.look(view) for view in views]
-    told, rows = dict[str, list[list[float]]](), np.arange(len(errors))[:, None]
-    for e in range(len(views)):
-        alike = embedder.matching.probability(embedded[e], embedded[e])
-        for q in set(range(len(views))) - {e}:
-            p = embedder.matching.probability(embedded[q], embedded[e])
-            best = np.argpartition(-p, SHORTLIST - 1, axis=1)[:, :SHORTLIST]
-            said = pairs.compared(looks[q], looks[e][best.ravel()])
-            theirs = np.take_along_axis(p, best, axis=1)
-            between = alike[best[:, :, None], best[:, None, :]]
-            orders = {"embedding": theirs}
-            for name, way in WAYS.items():
-                order = [of[name].order(way(said), theirs, between) for of in matchings]
-                orders[name] = np.where(first[:, None], *order)
-            for name, order in orders.items():
-                ranked = np.argsort(-np.where(np.isnan(order), theirs - 1e3, order), axis=1, kind="stable")[:, :10]
-                told.setdefault(name, []).append(figures(errors[rows, np.take_along_axis(best, ranked, axis=1)]))
-    return {name: dict(zip(FIGURES, np.round(100 * np.mean(each, axis=0), 1).tolist())) for name, each in told.items()}
+    return {name: np.where(first[:, None], *(of[name].order(way(said), theirs, between) for of in matchings))
+            for name, way in WAYS.items()}
 
 
 if __name__ == "__main__":

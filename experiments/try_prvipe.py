@@ -36,7 +36,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import numpy as np
@@ -190,37 +190,40 @@ class TokensRecipe(PrVipeRecipe):
         return {**super().config(), "tokens": Tokens.SIZE}
 
 
-class Limbs(PrVipeRecipe):
-    """Poses that nobody was seen in: limbs turned a little from where they were."""
+class OtherPoses(PrVipeRecipe):
+    """Poses that nobody was seen in: those of the pool, changed as they are taken."""
 
-    DEGREES = 10.0
-    CHAINS = (("shoulder", "elbow", "wrist"), ("elbow", "wrist"), ("hip", "knee", "ankle"), ("knee", "ankle"))
-
-    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
+    def __init__(
+        self, config: PrVipeRecipeConfig, pool: MotionPool, changed: type[Turned] | type[Blended]
+    ) -> None:
         super().__init__(config, pool)
-        self._pool = self.points
+        self._pool, self._changed = self.points, changed
 
     def config(self) -> dict[str, Any]:
-        return {**super().config(), "limbs": self.DEGREES}
+        return {**super().config(), "poses": self._changed.__name__}
 
     def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
-        self.points = _Turned(self._pool, rng)  # type: ignore[assignment]
+        self.points = self._changed(self._pool, rng)
         return super().loss(model, rng, device)
 
 
 @dataclass(frozen=True)
-class _Turned:
-    """A pool whose poses are turned as they are taken."""
+class Turned:
+    """A pool whose limbs are turned a little from where they were."""
+
+    DEGREES: ClassVar = 10.0
+    CHAINS: ClassVar = (
+        ("shoulder", "elbow", "wrist"), ("elbow", "wrist"), ("hip", "knee", "ankle"), ("knee", "ankle"))
 
     points: Tensor
     rng: torch.Generator
 
     def __getitem__(self, index: Tensor) -> Tensor:
         bodies = self.points[index].clone()
-        for side, (root, *rest) in itertools.product(("left", "right"), Limbs.CHAINS):
+        for side, (root, *rest) in itertools.product(("left", "right"), self.CHAINS):
             start, joints = H36M17.index(f"{side}_{root}"), [H36M17.index(f"{side}_{joint}") for joint in rest]
             axis = nn.functional.normalize(torch.randn((len(bodies), 3), generator=self.rng), dim=1)
-            angle = torch.randn((len(bodies), 1, 1), generator=self.rng) * math.radians(Limbs.DEGREES)
+            angle = torch.randn((len(bodies), 1, 1), generator=self.rng) * math.radians(self.DEGREES)
             cross = torch.linalg.cross(torch.eye(3).expand(len(bodies), 3, 3), axis[:, None].expand(-1, 3, 3))
             turn = torch.matrix_exp(angle * cross)
             bodies[:, joints] = bodies[:, [start]] + (bodies[:, joints] - bodies[:, [start]]) @ turn
@@ -233,23 +236,24 @@ def bone_ratios() -> dict[str, Tensor]:
     rng, body = np.random.default_rng(0), load_body()
     joints = np.stack([body.joints(shaped(body, random_shape(rng))) for _ in range(500)])
     people = torch.from_numpy(normalise_3d(SYNTH22.convert(joints, H36M17)).astype(np.float32))
-    lengths = {child: (people[:, H36M17.index(child)] - people[:, H36M17.index(parent)]).norm(dim=1)
-               for child, parent in augment._TREE.items()}
-    return {child: length / length.mean() for child, length in lengths.items()}
+    return {child: length[:, 0] / length.mean() for child, length in bone_lengths(people).items()}
+
+
+def bone_lengths(bodies: Tensor) -> dict[str, Tensor]:
+    """The joint at the end of a bone -> (n, 1) its length."""
+    return {child: (bodies[:, H36M17.index(child)] - bodies[:, H36M17.index(parent)]).norm(dim=1, keepdim=True)
+            for child, parent in augment._TREE.items()}
 
 
 def bones_of_others(points: Tensor, spread: float, rng: torch.Generator) -> Tensor:
     """In place of `vary_bones`: the proportions of a body drawn, relative to those of a mean one."""
-    ratios, out = bone_ratios(), points.clone()
+    ratios = bone_ratios()
     drawn = torch.randint(len(next(iter(ratios.values()))), (len(points),), generator=rng)
-    for child, parent in augment._TREE.items():
-        c, p = H36M17.index(child), H36M17.index(parent)
-        out[:, c] = out[:, p] + (points[:, c] - points[:, p]) * ratios[child][drawn, None]
-    return out
+    return augment.stretched(points, {child: ratio[drawn, None] for child, ratio in ratios.items()})
 
 
 @dataclass(frozen=True)
-class _Blended:
+class Blended:
     """A pool of poses, half of which are taken on their way to another one, seen from the torso."""
 
     points: Tensor
@@ -261,24 +265,9 @@ class _Blended:
         way = 0.5 * torch.rand(len(index), generator=self.rng) * (torch.rand(len(index), generator=self.rng) < 0.5)
         frame = augment.torso_frame(bodies)
         theirs = others @ augment.torso_frame(others).transpose(1, 2) @ frame
-        mixed, out = torch.lerp(bodies, theirs, way[:, None, None]), bodies.clone()
-        for child, parent in augment._TREE.items():
-            c, p = H36M17.index(child), H36M17.index(parent)
-            length = (bodies[:, c] - bodies[:, p]).norm(dim=1, keepdim=True)
-            out[:, c] = out[:, p] + nn.functional.normalize(mixed[:, c] - mixed[:, p], dim=1) * length
-        return out
-
-
-class Blends(PrVipeRecipe):
-    """Poses between two of the pool."""
-
-    def __init__(self, config: PrVipeRecipeConfig, pool: MotionPool) -> None:
-        super().__init__(config, pool)
-        self._pool = self.points
-
-    def loss(self, model: nn.Module, rng: torch.Generator, device: torch.device) -> tuple[Tensor, dict[str, float]]:
-        self.points = _Blended(self._pool, rng)  # type: ignore[assignment]
-        return super().loss(model, rng, device)
+        mixed = torch.lerp(bodies, theirs, way[:, None, None])
+        wanted, have = bone_lengths(bodies), bone_lengths(mixed)
+        return augment.stretched(mixed, {child: wanted[child] / have[child].clamp_min(1e-6) for child in wanted})
 
 
 def other_centres(points: Tensor, spread: float, rng: torch.Generator, body13: Any) -> Tensor:
@@ -339,7 +328,7 @@ def recipes(steps: int, batch: int) -> dict[str, Callable[[MotionPool], PrVipeRe
         "base": lambda pool: PrVipeRecipe(base, pool), "graded": lambda pool: Graded(base, pool, 0.01),
         "annealed": lambda pool: Graded(base, pool, 0.02, steps), "deeper": lambda pool: PrVipeRecipe(deeper, pool),
         "several": lambda pool: SeveralRecipe(base, pool), "tokens": lambda pool: TokensRecipe(base, pool),
-        "limbs": lambda pool: Limbs(base, pool), "blends": lambda pool: Blends(base, pool),
+        "limbs": lambda pool: OtherPoses(base, pool, Turned), "blends": lambda pool: OtherPoses(base, pool, Blended),
         "bones": lambda pool: PrVipeRecipe(base, pool), "centres": lambda pool: PrVipeRecipe(base, pool),
         "aside": lambda pool: PrVipeRecipe(base, pool), "cameras": lambda pool: PrVipeRecipe(far, pool),
         "pool": lambda pool: PrVipeRecipe(base, pool), "faults": lambda pool: PrVipeRecipe(base, pool),

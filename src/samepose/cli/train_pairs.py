@@ -88,16 +88,17 @@ def export_run(
 
     threads, again = options.limit_threads(), run.is_file()
     info = info_of(Network(run, threads, "pair network")) if again else PairsInfo("", UNFITTED, subjects_of_run(run))
-    lifting = shipped_lifting(threads).info
-    info = replace(info, name=name or info.name or f"pairs-{run.resolve().name}",
-                   lifting=lifting.name if calibrate else info.lifting)
+    info = replace(info, name=name or info.name or f"pairs-{run.resolve().name}")
+    lifting = shipped_lifting(threads).info if calibrate else None
+    if lifting:
+        info = replace(info, lifting=lifting.name)
     facts, told, failed = {}, "", False
     with written(out) as part:
         if again:
             rewrite(run, info, part)
         else:
             export(load_model(run), info, part)
-        if calibrate:
+        if calibrate and lifting:
             model = PrVipeEmbedder.load(embedder, threads)
             poses = load_motion(calibrate, joint_map, options)
             people = only(poses, subjects_of(held_out, poses, options))

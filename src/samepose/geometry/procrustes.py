@@ -44,17 +44,17 @@ def procrustes_align(
 
 def np_mpjpe(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "n 17 3"]) -> Float[np.ndarray, " n"]:
     """NP-MPJPE of a[i] and b[i] (b aligned to a), H36M17 in any unit, in torso lengths of `a`; NaN for NaN."""
-    target = normalise_3d(np.asarray(a, np.float64))
-    gaps = target - procrustes_align(target, normalise_3d(np.asarray(b, np.float64)))
-    mean: np.ndarray = np.linalg.norm(gaps, axis=-1).mean(axis=-1)
-    return mean
+    return _np_mpjpe(*(normalise_3d(np.asarray(poses, np.float64)) for poses in (a, b)))
 
 
 def np_mpjpe_of_few(a: Float[np.ndarray, "n 17 3"], b: Float[np.ndarray, "m 17 3"]) -> Float[np.ndarray, "n m"]:
     """`np_mpjpe_matrix` in float64, for a few hundred pairs: without compiled code, which takes longer to load."""
-    target = normalise_3d(np.asarray(a, np.float64))[:, None]
-    gaps = target - procrustes_align(target, normalise_3d(np.asarray(b, np.float64))[None])
-    mean: np.ndarray = np.linalg.norm(gaps, axis=-1).mean(axis=-1)
+    target, source = (normalise_3d(np.asarray(poses, np.float64)) for poses in (a, b))
+    return _np_mpjpe(target[:, None], source[None])
+
+
+def _np_mpjpe(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    mean: np.ndarray = np.linalg.norm(target - procrustes_align(target, source), axis=-1).mean(axis=-1)
     return mean
 
 

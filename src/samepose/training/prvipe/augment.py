@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -210,14 +211,21 @@ def _exchange_limbs(points: Tensor, share: float, rng: torch.Generator) -> Tenso
 
 def vary_bones(points: Float[Tensor, "n 17 dim"], spread: float, rng: torch.Generator) -> Float[Tensor, "n 17 dim"]:
     """Bones of random length, one for both sides; `dim` may hold the three coordinates of several moments."""
-    n, out = len(points), points.clone()
     scales: dict[str, Tensor] = {}
-    for child, parent in _TREE.items():
-        bone = child.split("_", 1)[-1] if child.startswith(("left_", "right_")) else child
+    for child in _TREE:
+        bone = child.removeprefix("left_").removeprefix("right_")
         if bone not in scales:  # one length for both sides
-            scales[bone] = torch.exp(spread * torch.randn((n, 1), generator=rng))
+            scales[bone] = torch.exp(spread * torch.randn((len(points), 1), generator=rng))
+        scales[child] = scales[bone]
+    return stretched(points, scales)
+
+
+def stretched(points: Float[Tensor, "n 17 dim"], scales: Mapping[str, Float[Tensor, "n 1"]]) -> Tensor:
+    """Each bone so many times as long, by the joint at its end, in its direction."""
+    out = points.clone()
+    for child, parent in _TREE.items():
         c, p = H36M17.index(child), H36M17.index(parent)
-        out[:, c] = out[:, p] + (points[:, c] - points[:, p]) * scales[bone]
+        out[:, c] = out[:, p] + (points[:, c] - points[:, p]) * scales[child]
     return out
 
 
